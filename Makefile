@@ -1,0 +1,33 @@
+# The whole contributor guide on one screen: `make demo` and `make test` set everything up by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench clean
+
+demo: .venv/base ## the page, answering, on an invented town's flood night
+	$(BIN)/hubbub demo
+
+test: .venv/dev check ## everything CI runs
+	$(BIN)/pytest
+
+check: .venv/dev ## formatting, lint, import direction, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: .venv/dev ## every claim in docs/benchmarks.md that needs no data of yours
+	$(BIN)/python -m benchmarks
+
+.venv/base: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/dev: .venv/base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,1 @@
+"""Finding posts: queries, hits, backends, embedding and ranking."""

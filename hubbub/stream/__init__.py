@@ -1,0 +1,1 @@
+"""Sources and the archive: how events arrive and are kept."""
