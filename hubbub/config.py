@@ -38,7 +38,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def read_config(flags: dict[str, object] | None = None, directory: str | None = None) -> Config:
-    """Read the settings from `hubbub.toml`, `HUBBUB_*` and flags that are not None, in rising order of weight.
+    """Read the settings from `hubbub.toml`, `HUBBUB_*` and flags that are not None, the later one winning.
 
     Raises:
         InvalidInput: a key is unknown or a value has the wrong type; the message names where it stands.
