@@ -1,0 +1,156 @@
+"""`GET /api/ask`: streams an answer as it is verified, then tells which of its quotes died; it writes none."""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hubbub.assistant.answer import AnswerEvent, Found, Retraction, Shown
+from hubbub.errors import HubbubError, InvalidInput, ModelError
+from hubbub.server.desk import Desk, desk_of, read_param
+from hubbub.server.feed import Listener
+from hubbub.server.streams import Emit
+from hubbub.server.watch import Gone, Watch
+from hubbub.server.wire import KEEP_ALIVE, Refusal, encode_event, write_error
+from hubbub.units import parse_time_us
+
+KEEP_ALIVE_S = 15.0
+"""Proxies and browsers give a silent connection up after 30 to 60 seconds."""
+
+MIN_CLOCK_US = parse_time_us("0001-01-01")
+MAX_CLOCK_US = parse_time_us("9999-12-31")
+"""The years that a calendar can print."""
+
+log = logging.getLogger("hubbub.server")
+
+
+async def ask(request: Request) -> Response:
+    """Answer `q` as of `clock`: ISO 8601 or microseconds since 1970; the house's own time if not given."""
+    desk = desk_of(request)
+    desk.check_working()
+    question = read_param(request, "q", desk.limits.max_question_chars)
+    if not question:
+        raise Refusal(400, "q is empty; ask something, as q=what is happening?", code="empty", param="q")
+    clock_us = _read_clock_us(request)
+    if desk.num_asks >= desk.limits.max_asks:
+        raise Refusal(
+            429,
+            f"{desk.num_asks} answers are being written; try again in a second",
+            code="too_many_asks",
+            retry_after_s=1,
+        )
+    answering = Answering(desk, question, clock_us)
+    response = desk.streams.response(answering.run, on_end=answering.release)
+    desk.num_asks += 1
+    return response
+
+
+class Answering:
+    """One answer on its way to one reader."""
+
+    def __init__(self, desk: Desk, question: str, clock_us: int | None) -> None:
+        self._desk = desk
+        self._question = question
+        self._clock_us = clock_us
+        self._watch = Watch(desk.house.index)
+        # A sentence is checked and sent, or a change looked at and told, never both at once:
+        # else a reader could hear of a retraction before the sentence.
+        self._turn = anyio.Lock()
+        self._is_writing = True
+
+    async def run(self, emit: Emit) -> None:
+        """Stream the answer, then watch over it for as long as the limits say."""
+        with self._desk.feed.listen() as listener:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._tell_changes, listener, emit)
+                group.start_soon(_keep_alive, emit)
+                is_answered = await self._write(emit)
+                self.release()
+                if is_answered:
+                    await anyio.sleep(self._desk.limits.watch_s)
+                group.cancel_scope.cancel()
+
+    def release(self) -> None:
+        """Let the next question be written; safe to call twice."""
+        if self._is_writing:
+            self._is_writing = False
+            self._desk.num_asks -= 1
+
+    async def _write(self, emit: Emit) -> bool:
+        async def pass_on(event: AnswerEvent) -> None:
+            async with self._turn:
+                checked = await self._desk.look_up(self._check, event)
+                if checked is not None:
+                    await emit(encode_event(*checked))
+
+        def work() -> None:
+            events = self._desk.house.ask(self._question, self._clock_us)
+            try:
+                for event in events:
+                    anyio.from_thread.check_cancelled()
+                    anyio.from_thread.run(pass_on, event)
+            finally:
+                close = getattr(events, "close", None)
+                if close is not None:
+                    close()
+
+        try:
+            await anyio.to_thread.run_sync(work, limiter=self._desk.ask_threads)
+        except HubbubError as error:
+            await emit(encode_event("error", write_error(_refuse(error))))
+            return False
+        return True
+
+    def _check(self, event: AnswerEvent) -> tuple[str, AnswerEvent] | None:
+        if isinstance(event, Found):
+            return "found", self._watch.pass_found(event)
+        if isinstance(event, Shown):
+            shown = self._watch.pass_sentence(event)
+            return None if shown is None else ("sentence", shown)
+        if isinstance(event, Retraction):
+            self._watch.note_retraction(event)
+            return "retraction", event
+        return "done", self._watch.pass_done(event)
+
+    async def _tell_changes(self, listener: Listener, emit: Emit) -> None:
+        while True:
+            changes, has_lost_some = await listener.get()
+            async with self._turn:
+                fallen = await self._desk.look_up(self._watch.change, changes, has_lost_some)
+                for event in fallen:
+                    await emit(encode_event("gone" if isinstance(event, Gone) else "retraction", event))
+
+
+async def _keep_alive(emit: Emit) -> None:
+    while True:
+        await anyio.sleep(KEEP_ALIVE_S)
+        await emit(KEEP_ALIVE)
+
+
+def _refuse(error: HubbubError) -> Refusal:
+    if isinstance(error, InvalidInput):
+        return Refusal(400, str(error), code="invalid_question", param="q")
+    if isinstance(error, ModelError):
+        return Refusal(502, str(error), code="model_failed")
+    log.error("answering failed: %s: %s", type(error).__name__, error)
+    return Refusal(500, "the house could not answer; its log says why", code="failed")
+
+
+def _read_clock_us(request: Request) -> int | None:
+    text = read_param(request, "clock", 40)
+    if not text:
+        return None
+    try:
+        clock_us = int(text) if text.lstrip("-").isdecimal() else parse_time_us(text)
+    except InvalidInput as error:
+        raise Refusal(400, str(error), code="invalid_time", param="clock") from None
+    if not MIN_CLOCK_US <= clock_us <= MAX_CLOCK_US:
+        raise Refusal(
+            400, f"clock {text} lies outside the years 1 to 9999", code="invalid_time", param="clock"
+        )
+    return clock_us

@@ -1,0 +1,91 @@
+"""The web application over one house: its routes, what surrounds them, and what runs beside them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hubbub.server import answering, live, lookup
+from hubbub.server.assets import asset_routes
+from hubbub.server.desk import Desk
+from hubbub.server.guard import LOCAL_HOSTS, Guard
+from hubbub.server.surface import House, Limits
+from hubbub.server.wire import Refusal, error_response
+
+log = logging.getLogger("hubbub.server")
+
+API = {
+    "/api/ask": answering.ask,
+    "/api/live": live.live,
+    "/api/post": lookup.post,
+    "/api/posts": lookup.posts,
+    "/api/search": lookup.search,
+    "/api/status": lookup.status,
+}
+
+
+def create_app(
+    house: House, *, hosts: Collection[str] | None = LOCAL_HOSTS, limits: Limits | None = None
+) -> Starlette:
+    """Make the application; `hosts` are the names it answers to, None for any (behind your own proxy)."""
+    limits = limits or Limits()
+    routes = [*asset_routes(), *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items())]
+    app = Starlette(
+        routes=routes,
+        lifespan=_run_beside,
+        middleware=[Middleware(Guard, hosts=hosts, max_body_bytes=limits.max_body_bytes)],
+        exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
+    )
+    app.state.desk = Desk(house, limits)
+    app.state.live = live.Live(app.state.desk)
+    return app
+
+
+@asynccontextmanager
+async def _run_beside(app: Starlette) -> AsyncIterator[None]:
+    desk: Desk = app.state.desk
+
+    async def run() -> None:
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(desk.feed.run)
+                group.start_soon(app.state.live.run)
+        except Exception as error:  # without the feed no deletion is told, so nothing may be shown any more
+            desk.failure = f"{type(error).__name__}: {error}"
+            log.exception("the feed of events has failed")
+            desk.streams.close()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        yield
+        group.cancel_scope.cancel()
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return error_response(error)
+
+
+async def _refuse_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        refusal = Refusal(405, f"{request.method} is not taken here; use GET", code="method_not_allowed")
+    else:
+        refusal = Refusal(error.status_code, f"nothing is at {request.url.path[:100]!r}", code="not_found")
+    response = error_response(refusal)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    log.error("%s failed", request.url.path, exc_info=error)
+    return error_response(Refusal(500, "something broke here; the log says what", code="internal"))

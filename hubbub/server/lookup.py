@@ -1,0 +1,102 @@
+"""`GET /api/post`, `/api/posts`, `/api/search`, `/api/status`: one JSON answer each, nothing kept."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hubbub.errors import InvalidInput
+from hubbub.index import parse_query
+from hubbub.server.desk import Desk, desk_of, read_param
+from hubbub.server.wire import Refusal, json_response
+
+MAX_ID_CHARS = 2_000
+DEFAULT_HITS = 20
+
+
+async def post(request: Request) -> Response:
+    """Give one living post by `id`; 410 if its deletion was heard, 404 if it is unknown or not visible."""
+    desk = desk_of(request)
+    post_id = read_param(request, "id", MAX_ID_CHARS)
+    if not post_id:
+        raise Refusal(400, "id is empty; give a post's id, as id=x://status/1", code="empty", param="id")
+    living = await desk.look_up(desk.house.index.fetch, [post_id])
+    if post_id not in living:
+        if desk.feed.is_gone(post_id):
+            raise Refusal(410, f"post {post_id[:200]!r} was deleted", code="post_deleted", param="id")
+        raise Refusal(404, f"no visible post {post_id[:200]!r} here", code="post_unknown", param="id")
+    return json_response({"post": living[post_id]})
+
+
+async def posts(request: Request) -> Response:
+    """Give those of the posts `id` (repeated) that may be shown now; a page that was away looks again."""
+    desk = desk_of(request)
+    ids = request.query_params.getlist("id")
+    if len(ids) > desk.limits.max_ids:
+        raise Refusal(
+            400, f"{len(ids)} ids; at most {desk.limits.max_ids} are taken", code="too_many", param="id"
+        )
+    living = await desk.look_up(desk.house.index.fetch, ids)
+    return json_response({"posts": [living[post] for post in dict.fromkeys(ids) if post in living]})
+
+
+async def search(request: Request) -> Response:
+    """Search `q` in the query syntax; `limit` and `sort` (relevance or time) as given."""
+    desk = desk_of(request)
+    text = read_param(request, "q", desk.limits.max_question_chars)
+    limit = _read_limit(request, desk)
+    sort = _read_sort(request)
+    start_s = time.perf_counter()
+    clock_us = desk.house.now_us()
+    try:
+        query = parse_query(text, now_us=clock_us)
+        # Without words there is no relevance; the newest come first.
+        query = msgspec.structs.replace(
+            query, limit=limit, sort=sort or ("relevance" if query.text else "time")
+        )
+        hits = await desk.look_up(desk.house.index.search, query)
+    except InvalidInput as error:
+        raise Refusal(400, str(error), code="invalid_query", param="q") from None
+    took_ms = round((time.perf_counter() - start_s) * 1000, 1)
+    return json_response({"hits": hits, "clock_us": clock_us, "took_ms": took_ms})
+
+
+async def status(request: Request) -> Response:
+    """Report how the house and this server are doing."""
+    desk = desk_of(request)
+    house = await desk.look_up(desk.house.status)
+    server = {
+        "num_asks": desk.num_asks,
+        "num_streams": desk.streams.num_open,
+        "num_slow_dropped": desk.streams.num_slow_dropped,
+        "failure": desk.failure,
+    }
+    return json_response({"house": house, "server": server})
+
+
+def _read_limit(request: Request, desk: Desk) -> int:
+    text = read_param(request, "limit", 20) or str(DEFAULT_HITS)
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= desk.limits.max_hits:
+        raise Refusal(
+            400,
+            f"limit {text!r} is not a whole number from 1 to {desk.limits.max_hits}",
+            code="invalid_limit",
+            param="limit",
+        )
+    return int(text)
+
+
+def _read_sort(request: Request) -> Literal["relevance", "time"] | None:
+    text = read_param(request, "sort", 20)
+    kinds: dict[str, Literal["relevance", "time"] | None] = {
+        "": None,
+        "relevance": "relevance",
+        "time": "time",
+    }
+    if text not in kinds:
+        raise Refusal(400, f"sort {text!r} is neither relevance nor time", code="invalid_sort", param="sort")
+    return kinds[text]

@@ -1,0 +1,144 @@
+"""Runs an application on a port with uvicorn and stops it cleanly; it prints nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import uvicorn
+from starlette.applications import Starlette
+
+from hubbub.errors import InUse, InvalidInput
+
+GRACE_S = 3
+"""A request that is still being answered when the server is stopped gets so long."""
+
+MAX_LINE_BYTES = 1_048_576
+"""An address line up to here is read, so that a question that is far too long gets a proper answer."""
+
+
+class Server:
+    """One application on one port; `run` blocks until `stop` is called from elsewhere or a signal comes."""
+
+    def __init__(
+        self,
+        app: Starlette,
+        host: str = "127.0.0.1",
+        port: int = 8888,
+        *,
+        on_ready: Callable[[str], None] | None = None,
+        allow_remote: bool = False,
+    ) -> None:
+        """Bind the port; port 0 takes a free one. `on_ready` gets the URL once requests are answered.
+
+        Raises:
+            InvalidInput: the host is not this machine's own and `allow_remote` is not set.
+            InUse: the port is taken.
+        """
+        if not allow_remote and not _is_local(host):
+            raise InvalidInput(
+                f"host {host!r} would let others on the network read this house; "
+                "use 127.0.0.1, or say explicitly that remote readers are wanted"
+            )
+        self._socket = _bind(host, port)
+        name = f"[{host}]" if ":" in host else host
+        self.url = f"http://{name}:{self._socket.getsockname()[1]}"
+        self._server = _Uvicorn(app, self.url, on_ready)
+
+    def run(self) -> None:
+        """Serve until stopped; a signal that stopped it is raised again once everything is closed."""
+        with self._socket:
+            self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """End every open stream and leave `run`; callable from any thread."""
+        self._server.should_exit = True
+
+
+def serve(
+    app: Starlette,
+    host: str = "127.0.0.1",
+    port: int = 8888,
+    on_ready: Callable[[str], None] | None = None,
+    *,
+    allow_remote: bool = False,
+) -> None:
+    """Serve in this thread until interrupted.
+
+    Raises:
+        InvalidInput: the host is not local and `allow_remote` is not set.
+        InUse: the port is taken.
+    """
+    Server(app, host, port, on_ready=on_ready, allow_remote=allow_remote).run()
+
+
+@contextmanager
+def serve_in_thread(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve beside the block, which gets the URL; stopped and joined when the block ends."""
+    is_ready = Event()
+    server = Server(app, host, port, on_ready=lambda _: is_ready.set())
+    thread = Thread(target=server.run, name="http")
+    thread.start()
+    try:
+        while not is_ready.wait(0.1) and thread.is_alive():
+            pass
+        yield server.url
+    finally:
+        server.stop()
+        thread.join()
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, app: Starlette, url: str, on_ready: Callable[[str], None] | None) -> None:
+        self._app = app
+        self._url = url
+        self._on_ready = on_ready
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                http="h11",
+                ws="none",
+                lifespan="on",
+                timeout_graceful_shutdown=GRACE_S,
+                h11_max_incomplete_event_size=MAX_LINE_BYTES,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._on_ready is not None and not self.should_exit:
+            self._on_ready(self._url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.desk.streams.close()  # else open streams would use up the whole grace
+        await super().shutdown(sockets)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OverflowError:
+        listener.close()
+        raise InvalidInput(f"port {port} is not between 0 and 65535") from None
+    except OSError as error:
+        listener.close()
+        raise InUse(f"cannot listen on {host}:{port} ({error.strerror}); try another --port") from None
+    return listener
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
