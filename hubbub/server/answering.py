@@ -1,4 +1,4 @@
-"""`GET /api/ask`: streams an answer as it is verified, then tells which of its quotes died; it writes none."""
+"""`GET /api/ask`: streams an answer as it is verified, then tells which of its quotes died; writes none."""
 
 from __future__ import annotations
 

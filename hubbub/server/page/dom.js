@@ -1,0 +1,25 @@
+// Makes elements; text only ever becomes text. Nothing on this page parses markup.
+
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "onclick") element.addEventListener("click", value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  return element;
+}
+
+export const find = (id) => document.getElementById(id);
+
+let clearing = 0;
+
+// Says something to a screen reader without moving its focus.
+export function announce(text) {
+  const notice = find("notice");
+  notice.textContent = "";
+  clearTimeout(clearing);
+  // A status that is set in the same frame in which it was emptied is not read.
+  clearing = setTimeout(() => { notice.textContent = text; }, 50);
+}
