@@ -1,0 +1,211 @@
+"""Rewrites the files of the log that hold text that must go; readers and the writer carry on meanwhile.
+
+A file is written anew beside the old one, synced, and renamed over it: at every moment exactly one whole file
+has the name. A reader notices the new file before its next frame. The newest file is rewritten like the
+others, only that the last part of it, what was appended meanwhile, is copied while the writer waits.
+Erased text has then left the archive's files; blocks that the file system freed are its own affair.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from hubbub.posts import Cursor, Edit, Event, Post
+from hubbub.stream.archive.damage import raise_corruption
+from hubbub.stream.archive.disk import read_at, refusals, replace_durably, write_all
+from hubbub.stream.archive.erasure import Erasures, blank
+from hubbub.stream.archive.facts import Facts, collect_facts, has_work, read_facts, write_facts
+from hubbub.stream.archive.frame import Frame, decode_block, encode_frame
+from hubbub.stream.archive.reader import OpenSegment
+from hubbub.stream.archive.segment import SUFFIX, TEMPORARY, encode_head, segment_path
+from hubbub.stream.archive.writer import Writer
+
+_BLOCK_EVENTS = 256
+"""Small frames are joined up to this size on the way."""
+_BREATH_S = 0.0005
+"""After each frame other threads get this long, so that nobody waits for the interpreter."""
+
+
+class CompactionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a compaction did."""
+
+    now_us: int
+    num_erased: int = 0
+    """Events that lost their text."""
+    num_files: int = 0
+    """Files that were written anew."""
+    freed_bytes: int = 0
+    took_s: float = 0.0
+
+
+class Compactor:
+    """Compacts one directory; one compaction at a time, in the writing process."""
+
+    def __init__(self, directory: Path, writer: Writer) -> None:
+        self._directory = directory
+        self._writer = writer
+        self._lock = threading.Lock()
+        self._done_at = (-1, -1)
+
+    def compact(self, now_us: int) -> CompactionReport:
+        """Erase what must go by now; quick when nothing was appended since the last time.
+
+        Raises:
+            Corruption: a file of the log is damaged; it is left as it is.
+            StorageError: the disk refused; the file at hand is left as it is.
+        """
+        began_s = time.monotonic()
+        with self._lock:
+            state = (self._writer.next_seq, self._writer.segments[-1])
+            if state == self._done_at:
+                return CompactionReport(now_us=now_us)
+            erasures = self._collect()
+            post_keys, author_keys = erasures.post_keys(), erasures.author_keys()
+            num_erased = num_files = freed_bytes = 0
+            for first_seq in list(self._writer.segments):
+                facts = self._facts_of(first_seq)
+                if has_work(facts, erasures, post_keys, author_keys):
+                    erased, freed = _Rewrite(self._directory, first_seq, self._writer, erasures).run()
+                    num_erased, num_files, freed_bytes = (
+                        num_erased + erased,
+                        num_files + 1,
+                        freed_bytes + freed,
+                    )
+            self._done_at = state
+        return CompactionReport(
+            now_us=now_us,
+            num_erased=num_erased,
+            num_files=num_files,
+            freed_bytes=freed_bytes,
+            took_s=time.monotonic() - began_s,
+        )
+
+    def _collect(self) -> Erasures:
+        erasures = Erasures()
+        for first_seq in list(self._writer.segments):
+            for seq, event in self._facts_of(first_seq).controls:
+                erasures.note(seq, event)
+        return erasures
+
+    def _facts_of(self, first_seq: int) -> Facts:
+        """Read a finished file's facts, making them where they are missing; the newest file keeps none."""
+        path = segment_path(self._directory, first_seq)
+        is_finished = first_seq != self._writer.segments[-1]
+        facts = read_facts(path) if is_finished else None
+        if facts is None:
+            facts = collect_facts(_read_events(self._directory, first_seq))
+            if is_finished:
+                write_facts(path, facts)
+        return facts
+
+
+def _read_events(directory: Path, first_seq: int) -> Iterator[tuple[int, Event]]:
+    opened = OpenSegment(directory, first_seq)
+    try:
+        for at, frame, payload in opened.walk.frames():
+            yield from enumerate(_decode(opened, at, frame, payload)[0], frame.first_seq)
+            time.sleep(_BREATH_S)
+    finally:
+        opened.close()
+
+
+def _decode(
+    opened: OpenSegment, at: int, frame: Frame, payload: memoryview
+) -> tuple[list[Event], dict[str, Cursor]]:
+    try:
+        block = decode_block(frame, payload)
+    except msgspec.DecodeError as error:
+        raise_corruption(opened.path, at, frame.first_seq, f"its events cannot be decoded ({error})")
+    return block.events, block.cursors
+
+
+class _Rewrite:
+    """One file written anew without what must go."""
+
+    def __init__(self, directory: Path, first_seq: int, writer: Writer, erasures: Erasures) -> None:
+        self._directory = directory
+        self._first_seq = first_seq
+        self._writer = writer
+        self._erasures = erasures
+        self._events: list[Event] = []
+        self._cursors: dict[str, Cursor] = {}
+        self._next_seq = first_seq
+        self._num_bytes = 0
+        self._num_erased = 0
+
+    def run(self) -> tuple[int, int]:
+        """Rewrite the file; return how many events were erased and how many bytes it is shorter."""
+        self._path = segment_path(self._directory, self._first_seq)
+        temporary = self._path.with_suffix(SUFFIX + TEMPORARY)
+        opened = OpenSegment(self._directory, self._first_seq)
+        try:
+            with refusals("rewrite", self._path):
+                self._fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+                is_adopted = False
+                try:
+                    old_bytes = self._copy(opened)
+                    is_adopted = self._swap(opened, temporary)
+                finally:
+                    if not is_adopted:
+                        os.close(self._fd)
+                    temporary.unlink(missing_ok=True)
+        finally:
+            opened.close()
+        if self._first_seq != self._writer.segments[-1]:
+            write_facts(self._path, collect_facts(_read_events(self._directory, self._first_seq)))
+        return self._num_erased, old_bytes - self._num_bytes
+
+    def _copy(self, opened: OpenSegment) -> int:
+        """Copy all frames that are there, erasing; return the length of what was copied."""
+        self._write(encode_head(self._first_seq))
+        for at, frame, payload in opened.walk.frames():
+            events, cursors = _decode(opened, at, frame, payload)
+            self._events += map(self._erase, range(frame.first_seq, frame.next_seq), events)
+            self._cursors |= cursors
+            while len(self._events) >= _BLOCK_EVENTS:
+                self._write_block(_BLOCK_EVENTS)
+            time.sleep(_BREATH_S)
+        self._write_block(len(self._events))
+        os.fsync(self._fd)
+        return opened.walk.offset
+
+    def _erase(self, seq: int, event: Event) -> Event:
+        if not isinstance(event, Post | Edit) or not self._erasures.takes(seq, event):
+            return event
+        left = blank(event)
+        self._num_erased += left != event
+        return left
+
+    def _write_block(self, num_events: int) -> None:
+        """Write the first events that wait; their cursors only with the last of them."""
+        events, self._events = self._events[:num_events], self._events[num_events:]
+        cursors = {} if self._events else self._cursors
+        # Everything before a frame is synced here, since the file gets its name only after a sync.
+        self._write(encode_frame(events, cursors, self._next_seq, self._num_bytes))
+        self._next_seq += len(events)
+
+    def _write(self, data: bytes) -> None:
+        write_all(self._fd, data)
+        self._num_bytes += len(data)
+
+    def _swap(self, opened: OpenSegment, temporary: Path) -> bool:
+        """Take over what was appended meanwhile and put the new file in the old one's place."""
+        with self._writer.lock:
+            is_newest = self._first_seq == self._writer.segments[-1]
+            end_bytes = self._writer.end_bytes if is_newest else os.fstat(opened.fd).st_size
+            start = opened.walk.offset
+            if opened.walk.damage and not is_newest:
+                raise_corruption(self._path, start, self._next_seq, opened.walk.damage)
+            if end_bytes > start:
+                self._write(read_at(opened.fd, end_bytes - start, start))
+                os.fsync(self._fd)
+            replace_durably(temporary, self._path)
+            if is_newest:
+                self._writer.adopt_rewritten(self._fd)
+            return is_newest

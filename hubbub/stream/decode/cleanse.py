@@ -1,0 +1,94 @@
+"""Makes any decoded event safe to keep: no NUL, no lone surrogates, no giant texts, no absurd times."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hubbub.errors import InvalidEvent
+from hubbub.posts import Edit, Event, Post
+
+MAX_TEXT_CHARS = 100_000
+"""Longer texts are clipped: four times what X allows its paying users."""
+MAX_NAME_CHARS = 1_000
+"""Longer ids, names and links are not what they claim to be."""
+MAX_ITEMS = 100
+"""So many links, hashtags, mentions, languages or picture descriptions of one post are kept."""
+MAX_TIME_US = 253_402_300_799_000_000
+"""The end of the year 9999."""
+
+
+def clean_text(text: str) -> str:
+    """Drop NUL, replace lone surrogates and clip to `MAX_TEXT_CHARS` code points."""
+    if len(text) > MAX_TEXT_CHARS:
+        text = text[:MAX_TEXT_CHARS]
+    if "\0" in text:
+        text = text.replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text
+
+
+def is_web_link(url: str) -> bool:
+    """Whether it is an http(s) address without white space or control characters, of a sane length."""
+    return (
+        url[:8].lower().startswith(("https://", "http://"))
+        and len(url) <= 2 * MAX_NAME_CHARS
+        and url.isprintable()
+        and " " not in url
+    )
+
+
+def cleanse(event: Event) -> Event:
+    """Return the event, changed only where it must be.
+
+    Raises:
+        InvalidEvent: an id or a time cannot be.
+    """
+    if not 0 <= event.received_us <= MAX_TIME_US:
+        raise InvalidEvent(f"received_us {event.received_us} is not a time; give microseconds since 1970")
+    if isinstance(event, Post):
+        return _cleanse_post(event)
+    if isinstance(event, Edit):
+        _check_id(event.replaces)
+        post = _cleanse_post(event.post)
+        return event if post is event.post else msgspec.structs.replace(event, post=post)
+    _check_id(getattr(event, "id", None) or event.author or "")
+    return event
+
+
+def _cleanse_post(post: Post) -> Post:
+    _check_id(post.id)
+    _check_id(post.author)
+    changes: dict[str, object] = {}
+    text = clean_text(post.text)
+    if text is not post.text:
+        changes["text"] = text
+    if post.claimed_us is not None and not 0 <= post.claimed_us <= post.received_us:
+        # An author may claim any time; one that lies ahead of our receiving the post is shown as that.
+        changes["claimed_us"] = min(max(post.claimed_us, 0), post.received_us)
+    if post.url is not None and not is_web_link(post.url):
+        changes["url"] = None
+    if post.links and not all(map(is_web_link, post.links)):
+        changes["links"] = tuple(filter(is_web_link, post.links))
+    for field in ("handle", "name", "reply_to", "root", "quote_of", "repost_of"):
+        value = getattr(post, field)
+        if value is not None and (len(value) > MAX_NAME_CHARS or not _is_plain(value)):
+            changes[field] = clean_text(value[:MAX_NAME_CHARS])
+    for field in ("langs", "links", "hashtags", "mentions", "media"):
+        values = getattr(post, field)
+        if values and (len(values) > MAX_ITEMS or not all(map(_is_plain, values))):
+            kept = changes.get(field, values)
+            assert isinstance(kept, tuple)
+            changes[field] = tuple(clean_text(value) for value in kept[:MAX_ITEMS])
+    return msgspec.structs.replace(post, **changes) if changes else post
+
+
+def _check_id(identity: str) -> None:
+    if not identity or len(identity) > MAX_NAME_CHARS or not _is_plain(identity):
+        raise InvalidEvent(f"id {identity[:80]!a} cannot be: empty, too long or with control characters")
+
+
+def _is_plain(value: str) -> bool:
+    return value.isascii() and "\0" not in value or clean_text(value) is value

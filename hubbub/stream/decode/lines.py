@@ -1,0 +1,117 @@
+"""Decodes many lines of one format, counts what became of them, and leaves out what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from hubbub.errors import InvalidEvent, InvalidInput
+from hubbub.posts import AccountEvent, ConsentEvent, Edit, Event, Post
+from hubbub.stream.counts import Counts
+from hubbub.stream.decode.cleanse import MAX_TEXT_CHARS, cleanse
+from hubbub.stream.decode.hubbub import decode_hubbub
+from hubbub.stream.decode.outcome import Decoder, Dropped
+
+MAX_LINE_BYTES = 64 << 20
+"""Longer lines are not decoded: no platform sends them, and they would hold up everything else."""
+
+_REMEMBERED = 65_536
+"""So many posts back at least, an identical one is seen to be a duplicate: ten seconds of all of X."""
+
+FORMATS: dict[str, Decoder] = {"hubbub": decode_hubbub}
+
+
+def find_decoder(format: str) -> Decoder:
+    """Return the decoder of a format.
+
+    Raises:
+        InvalidInput: there is no such format.
+    """
+    try:
+        return FORMATS[format]
+    except KeyError:
+        raise InvalidInput(f"format {format!r} is not known; choose one of {', '.join(FORMATS)}") from None
+
+
+def read_ndjson(
+    lines: Iterable[bytes | str],
+    format: str = "hubbub",
+    counts: Counts | None = None,
+    *,
+    clock: Callable[[], int] | None = None,
+) -> Iterator[Event]:
+    """Decode lines to events; malformed ones and duplicates are counted and left out.
+
+    `clock` tells when a line was received, in microseconds since 1970; without it the recorded times count
+    (a line that records none gets that of the line before it, the first ones 0).
+
+    Raises:
+        InvalidInput: there is no such format.
+    """
+    decoder = LineDecoder(format, counts, clock=clock)
+    for line in lines:
+        yield from decoder.decode(line)
+
+
+class LineDecoder:
+    """Decodes line after line, with a memory of what came before."""
+
+    def __init__(
+        self, format: str = "hubbub", counts: Counts | None = None, *, clock: Callable[[], int] | None = None
+    ) -> None:
+        """Choose the format; see `read_ndjson`."""
+        self._decode = find_decoder(format)
+        self.counts = counts if counts is not None else Counts()
+        self._clock = clock
+        self._last_us = 0
+        self._seen: set[int] = set()
+        self._seen_before: set[int] = set()
+
+    def decode(self, line: bytes | str) -> list[Event]:
+        """Decode one line to its events, none where it is malformed, of no use or a duplicate."""
+        counts = self.counts
+        counts.num_lines += 1
+        try:
+            data = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+            if not data.strip():
+                return []
+            if len(data) > MAX_LINE_BYTES:
+                raise InvalidEvent(f"the line has {len(data)} bytes, more than {MAX_LINE_BYTES}")
+            outcome = self._decode(data, self._clock() if self._clock else None)
+            if isinstance(outcome, Dropped):
+                counts.note_dropped(outcome)
+                return []
+            events = [self._accept(event) for event in outcome]
+        except InvalidEvent as error:
+            counts.note_malformed(str(error), f"line {counts.num_lines}")
+            return []
+        kept = [event for event in events if event is not None]
+        counts.num_events += len(kept)
+        return kept
+
+    def _accept(self, event: Event) -> Event | None:
+        """Clean an event and give it a time; None for a duplicate."""
+        clean = cleanse(event)
+        if isinstance(clean, Post):
+            assert isinstance(event, Post)
+            self.counts.num_clipped += len(event.text) > MAX_TEXT_CHARS
+            if self._is_duplicate(clean):
+                self.counts.note_duplicate()
+                return None
+        elif isinstance(clean, AccountEvent | ConsentEvent):
+            # What was erased and is sent again afterwards is no duplicate.
+            self._seen, self._seen_before = set(), set()
+        if not clean.received_us and not isinstance(clean, Edit):
+            return msgspec.structs.replace(clean, received_us=self._last_us)
+        self._last_us = clean.received_us
+        return clean
+
+    def _is_duplicate(self, post: Post) -> bool:
+        key = hash((post.id, post.text))
+        if key in self._seen or key in self._seen_before:
+            return True
+        self._seen.add(key)
+        if len(self._seen) >= _REMEMBERED:
+            self._seen, self._seen_before = set(), self._seen
+        return False

@@ -1,0 +1,176 @@
+"""A source that reads lines from a file, a compressed file or standard input, and can be resumed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from hubbub.errors import InvalidInput, MissingExtra, StorageError
+from hubbub.posts import Cursor, Event
+from hubbub.stream.archive.disk import describe_refusal
+from hubbub.stream.counts import Counts
+from hubbub.stream.decode.lines import MAX_LINE_BYTES, LineDecoder, find_decoder
+from hubbub.stream.source import Batch
+from hubbub.units import now_us
+
+_CHUNK_BYTES = 1 << 18
+_POLL_S = 0.02
+"""A file that may grow is looked at this often; a pipe wakes us by itself."""
+
+
+class NdjsonSource:
+    """Reads one file (`-` is standard input; `.gz` and `.zst` are unpacked).
+
+    The cursor is the number of bytes read, after unpacking, so that an interrupted reading goes on exactly
+    behind the last line that was kept. Standard input has no cursor: it cannot be read twice.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        format: str = "hubbub",
+        *,
+        is_growing: bool = False,
+        clock: Callable[[], int] | None = now_us,
+    ) -> None:
+        """Choose file and format.
+
+        `is_growing`: wait for more at the end of the file, as `tail -f` does.
+        `clock`: when a line was received; None takes the times that the lines record.
+
+        Raises:
+            InvalidInput: there is no such file or format.
+        """
+        find_decoder(format)
+        if path != "-" and not Path(path).is_file():
+            raise InvalidInput(f"there is no file {path!r}; give a file of lines, or - for standard input")
+        if is_growing and path.endswith((".gz", ".zst")):
+            raise InvalidInput(f"{path!r} is compressed and cannot be followed as it grows; unpack it")
+        self.path = path
+        self.format = format
+        self.name = "stdin" if path == "-" else f"ndjson:{Path(path).resolve()}"
+        self._is_growing = is_growing
+        self._clock = clock
+
+    def batches(
+        self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
+    ) -> Iterator[Batch]:
+        """Yield batches of about `size` events, each with the offset behind its last line."""
+        decoder = LineDecoder(self.format, counts, clock=self._clock)
+        with open_lines(self.path) as file:
+            offset = self._skip(file, after)
+            events: list[Event] = []
+            for surplus_bytes, lines in self._chunks(file, stop):
+                offset += surplus_bytes
+                for line in lines:
+                    offset += len(line)
+                    events += decoder.decode(line)
+                    if len(events) >= size:
+                        yield Batch(events, self._cursor(offset))
+                        events = []
+                yield Batch(events, self._cursor(offset))
+                events = []
+
+    def _cursor(self, offset: int) -> Cursor | None:
+        return None if self.path == "-" else str(offset)
+
+    def _skip(self, file: BinaryIO, after: Cursor | None) -> int:
+        """Go behind the cursor; a file shorter than that was replaced, and is read from its beginning."""
+        if after is None or self.path == "-":
+            return 0
+        offset = int(after)
+        if file.seekable() and not self.path.endswith((".gz", ".zst")):
+            if offset > os.fstat(file.fileno()).st_size:
+                return 0
+            return file.seek(offset)
+        skipped = 0
+        while skipped < offset:
+            data = file.read(min(_CHUNK_BYTES, offset - skipped))
+            if not data:
+                raise InvalidInput(
+                    f"{self.path!r} ends at byte {skipped}, before byte {offset} to which it was read; "
+                    "it was replaced: give it another name"
+                )
+            skipped += len(data)
+        return skipped
+
+    def _chunks(self, file: BinaryIO, stop: threading.Event) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield the whole lines of what has arrived, as soon as it has arrived.
+
+        The number before them counts bytes of an endless first line that were left out.
+        """
+        rest: list[bytes] = []
+        rest_bytes = surplus_bytes = 0
+        while not stop.is_set():
+            data = self._read(file, stop)
+            if not data:
+                break
+            head, newline, tail = data.rpartition(b"\n")
+            if newline:
+                yield surplus_bytes, (b"".join(rest) + head + newline).splitlines(keepends=True)
+                rest, rest_bytes, surplus_bytes = [], 0, 0
+            if rest_bytes > MAX_LINE_BYTES:
+                # A line without an end must not fill the memory; it is malformed by its length alone.
+                surplus_bytes += len(tail)
+            else:
+                rest.append(tail)
+                rest_bytes += len(tail)
+        # A growing file's last line may be unfinished; it is read when its end has come.
+        if rest_bytes and not stop.is_set() and not self._is_growing:
+            yield surplus_bytes, [b"".join(rest)]
+
+    def _read(self, file: BinaryIO, stop: threading.Event) -> bytes:
+        """Return what is there, waiting for more where more may come; empty at the end."""
+        try:
+            if self.path == "-":
+                return _read_ready(file, stop)
+            while not (data := file.read(_CHUNK_BYTES)):
+                if not self._is_growing or stop.wait(_POLL_S):
+                    break
+            return data
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise InvalidInput(f"{self.path!r} is not a whole gzip file: {error}; fetch it again") from None
+        except OSError as error:
+            raise StorageError(describe_refusal("read", Path(self.path), error)) from error
+
+
+def _read_ready(file: BinaryIO, stop: threading.Event) -> bytes:
+    """Read what a pipe holds, looking up from waiting often enough to notice `stop`."""
+    fd = file.fileno()
+    while not stop.is_set():
+        if select.select([fd], [], [], 0.1)[0]:
+            return os.read(fd, _CHUNK_BYTES)
+    return b""
+
+
+def open_lines(path: str) -> BinaryIO:
+    """Open a file, a compressed file or standard input (`-`) for reading bytes.
+
+    Raises:
+        MissingExtra: unpacking `.zst` needs a package that is not installed.
+        StorageError: the file cannot be read.
+    """
+    if path == "-":
+        return cast(BinaryIO, open(os.dup(sys.stdin.fileno()), "rb", buffering=0))
+    try:
+        if path.endswith(".gz"):
+            return cast(BinaryIO, gzip.open(path, "rb"))
+        if path.endswith(".zst"):
+            return _open_zst(path)
+        return open(path, "rb")
+    except OSError as error:
+        raise StorageError(describe_refusal("read", Path(path), error)) from error
+
+
+def _open_zst(path: str) -> BinaryIO:
+    try:
+        import zstandard
+    except ImportError:
+        raise MissingExtra(f"{path!r} needs a package: pip install zstandard") from None
+    return cast(BinaryIO, zstandard.open(path, "rb"))
