@@ -5,6 +5,7 @@ from hubbub.stream.counts import Counts
 from hubbub.stream.decode import FORMATS, read_ndjson
 from hubbub.stream.follow import follow
 from hubbub.stream.ndjson import NdjsonSource
+from hubbub.stream.replay import ReplayClock, ReplaySource
 from hubbub.stream.source import Batch, Source
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "Counts",
     "NdjsonSource",
     "Repair",
+    "ReplayClock",
+    "ReplaySource",
     "Source",
     "follow",
     "open_archive",

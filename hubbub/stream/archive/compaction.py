@@ -65,11 +65,13 @@ class Compactor:
             state = (self._writer.next_seq, self._writer.segments[-1])
             if state == self._done_at:
                 return CompactionReport(now_us=now_us)
-            erasures = self._collect()
+            segments = list(self._writer.segments)
+            newest = self._facts_of(segments[-1])
+            erasures = self._collect(segments, newest)
             post_keys, author_keys = erasures.post_keys(), erasures.author_keys()
             num_erased = num_files = freed_bytes = 0
-            for first_seq in list(self._writer.segments):
-                facts = self._facts_of(first_seq)
+            for first_seq in segments:
+                facts = newest if first_seq == segments[-1] else self._facts_of(first_seq)
                 if has_work(facts, erasures, post_keys, author_keys):
                     erased, freed = _Rewrite(self._directory, first_seq, self._writer, erasures).run()
                     num_erased, num_files, freed_bytes = (
@@ -86,10 +88,11 @@ class Compactor:
             took_s=time.monotonic() - began_s,
         )
 
-    def _collect(self) -> Erasures:
+    def _collect(self, segments: list[int], newest: Facts) -> Erasures:
         erasures = Erasures()
-        for first_seq in list(self._writer.segments):
-            for seq, event in self._facts_of(first_seq).controls:
+        for first_seq in segments:
+            facts = newest if first_seq == segments[-1] else self._facts_of(first_seq)
+            for seq, event in facts.controls:
                 erasures.note(seq, event)
         return erasures
 

@@ -19,7 +19,10 @@ MAX_LINE_BYTES = 64 << 20
 _REMEMBERED = 65_536
 """So many posts back at least, an identical one is seen to be a duplicate: ten seconds of all of X."""
 
-FORMATS: dict[str, Decoder] = {"hubbub": decode_hubbub}
+DECODERS: dict[str, Decoder] = {"hubbub": decode_hubbub}
+
+FORMATS = tuple(DECODERS)
+"""The names of the formats, our own first."""
 
 
 def find_decoder(format: str) -> Decoder:
@@ -29,7 +32,7 @@ def find_decoder(format: str) -> Decoder:
         InvalidInput: there is no such format.
     """
     try:
-        return FORMATS[format]
+        return DECODERS[format]
     except KeyError:
         raise InvalidInput(f"format {format!r} is not known; choose one of {', '.join(FORMATS)}") from None
 
