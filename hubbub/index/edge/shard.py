@@ -1,0 +1,196 @@
+"""One slice of time: a qdrant-edge shard with the times and keys it holds; it knows no other slice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import qdrant_edge as q
+
+from hubbub.errors import StorageError
+from hubbub.index.backend import Legs
+from hubbub.index.document import Document, Key
+from hubbub.index.edge.points import (
+    field_indexes,
+    key_of,
+    make_point,
+    make_queries,
+    match_tokens,
+    newest_query,
+    shard_config,
+)
+from hubbub.index.payload import make_state, read_post
+from hubbub.index.plan import Plan
+
+_PAGE = 10_000
+
+
+class Shard:
+    """Posts of one stretch of time; every call holds the interpreter lock for its whole length."""
+
+    def __init__(self, path: Path, shard: q.EdgeShard) -> None:
+        self.path = path
+        self._shard = shard
+        self.keys: set[Key] = set(self._all_keys())
+        self.min_us, self.max_us = self._bound(q.Direction.Asc), self._bound(q.Direction.Desc)
+        self.has_state = self._has_state()
+        self.is_dirty = False
+
+    @classmethod
+    def create(cls, path: Path, dim: int) -> Shard:
+        """Make an empty slice."""
+        try:
+            path.mkdir(parents=True)
+            shard = q.EdgeShard.create(str(path), shard_config(dim))
+            for field, index in field_indexes():
+                shard.update(q.UpdateOperation.create_field_index(field, index))
+            shard.flush()
+        except Exception as error:
+            raise StorageError(
+                f"index slice {path} cannot be made: {error}; is the disk full or read-only?"
+            ) from None
+        return cls(path, shard)
+
+    @classmethod
+    def load(cls, path: Path) -> Shard:
+        """Open a slice as it was at its last flush."""
+        return cls(path, q.EdgeShard.load(str(path)))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def overlaps(self, from_us: int | None, to_us: int | None) -> bool:
+        """Tell whether any post in here can lie in that stretch of time."""
+        if self.min_us is None or self.max_us is None:
+            return False
+        return (from_us is None or self.max_us >= from_us) and (to_us is None or self.min_us < to_us)
+
+    def versions(self, keys: Iterable[Key]) -> dict[Key, int]:
+        """Return the sequence number of each document among `keys`."""
+        held = self.keys.intersection(keys)
+        return {
+            key_of(record): read_post((record.payload or {})["post"])[0]
+            for record in self._retrieve(held, ["post"])
+        }
+
+    def owned(self, author: str) -> dict[Key, int]:
+        """Return key and sequence number of the documents with this author token."""
+        found: dict[Key, int] = {}
+        offset = None
+        while True:
+            request = q.ScrollRequest(
+                offset=offset,
+                limit=_PAGE,
+                filter=q.Filter(must=[match_tokens(author)]),
+                with_payload=["post"],
+            )
+            records, offset = self._shard.scroll(request)
+            found.update({key_of(r): read_post((r.payload or {})["post"])[0] for r in records})
+            if offset is None:
+                return found
+
+    def put(self, documents: Sequence[Document]) -> None:
+        """Store documents."""
+        self._update(q.UpdateOperation.upsert_points([make_point(document) for document in documents]))
+        self.keys.update(document.key for document in documents)
+        times = [document.received_us for document in documents]
+        self.min_us = min(times if self.min_us is None else [self.min_us, *times])
+        self.max_us = max(times if self.max_us is None else [self.max_us, *times])
+        self.has_state = self.has_state or any(d.is_hidden or d.is_unpromptable for d in documents)
+
+    def set_vectors(self, vectors: Mapping[Key, list[float]]) -> None:
+        """Give those documents that are in here their vectors."""
+        held = self.keys.intersection(vectors)
+        points = [q.PointVectors(key, {"meaning": vectors[key]}) for key in held]
+        if points:
+            self._update(q.UpdateOperation.update_vectors(points))
+
+    def delete(self, keys: Collection[Key]) -> bool:
+        """Remove those documents that are in here; tell whether there were any."""
+        held = self.keys.intersection(keys)
+        if held:
+            self._update(q.UpdateOperation.delete_points(list(held)))
+            self.keys -= held
+        return bool(held)
+
+    def flag(self, author: str, is_hidden: bool, is_unpromptable: bool) -> None:
+        """Set the flags of the documents with this author token."""
+        payload = {"state": make_state(is_hidden, is_unpromptable)}
+        where = q.Filter(must=[match_tokens(author)])
+        self._update(q.UpdateOperation.set_payload_by_filter(where, payload))
+        self.has_state = self.has_state or is_hidden or is_unpromptable
+
+    def search(self, plan: Plan) -> Legs:
+        """Run the legs of a plan."""
+        queries = make_queries(plan, self.has_state)
+        if plan.recent_us is not None and not self.overlaps(plan.recent_us, None):
+            queries.pop("recent", None)
+        if not queries:
+            return Legs()
+        answers = self._shard.query_batch(q.QueryBatchRequest(list(queries.values())))
+        found = zip(queries, answers, strict=True)
+        return Legs(**{name: {key_of(point): point.score for point in points} for name, points in found})
+
+    def newest(self, plan: Plan) -> list[tuple[Key, int]]:
+        """Return the newest matches and their times."""
+        found = self._shard.query(newest_query(plan, self.has_state))
+        return [(key_of(point), int(point.order_value or 0)) for point in found]
+
+    def fetch(self, keys: Iterable[Key]) -> dict[Key, str]:
+        """Return the stored posts as JSON."""
+        held = self.keys.intersection(keys)
+        return {key_of(r): read_post((r.payload or {})["post"])[1] for r in self._retrieve(held, ["post"])}
+
+    def vectors(self, keys: Iterable[Key]) -> dict[Key, list[float]]:
+        """Return the stored vectors."""
+        held = self.keys.intersection(keys)
+        records = (
+            self._shard.retrieve(list(held), with_payload=False, with_vector=["meaning"]) if held else []
+        )
+        named: list[tuple[Key, Any]] = [(key_of(record), record.vector or {}) for record in records]
+        return {key: vector["meaning"] for key, vector in named if "meaning" in vector}
+
+    def flush(self) -> None:
+        """Return once everything in here survives power loss."""
+        if self.is_dirty:
+            try:
+                self._shard.flush()
+            except Exception as error:
+                raise StorageError(f"index slice {self.path}: {error}; is the disk full?") from None
+            self.is_dirty = False
+
+    def close(self) -> None:
+        """Flush and release."""
+        self.flush()
+        self._shard.close()
+
+    def _update(self, operation: q.UpdateOperation) -> None:
+        self.is_dirty = True
+        try:
+            self._shard.update(operation)
+        except Exception as error:
+            raise StorageError(
+                f"index slice {self.path} refused a write: {error}; is the disk full?"
+            ) from None
+
+    def _retrieve(self, keys: Collection[Key], fields: list[str]) -> list[q.Record]:
+        return self._shard.retrieve(list(keys), with_payload=fields, with_vector=False) if keys else []
+
+    def _all_keys(self) -> Iterable[Key]:
+        offset = None
+        while True:
+            request = q.ScrollRequest(offset=offset, limit=_PAGE, with_payload=False)
+            records, offset = self._shard.scroll(request)
+            yield from (key_of(record) for record in records)
+            if offset is None:
+                return
+
+    def _bound(self, direction: q.Direction) -> int | None:
+        found = self._shard.query(
+            q.QueryRequest(limit=1, query=q.OrderBy("received", direction), with_payload=False)
+        )
+        return int(found[0].order_value or 0) if found else None
+
+    def _has_state(self) -> bool:
+        return bool(self._shard.info().payload_schema["state"].points)

@@ -1,0 +1,171 @@
+"""Fold events into the changes that an index must make; replays and any late order end in the same place.
+
+Written once, above all backends; it touches no backend and asks the state only for what is buried and barred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
+
+from hubbub.index.authors import AuthorState
+from hubbub.index.document import Key, post_key
+from hubbub.index.state import Burial, State
+from hubbub.posts import (
+    AccountEvent,
+    AuthorId,
+    ConsentEvent,
+    Deletion,
+    Edit,
+    Event,
+    Post,
+    Visibility,
+)
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A version of a post that wants to be stored."""
+
+    seq: int
+    post: Post
+    is_edit: bool
+    """An edit replaces an older version; a post never replaces anything."""
+
+
+class Changes(msgspec.Struct):
+    """What a batch of events asks for, in the order in which it is made."""
+
+    pending: dict[Key, Pending] = {}
+    removed: set[Key] = set()
+    burials: dict[Key, Burial] = {}
+    authors: dict[AuthorId, AuthorState] = {}
+    erased: dict[AuthorId, int] = {}
+    """Posts of this author with lower sequence numbers go for good."""
+    flagged: set[AuthorId] = set()
+    num_dropped: int = 0
+
+
+def fold(events: Sequence[tuple[int, Event]], state: State, indexed: Collection[Visibility]) -> Changes:
+    """Return what `events` change, given what the state knows."""
+    return _Folder(events, state, indexed).run(events)
+
+
+class _Folder:
+    def __init__(
+        self, events: Sequence[tuple[int, Event]], state: State, indexed: Collection[Visibility]
+    ) -> None:
+        self._changes = Changes()
+        self._state = state
+        self._indexed = indexed
+        self._buried = state.buried(list(dict.fromkeys(_keys(events))))
+        self._authors = state.authors({author for _, event in events if (author := _author(event))})
+
+    def run(self, events: Iterable[tuple[int, Event]]) -> Changes:
+        for seq, event in events:
+            if isinstance(event, Post):
+                self._add(seq, event)
+            elif isinstance(event, Deletion):
+                self._delete(seq, post_key(event.id))
+            elif isinstance(event, Edit):
+                self._edit(seq, event)
+            else:
+                self._account(seq, event)
+        return self._changes
+
+    def _add(self, seq: int, post: Post) -> None:
+        key = post_key(post.id)
+        if not self._is_wanted(seq, key, post) or key in self._changes.pending:
+            self._changes.num_dropped += 1
+        else:
+            self._changes.pending[key] = Pending(seq, post, False)
+
+    def _edit(self, seq: int, edit: Edit) -> None:
+        key, old = post_key(edit.post.id), post_key(edit.replaces)
+        if key != old:
+            last = self._last_version(old, key)
+            grave = self._grave(last)
+            if grave and grave.kind == "deleted":
+                self._bury(key, Burial(seq))
+                return
+            if last != key:
+                self._bury(last, Burial(seq, "replaced", key))
+        if self._is_wanted(seq, key, edit.post):
+            self._changes.pending[key] = Pending(seq, edit.post, True)
+        elif not self._is_document(edit.post) and not self._bars(key, seq):
+            self._bury(key, Burial(seq, "withdrawn"))
+
+    def _delete(self, seq: int, key: Key) -> None:
+        chain: Key | None = key
+        seen = set()
+        while chain and chain not in seen:
+            seen.add(chain)
+            grave = self._grave(chain)
+            successor = grave.successor if grave else None
+            self._bury(chain, Burial(seq, "deleted", successor))
+            chain = successor
+
+    def _last_version(self, key: Key, until: Key) -> Key:
+        """Follow the new ids that edits gave to `key`, at most as far as `until`."""
+        seen = set()
+        while key != until and key not in seen:
+            seen.add(key)
+            grave = self._grave(key)
+            if not grave or grave.kind != "replaced" or not grave.successor:
+                break
+            key = grave.successor
+        return key
+
+    def _grave(self, key: Key) -> Burial | None:
+        return self._buried.get(key) or self._state.buried([key]).get(key)
+
+    def _account(self, seq: int, event: AccountEvent | ConsentEvent) -> None:
+        before = self._authors.get(event.author, AuthorState())
+        after = before.after(seq, event)
+        self._authors[event.author] = self._changes.authors[event.author] = after
+        self._changes.flagged.add(event.author)
+        if _erases(event):
+            self._erase(event.author, seq)
+
+    def _erase(self, author: AuthorId, seq: int) -> None:
+        self._changes.erased[author] = max(seq, self._changes.erased.get(author, 0))
+        for key, pending in list(self._changes.pending.items()):
+            if pending.post.author == author and pending.seq < seq:
+                self._bury(key, Burial(seq))
+
+    def _bury(self, key: Key, burial: Burial) -> None:
+        self._buried[key] = self._changes.burials[key] = burial
+        self._changes.removed.add(key)
+        self._changes.pending.pop(key, None)
+
+    def _is_wanted(self, seq: int, key: Key, post: Post) -> bool:
+        author = self._authors.get(post.author)
+        return (
+            self._is_document(post) and not self._bars(key, seq) and (author is None or author.accepts(seq))
+        )
+
+    def _is_document(self, post: Post) -> bool:
+        return post.visibility in self._indexed and post.repost_of is None
+
+    def _bars(self, key: Key, seq: int) -> bool:
+        grave = self._buried.get(key)
+        return grave is not None and grave.bars(seq)
+
+
+def _erases(event: AccountEvent | ConsentEvent) -> bool:
+    if isinstance(event, AccountEvent):
+        return event.status == "removed"
+    return event.scope == "index" and event.allow is False
+
+
+def _keys(events: Iterable[tuple[int, Event]]) -> Iterable[Key]:
+    for _, event in events:
+        if isinstance(event, Post | Deletion):
+            yield post_key(event.id)
+        elif isinstance(event, Edit):
+            yield post_key(event.post.id)
+            yield post_key(event.replaces)
+
+
+def _author(event: Event) -> AuthorId | None:
+    return event.post.author if isinstance(event, Edit) else event.author

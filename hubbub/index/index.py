@@ -1,0 +1,265 @@
+"""The index: events in, hits out; it ties fold, backend and embedder together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
+
+import msgspec
+import numpy as np
+
+from hubbub.index.aiming import aim
+from hubbub.index.backend import Backend, Legs
+from hubbub.index.candidates import Candidates
+from hubbub.index.document import Key, author_token, decode_post, make_document, post_key
+from hubbub.index.embedding import Embedder, Vectors
+from hubbub.index.fold import Changes, Pending, fold
+from hubbub.index.language import post_language
+from hubbub.index.late_vectors import LateVectors
+from hubbub.index.newest import newest_matches, relevant_recent
+from hubbub.index.ordering import order
+from hubbub.index.plan import plan_filters
+from hubbub.index.query import Hit, Query
+from hubbub.index.state import Burial, State
+from hubbub.posts import Event, Post, PostId, Visibility
+
+PUBLIC: tuple[Visibility, ...] = ("public",)
+"""What is indexed unless the caller says otherwise."""
+
+BATCH = 128
+"""Events folded under one hold of the lock: a search waits at most for these (about 10 ms)."""
+
+FLUSH_S = 5.0
+"""`fold` flushes by itself when the last flush is older; a flush stalls searches for some 50 ms."""
+
+
+class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What an index holds."""
+
+    num_posts: int
+    num_shards: int
+    num_sealed: int
+    num_loading: int
+    """Parts that a search does not see yet, right after opening."""
+    oldest_covered_us: int | None
+    """While parts are loading: posts received before this may be missing from results."""
+    num_unembedded: int
+    """Posts that words find but likeness does not yet."""
+    num_dropped: int
+    """Events since opening that asked for nothing: replays, reposts, posts that may not be indexed."""
+    position: int
+    newest_us: int | None
+    embedder: str
+    dim: int
+
+
+class Index:
+    """Living posts, searchable as soon as `fold` returns; safe to call from several threads."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        state: State,
+        embedder: Embedder,
+        visibilities: Collection[Visibility] = PUBLIC,
+        on_close: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._backend = backend
+        self._state = state
+        self._embedder = embedder
+        self._indexed = tuple(visibilities)
+        self._on_close = on_close
+        self._lock = threading.RLock()
+        self._applied = self._position = int(state.get("position") or 0)
+        newest = state.get("newest_us")
+        self._newest_us = int(newest) if newest else None
+        self._flushed_s = time.monotonic()
+        self._num_dropped = 0
+        self._recover()
+        self._late_vectors = LateVectors(backend, state, embedder, self._lock)
+        self._late_vectors.start()
+
+    @property
+    def position(self) -> int:
+        """Resume reading the archive after this number: everything up to it survives power loss."""
+        return self._position
+
+    def fold(self, events: Iterable[tuple[int, Event]]) -> int:
+        """Apply events in order and return the last sequence number applied; replays change nothing."""
+        stream = iter(events)
+        while batch := list(islice(stream, BATCH)):
+            with self._lock:
+                self._apply(batch)
+                self._applied = max(self._applied, batch[-1][0])
+                if time.monotonic() - self._flushed_s > FLUSH_S:
+                    self.flush()
+        return self._applied
+
+    def flush(self) -> None:
+        """Write everything folded so far so that it survives power loss, then advance `position`."""
+        with self._lock:
+            self._backend.flush()
+            notes = {"position": str(self._applied)}
+            if self._newest_us is not None:
+                notes["newest_us"] = str(self._newest_us)
+            self._state.set(**notes)
+            self._state.sync()
+            self._position = self._applied
+            self._flushed_s = time.monotonic()
+
+    def search(self, query: Query) -> list[Hit]:
+        """Return the best or newest matches, best first; every filter acts before anything is ranked."""
+        plan = plan_filters(query, self._indexed)
+        if plan.is_void or query.limit <= 0:
+            return []
+        now_us = query.now_us if query.now_us is not None else self._newest_us or 0
+        plan = aim(plan, query, self.embed, now_us)
+        with self._lock:
+            if not plan.term_ids and plan.vector is None:
+                return self._hits(newest_matches(self._backend, plan, query.limit))
+            if query.sort == "time":
+                return self._newest_hits(relevant_recent(self._backend, plan, query.limit, now_us))[
+                    : query.limit
+                ]
+            candidates = self._candidates(self._backend.search(plan))
+            ranked = order(query, candidates, now_us)[: query.limit]
+        return [Hit(post=candidates.posts[place], score=score) for place, score in ranked]
+
+    def fetch(self, ids: Iterable[PostId], for_prompt: bool = False) -> dict[PostId, Post]:
+        """Return those posts that live and may be shown (and put in a prompt, if asked)."""
+        keys = {post_key(post_id): post_id for post_id in ids}
+        with self._lock:
+            found = self._read(list(keys))
+        return {
+            keys[key]: post for key, post in found.items() if not for_prompt or self._may_prompt(post.author)
+        }
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row a text, shape (n, dim): of unit length, or zero where nothing is known."""
+        rows = np.asarray(self._embedder.embed(list(texts)), np.float32)
+        rows[~np.isfinite(rows).all(axis=1)] = 0
+        return rows
+
+    def stats(self) -> IndexStats:
+        """Count what the index holds."""
+        with self._lock:
+            held = self._backend.stats()
+            return IndexStats(
+                num_posts=held.num_posts,
+                num_shards=held.num_shards,
+                num_sealed=held.num_sealed,
+                num_loading=held.num_loading,
+                oldest_covered_us=held.oldest_covered_us,
+                num_unembedded=self._state.count_owed(),
+                num_dropped=self._num_dropped,
+                position=self._position,
+                newest_us=self._newest_us,
+                embedder=self._embedder.id,
+                dim=self._embedder.dim,
+            )
+
+    def close(self) -> None:
+        """Flush and release everything."""
+        self._late_vectors.stop()
+        with self._lock:
+            self.flush()
+            self._backend.close()
+            self._state.close()
+            self._on_close()
+
+    def _apply(self, batch: Sequence[tuple[int, Event]]) -> None:
+        changes = fold(batch, self._state, self._indexed)
+        self._num_dropped += changes.num_dropped
+        for author, before in changes.erased.items():
+            changes.burials |= self._erase(author, before, changes)
+        # Burials first: after kill -9 they are applied again before anything is read.
+        self._state.remember(changes.burials, changes.authors)
+        if changes.removed:
+            self._backend.delete(changes.removed)
+        for author in changes.flagged:
+            known = changes.authors[author]
+            self._backend.flag(author_token(author), known.is_hidden, known.is_unpromptable)
+        self._put(self._new(changes.pending))
+
+    def _erase(self, author: str, before: int, changes: Changes) -> dict[Key, Burial]:
+        owned = self._backend.owned(author_token(author))
+        gone = {
+            key: Burial(before) for key, seq in owned.items() if seq < before and key not in changes.burials
+        }
+        changes.removed.update(gone)
+        return gone
+
+    def _new(self, pending: dict[Key, Pending]) -> list[tuple[Key, Pending]]:
+        known = self._backend.versions(list(pending))
+        new = [
+            (key, item)
+            for key, item in pending.items()
+            if key not in known or (item.is_edit and item.seq > known[key])
+        ]
+        self._num_dropped += len(pending) - len(new)
+        return new
+
+    def _put(self, new: Sequence[tuple[Key, Pending]]) -> None:
+        if not new:
+            return
+        is_instant = self._embedder.is_instant
+        vectors: Sequence[list[float] | None] = [None] * len(new)
+        if is_instant and self._embedder.dim:
+            rows = self.embed([item.post.text for _, item in new])
+            vectors = [row if any(row) else None for row in rows.tolist()]
+        documents = []
+        for (_, item), vector in zip(new, vectors, strict=True):
+            document = make_document(item.seq, item.post, post_language(item.post), vector)
+            if held := self._state.restricted.get(item.post.author):
+                document.is_hidden, document.is_unpromptable = held.is_hidden, held.is_unpromptable
+            documents.append(document)
+        if not is_instant:
+            self._state.owe_vectors(document.key for document in documents)
+        self._backend.put(documents)
+        newest = max(document.received_us for document in documents)
+        self._newest_us = newest if self._newest_us is None else max(self._newest_us, newest)
+
+    def _recover(self) -> None:
+        """Apply again what was remembered after the last flush, so that no deleted post is back."""
+        self._backend.delete(list(self._state.buried_since(self._position)))
+        for author, known in self._state.authors_since(self._position).items():
+            token = author_token(author)
+            owned = self._backend.owned(token)
+            self._backend.delete([key for key, seq in owned.items() if seq < known.erased_before])
+            self._backend.flag(token, known.is_hidden, known.is_unpromptable)
+
+    def _candidates(self, legs: Legs) -> Candidates:
+        lexical = legs.recent | legs.lexical
+        keys = list(lexical | legs.dense)
+        found = self._read(keys)
+        keys = [key for key in keys if key in found]
+        return Candidates(
+            keys,
+            [found[key] for key in keys],
+            np.array([lexical.get(key, 0.0) for key in keys]),
+            np.array([legs.dense.get(key, 0.0) for key in keys]),
+            self._backend.vectors,
+        )
+
+    def _hits(self, matches: Sequence[tuple[Key, float]]) -> list[Hit]:
+        found = self._read([key for key, _ in matches])
+        return [Hit(post=found[key], score=score) for key, score in matches if key in found]
+
+    def _newest_hits(self, matches: dict[Key, float]) -> list[Hit]:
+        found = self._read(list(matches))
+        newest_first = sorted(found, key=lambda key: (-found[key].received_us, key))
+        return [Hit(post=found[key], score=matches[key]) for key in newest_first]
+
+    def _read(self, keys: Sequence[Key]) -> dict[Key, Post]:
+        found = {key: decode_post(text) for key, text in self._backend.fetch(keys).items()}
+        return {key: post for key, post in found.items() if self._may_show(post.author)}
+
+    def _may_show(self, author: str) -> bool:
+        known = self._state.restricted.get(author)
+        return known is None or not (known.is_hidden or known.is_blocked)
+
+    def _may_prompt(self, author: str) -> bool:
+        known = self._state.restricted.get(author)
+        return known is None or not known.is_unpromptable

@@ -1,0 +1,34 @@
+"""Which language a post is in: what its platform declared, else what its words look like."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from hubbub.posts import Post
+
+_NOISE = re.compile(r"https?://\S+|[@#]\S+")
+_MIN_LETTERS = 12  # shorter texts are a coin toss (reference/models.md, section 5)
+_MAX_TEXT = 1000
+
+
+def post_language(post: Post) -> str:
+    """Return the first declared language, else the detected one; 'und' for a text that is too short."""
+    return post.langs[0] if post.langs else text_language(post.text)
+
+
+def text_language(text: str) -> str:
+    """Return the ISO 639-1 code of a text's language, or 'und'; links and names do not count."""
+    plain = _NOISE.sub(" ", text[:_MAX_TEXT])
+    if sum(map(str.isalpha, plain)) < _MIN_LETTERS:
+        return "und"
+    return str(_detector().detect(plain.encode("utf-8", "replace").decode()))
+
+
+@cache
+def _detector() -> Any:
+    import eldc
+
+    eldc.init()
+    return eldc
