@@ -1,0 +1,246 @@
+"""The whole way from a question to a verified answer, as events; each step is a file of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, tzinfo
+from typing import Literal
+
+from hubbub.assistant.answer import (
+    Answer,
+    AnswerEvent,
+    Citation,
+    Done,
+    Found,
+    Report,
+    Retraction,
+    Sentence,
+    Shown,
+)
+from hubbub.assistant.compose import compose, records
+from hubbub.assistant.display import safe_url
+from hubbub.assistant.draft import Draft
+from hubbub.assistant.evidence import gather
+from hubbub.assistant.model import ChatModel
+from hubbub.assistant.question import Question, understand
+from hubbub.assistant.retrieve import Filters, Findings, retrieve
+from hubbub.assistant.searchable import Searchable
+from hubbub.assistant.storylines import Story, tell
+from hubbub.assistant.verify import broken, cite, failure
+from hubbub.assistant.voices import count_voices
+from hubbub.assistant.write import note, write_quotes
+from hubbub.errors import ModelError
+from hubbub.posts import AuthorId, Post
+from hubbub.units import now_us
+
+MAX_SHOWN_POSTS = 20
+"""Found posts that are handed out before the first sentence."""
+
+
+def ask(
+    index: Searchable,
+    question: str,
+    *,
+    clock_us: int | None = None,
+    model: ChatModel | None = None,
+    zone: tzinfo = UTC,
+    max_sentences: int = 8,
+    lang: str | None = None,
+    authors: tuple[AuthorId, ...] = (),
+    langs: tuple[str, ...] = (),
+    not_before_us: int | None = None,
+    excluded_authors: tuple[AuthorId, ...] = (),
+) -> Iterator[AnswerEvent]:
+    """Answer a question from posts: first what was found, then each sentence as it passes its check.
+
+    With a model, it words sentences from evidence that we choose and check; where it fails, we quote.
+    Times count from `clock_us` (default: now), days begin in `zone`. `lang` fixes the language of the answer;
+    the other filters narrow the posts. `excluded_authors` never serve as evidence (the operator's own bot).
+
+    Raises:
+        InvalidQuery: the question is too long, or `lang` is not one we write.
+    """
+    asked = understand(question, now_us() if clock_us is None else clock_us, zone=zone, lang=lang)
+    filters = Filters(
+        authors=authors, langs=langs, not_before_us=not_before_us, excluded_authors=excluded_authors
+    )
+    return _Run(index, asked, model, max(max_sentences, 1)).events(filters)
+
+
+def answer(index: Searchable, question: str, **options: object) -> Answer:
+    """Answer a question and return the finished answer; the options are those of `ask`."""
+    for event in ask(index, question, **options):  # type: ignore[arg-type]
+        if isinstance(event, Done):
+            return event.answer
+    raise AssertionError("ask() ends with Done")
+
+
+class _Run:
+    """One answer in the making."""
+
+    def __init__(
+        self, index: Searchable, question: Question, model: ChatModel | None, max_sentences: int
+    ) -> None:
+        self.index = index
+        self.question = question
+        self.model = model
+        self.writer = "quotes"
+        self.max_sentences = max_sentences
+        self.shown: list[Sentence] = []
+        self.dropped: Counter[str] = Counter()
+        self.started_s = time.perf_counter()
+        self.first_evidence_ms: float | None = None
+        self.first_sentence_ms: float | None = None
+
+    def events(self, filters: Filters) -> Iterator[AnswerEvent]:
+        """Run the pipeline."""
+        findings = Findings(posts=(), voices=(), from_us=None)
+        if self.question.intent != "unsearchable":
+            findings = retrieve(self.index, self.question, filters)
+        self.first_evidence_ms = self._elapsed_ms()
+        yield Found(posts=tuple(_whole(post) for post in findings.posts[:MAX_SHOWN_POSTS]))
+        stories = self._stories(findings)
+        if self.model and stories:
+            yield from self._show_composed(self.model, stories)
+        if self.writer == "quotes":
+            yield from self._show(self._drafts(findings, stories), for_prompt=False)
+        yield from self._retract()
+        if stories and not self.shown:
+            yield from self._show(iter([note(self.question, findings, "lost")]), for_prompt=False)
+        yield Done(answer=self._answer(findings))
+
+    def _stories(self, findings: Findings) -> list[Story]:
+        if not findings.voices:
+            return []
+        pool = gather(self.question, findings.voices, self.index.embed)
+        max_stories = max(1, (self.max_sentences + 1) * 2 // 3)
+        return tell(self.question, pool, max_stories=max_stories, max_details=1)
+
+    def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:
+        if self.question.intent == "unsearchable":
+            yield note(self.question, findings, "not_searchable")
+        elif not findings.posts:
+            yield note(self.question, findings, "nothing_in_window" if self.question.window else "nothing")
+        elif not stories:
+            yield note(self.question, findings, "lost")
+        else:
+            yield from write_quotes(self.question, findings, stories)
+            if count_voices(findings.voices) == 1:
+                yield note(self.question, findings, "unconfirmed")
+
+    def _show_composed(self, model: ChatModel, stories: list[Story]) -> Iterator[AnswerEvent]:
+        """Let the model write; if it fails or nothing of it passes, the writer stays `quotes`."""
+        ids = {item.post.id for story in stories for item in story.all_evidence}
+        given = records(stories, self.index.fetch(ids, for_prompt=True))
+        if not given:
+            return
+        try:
+            drafts = compose(model, self.question, given, self.max_sentences, self.dropped)
+            yield from self._show(drafts, for_prompt=True)
+        except ModelError:
+            self.dropped["model_failed"] += 1
+        if self.shown:
+            self.writer = model.name
+
+    def _show(self, drafts: Iterator[Draft], *, for_prompt: bool) -> Iterator[AnswerEvent]:
+        dead: set[int] = set()
+        for draft in drafts:
+            if len(self.shown) >= self.max_sentences:
+                break
+            if draft.kind in {"detail", "conflict"} and draft.story in dead:
+                self.dropped["story_lost"] += 1
+                continue
+            sentence = self._checked(draft, for_prompt)
+            if sentence:
+                self.first_sentence_ms = self.first_sentence_ms or self._elapsed_ms()
+                self.shown.append(sentence)
+                yield Shown(sentence=sentence)
+            elif draft.kind in {"lead", "story"} and draft.story is not None:
+                dead.add(draft.story)
+
+    def _checked(self, draft: Draft, for_prompt: bool) -> Sentence | None:
+        """Look the cited posts up once more, and make the sentence if all of it still holds."""
+        for attempt in (draft, *draft.fallbacks):
+            living = self.index.fetch([item.post.id for item in attempt.evidence], for_prompt=for_prompt)
+            reason = failure(attempt, living, self.question.lang)
+            if reason is None:
+                return _sentence(
+                    attempt, len(self.shown), tuple(cite(item, living) for item in attempt.evidence)
+                )
+            self.dropped[reason] += 1
+        return None
+
+    def _retract(self) -> Iterator[Retraction]:
+        """Check everything that was shown once more, all at once."""
+        cited = {citation.post for sentence in self.shown for citation in sentence.citations}
+        for_prompt = self.writer != "quotes"
+        due = broken(self.shown, self.index.fetch(cited, for_prompt=for_prompt)) if cited else []
+        gone = {retraction.sentence for retraction in due}
+        self.shown = [sentence for sentence in self.shown if sentence.id not in gone]
+        self.dropped["retracted"] += len(due)
+        yield from due
+
+    def _answer(self, findings: Findings) -> Answer:
+        report = Report(
+            num_posts_found=len(findings.posts),
+            num_sentences_shown=len(self.shown),
+            writer=self.writer,
+            dropped={reason: count for reason, count in self.dropped.items() if count},
+            first_evidence_ms=self.first_evidence_ms,
+            first_sentence_ms=self.first_sentence_ms,
+            total_ms=self._elapsed_ms(),
+        )
+        return Answer(
+            question=self.question.text,
+            lang=self.question.lang,
+            asked_us=self.question.clock_us,
+            sentences=tuple(self.shown),
+            report=report,
+            outcome=self._outcome(findings),
+        )
+
+    def _outcome(
+        self, findings: Findings
+    ) -> Literal["answered", "unconfirmed", "nothing_found", "not_searchable"]:
+        if self.question.intent == "unsearchable":
+            return "not_searchable"
+        told = [sentence for sentence in self.shown if sentence.kind != "note"]
+        if not told:
+            return "nothing_found"
+        if all(sentence.num_voices <= 1 for sentence in told) and count_voices(findings.voices) == 1:
+            return "unconfirmed"
+        return "answered"
+
+    def _elapsed_ms(self) -> float:
+        return round((time.perf_counter() - self.started_s) * 1000, 3)
+
+
+def _sentence(draft: Draft, number: int, citations: tuple[Citation, ...]) -> Sentence:
+    return Sentence(
+        id=number,
+        text=draft.text,
+        kind=draft.kind,
+        citations=citations,
+        story=draft.story,
+        num_voices=draft.num_voices,
+        first_us=draft.first_us,
+        last_us=draft.last_us,
+        is_conflicting=draft.is_conflicting,
+    )
+
+
+def _whole(post: Post) -> Citation:
+    return Citation(
+        post=post.id,
+        author=post.author,
+        handle=post.handle,
+        name=post.name,
+        time_us=post.received_us,
+        claimed_us=post.claimed_us,
+        quote=post.text,
+        start=0,
+        end=len(post.text),
+        url=safe_url(post.url),
+    )

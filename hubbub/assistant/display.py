@@ -1,0 +1,66 @@
+"""Makes text that strangers wrote safe to show: controls, bidi tricks and zalgo go; data stays untouched."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_MAX_MARKS = 3
+"""Combining marks kept on one letter: Vietnamese, Hebrew and Arabic need three, zalgo lives on dozens."""
+
+# C0 and C1 controls but tab and newline, line and paragraph separators, bidi marks, embeddings, overrides and
+# isolates, invisible operators, soft hyphen, byte order mark, interlinear marks, tags (UTS 51), surrogates,
+# variation selectors beyond the emoji one, non-characters.
+_HIDDEN = re.compile(
+    "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff\ud800-\udfff\ufffe\uffff]"
+)
+_SPACES = re.compile(r"[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+_JOINER = re.compile("(?<![\u0600-\u0dff\u2600-\U0001faff\ufe0f])[\u200c\u200d]+|[\u200c\u200d]{2,}")
+_RIGHT_TO_LEFT = {"R", "AL"}
+_FIRST_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
+
+
+def inert(text: str) -> str:
+    """Return text without anything that moves the cursor, turns the direction or hides; idempotent.
+
+    Line breaks become single spaces; visible letters of every script stay.
+    """
+    if text.isascii() and text.isprintable():
+        return _SPACES.sub(" ", text)
+    shown = _HIDDEN.sub(
+        "", text.replace("\n", " ").replace("\r", " ").replace("\u2028", " ").replace("\u2029", " ")
+    )
+    shown = _JOINER.sub("", shown)
+    return _SPACES.sub(" ", _without_zalgo(shown))
+
+
+def isolated(text: str) -> str:
+    """Make text inert and keep right-to-left letters in it from turning what stands around it."""
+    shown = inert(text)
+    if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in shown):
+        return f"{_FIRST_ISOLATE}{shown}{_POP_ISOLATE}"
+    return shown
+
+
+def safe_url(url: str | None) -> str | None:
+    """Return a link only if it is plain http(s) without spaces, controls or credentials; else None."""
+    if (
+        url is None
+        or len(url) > 2_000
+        or not re.fullmatch(r"https?://[^\s@<>\"'`\\{}|^\x00-\x20\x7f-\uffff]+", url.split("/@")[0])
+    ):
+        return None
+    return url if re.fullmatch(r"[\x21-\x7e]+", url) and not re.search(r"[<>\"'`\\{}|^]", url) else None
+
+
+def _without_zalgo(text: str) -> str:
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    num_marks = 0
+    for char in text:
+        num_marks = num_marks + 1 if unicodedata.category(char) in {"Mn", "Me"} else 0
+        if num_marks <= _MAX_MARKS:
+            kept.append(char)
+    return "".join(kept)

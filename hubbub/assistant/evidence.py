@@ -1,0 +1,163 @@
+"""Turns voices into rated spans that can be compared; which of them are told is not its matter."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from hubbub.assistant.polarity import count_negations, figures, is_denial
+from hubbub.assistant.quality import quality
+from hubbub.assistant.question import Question
+from hubbub.assistant.spans import Span, cut
+from hubbub.assistant.voices import Voice
+from hubbub.assistant.wordforms import content_words, fold, words
+from hubbub.posts import Post
+
+Embed: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+Matrix: TypeAlias = npt.NDArray[np.float32]
+
+MAX_EVIDENCE = 160
+"""Spans that are compared with each other; the rest is too weak to be told anyway."""
+_MAX_QUOTED_POSTS = 3
+"""Posts of one voice whose wording is considered."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One span of one post that could be quoted."""
+
+    post: Post
+    voice: Voice
+    start: int
+    end: int
+    quality: float
+    relevance: float
+    """Share of the question's topic that the span (mostly) and its post name, 0 to 1."""
+    terms: frozenset[str]
+    is_denial: bool = False
+    num_negations: int = 0
+    figures: dict[str, str] = {}
+
+    @property
+    def quote(self) -> str:
+        """The text of the span, to the letter."""
+        return self.post.text[self.start : self.end]
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """All evidence of an answer with its likeness to one another."""
+
+    evidence: tuple[Evidence, ...]
+    likeness: Matrix
+    """(n, n): 1 = says the same, 0 = nothing in common."""
+
+
+def gather(question: Question, voices: Sequence[Voice], embed: Embed) -> Pool:
+    """Cut the voices' posts into spans, rate them, and compare the best with one another."""
+    known = Counter(word for voice in voices for word in set(words(voice.posts[0].text)))
+    longer = {word[:size] for word, count in known.items() if count > 1 for size in range(2, len(word))}
+    torn = frozenset(word for word, count in known.items() if count == 1 and word in longer)
+    rated = [item for voice in voices for item in _of_voice(question, voice, torn)]
+    rated.sort(key=lambda item: -item.quality * (0.3 + item.relevance))
+    kept = tuple(rated[:MAX_EVIDENCE])
+    return Pool(evidence=kept, likeness=compare(kept, embed))
+
+
+def coverage(question: Question, terms: frozenset[str] | set[str]) -> float:
+    """Return the share of the question's topic words that are among the stems; names weigh double."""
+    if not question.terms:
+        return 1.0
+    total = found = 0.0
+    for forms in question.terms:
+        weight = 2.0 if any(name.startswith(forms[0][:5]) for name in question.names) else 1.0
+        total += weight
+        if any(form in terms for form in forms):
+            found += weight
+        elif any(_is_kin(form, term) for form in forms for term in terms):
+            found += 0.9 * weight
+    return found / total
+
+
+def _is_kin(form: str, term: str) -> bool:
+    """Tell whether one stem continues the other by a derivation: egypt, egyptian; flood, floodwat."""
+    short, long = sorted((form, term), key=len)
+    return len(short) >= 4 and len(long) - len(short) <= 4 and long.startswith(short)
+
+
+def _of_voice(question: Question, voice: Voice, torn: frozenset[str]) -> list[Evidence]:
+    """Rate the spans of a voice: the oldest posts and the shortest, which add the least of their own."""
+    posts = {post.text: post for post in reversed(voice.posts)}
+    shortest = sorted(posts.values(), key=lambda post: (len(post.text), post.received_us))
+    chosen = {post.id: post for post in (*shortest[: _MAX_QUOTED_POSTS - 1], voice.posts[0])}
+    found: dict[str, Evidence] = {}
+    for post in chosen.values():
+        whole = frozenset(content_words(post.text, question.lang))
+        for span in cut(post.text):
+            item = _rate(question, voice, post, span, whole, torn)
+            if item and item.quality > found.get(item.quote, item).quality - 1e-9:
+                found[item.quote] = item
+    return list(found.values())
+
+
+def _rate(
+    question: Question, voice: Voice, post: Post, span: Span, whole: frozenset[str], torn: frozenset[str]
+) -> Evidence | None:
+    value = quality(post.text, span, for_opinion=question.intent == "opinion")
+    if value == 0.0:
+        return None
+    quote = post.text[span.start : span.end]
+    if _is_torn(quote, torn):
+        value *= 0.4
+    terms = frozenset(content_words(quote, question.lang))
+    relevance = 0.75 * coverage(question, terms) + 0.25 * coverage(question, whole)
+    return Evidence(
+        post=post,
+        voice=voice,
+        start=span.start,
+        end=span.end,
+        quality=min(value, 1.0),
+        relevance=relevance,
+        terms=terms,
+        is_denial=is_denial(quote),
+        num_negations=count_negations(quote),
+        figures=figures(quote),
+    )
+
+
+def _is_torn(quote: str, torn: frozenset[str]) -> bool:
+    """Tell whether the last word was cut by a length limit: nobody else uses it, but several a longer one."""
+    last = re.search(r"([^\W\d_]+)$", quote)
+    return last is not None and fold(last[1]) in torn
+
+
+def compare(evidence: Sequence[Evidence], embed: Embed) -> Matrix:
+    """Return the likeness of spans, one row each: shared words by rarity, and nearness in meaning."""
+    count = len(evidence)
+    if not count:
+        return np.zeros((0, 0), np.float32)
+    vocabulary: dict[str, int] = {}
+    rows = [[vocabulary.setdefault(term, len(vocabulary)) for term in item.terms] for item in evidence]
+    matrix = np.zeros((count, max(len(vocabulary), 1)), np.float32)
+    for place, row in enumerate(rows):
+        matrix[place, row] = 1.0
+    rarity = np.log((count + 1.0) / (matrix.sum(axis=0) + 0.5)).astype(np.float32)
+    lexical = _cosine(matrix * np.maximum(rarity, 0.05))
+    meaning = np.asarray(embed([item.quote for item in evidence]), np.float32)
+    if meaning.shape[0] != count or not meaning.any():
+        return lexical
+    # Static embeddings find everything of one topic alike: only what stands out of the average counts.
+    near = meaning @ meaning.T
+    floor = float(np.median(near))
+    near = np.clip((near - floor) / max(1.0 - floor, 1e-6), 0.0, 1.0)
+    return np.asarray(0.6 * lexical + 0.4 * near, np.float32)
+
+
+def _cosine(rows: Matrix) -> Matrix:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = rows / np.where(length > 0, length, 1.0)
+    return np.asarray(unit @ unit.T, np.float32)

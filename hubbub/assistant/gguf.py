@@ -1,0 +1,68 @@
+"""A local GGUF file as a chat model, through xllamacpp's in-process server; extra `local-llm`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from hubbub.assistant.openai_endpoint import OpenAiEndpoint
+from hubbub.errors import MissingExtra, ModelError
+
+_CONTEXT_TOKENS = 8_192
+"""Sixteen posts, the rules and the reply take about 4,000."""
+
+
+class LocalGguf:
+    """A loaded model; it lives as long as this object."""
+
+    def __init__(self, server: object, endpoint: OpenAiEndpoint, name: str) -> None:
+        """Keep the server alive beside the endpoint that talks to it."""
+        self._server = server
+        self._endpoint = endpoint
+        self.name = name
+
+    def stream(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, object]) -> Iterator[str]:
+        """Yield the reply in pieces.
+
+        Raises:
+            ModelError: the model breaks off.
+        """
+        return self._endpoint.stream(messages, schema)
+
+
+def open_gguf(path: Path, *, num_threads: int | None = None) -> LocalGguf:
+    """Load a GGUF file; `num_threads` defaults to all cores but one, which the stream needs.
+
+    Raises:
+        MissingExtra: xllamacpp is not installed.
+        ModelError: there is no such file, or it cannot be loaded.
+    """
+    try:
+        import xllamacpp
+    except ImportError:
+        raise MissingExtra("a GGUF model needs xllamacpp; run: pip install 'hubbub[local-llm]'") from None
+    if not path.is_file():
+        raise ModelError(f"there is no model file {str(path)!r}; give the path of a .gguf file")
+    threads = num_threads or max((os.cpu_count() or 2) - 1, 1)
+    # The server always opens a port on 127.0.0.1: without a key every local user could use it.
+    key = secrets.token_urlsafe(24)
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_ctx = _CONTEXT_TOKENS
+    params.n_parallel = 1
+    params.api_keys = [key]
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
+    params.sampling.temp = 0.0
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise ModelError(
+            f"model file {str(path)!r} cannot be loaded: {error}; is it a whole GGUF file?"
+        ) from None
+    endpoint = OpenAiEndpoint(
+        f"{server.listening_address}/v1", path.stem, api_key=key, silence_timeout_s=120.0
+    )
+    return LocalGguf(server, endpoint, path.stem)

@@ -1,0 +1,143 @@
+"""The ways in which English and German ask for news, opinions, a check, or a fact; patterns only."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Intent = Literal["news", "opinion", "check", "who", "when", "where", "number", "why", "topic", "unsearchable"]
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(rf"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+
+
+_PEOPLE = r"(?:the )?(?:people|everyone|everybody|users|they|folks|public|twitter|passengers|customers)"
+_LEUTE = r"(?:die |denn )*(?:leute|menschen|nutzer|alle|man|b\u00fcrger|politiker)"
+
+# The first that matches wins; the match is cut from the question, so that only its topic is left.
+_ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
+    (
+        _any(
+            r"^\W*(?:is|are|was|were)\s+(?:it|this|that)\s+(?:really\s+)?(?:true|real|right|correct"
+            r"|fake|false)\b"
+            r"(?:\s+that)?",
+            r"\b(?:is|are) the (?:rumou?rs?|reports?|claims?)\b(?:\s+that|\s+about|\s+of)?",
+            r"\b(?:fact[- ]?check|verify)\b:?",
+            r"^\W*(?:is|are|was|were|did|does|do|has|have|had)\s+(?=\w+\s+\w+)",
+            r"\b(?:true or false|really true)\b",
+        ),
+        "check",
+    ),
+    (
+        _any(
+            rf"\bwhat (?:do|does|did|are|is) {_PEOPLE}\s+(?:\w+ing|say|think|feel|write"
+            rf"|want)\b(?:\s+(?:about|of|on|to))?",
+            rf"\bhow (?:do|did|are) {_PEOPLE}\s+(?:feel(?:ing)?|react(?:ing)?"
+            rf"|think(?:ing)?)\b(?:\s+(?:about|of|on|to))?",
+            r"\b(?:opinions?|reactions?|views?|thoughts|mood|sentiment|complaints?)\s+(?:on|about|to|of"
+            r"|towards?)\b",
+        ),
+        "opinion",
+    ),
+    (
+        _any(
+            r"\bwhat(?:'s|\u2019s|s| is| are| was| has been)?\s+(?:currently |now )?"
+            r"(?:happening|happened|happens|going on|new|up|the (?:latest|news|situation"
+            r"|status))\b(?:\s+(?:with|about|on|at))?",
+            r"\bwhat (?:has |just )?happen(?:s|ed|ing)?\b(?:\s+(?:with|to))?",
+            r"\b(?:any |the |latest |breaking )*(?:news|updates?|headlines|latest)\b(?:\s+(?:on|about"
+            r"|from|of|in))?",
+            r"\b(?:summari[sz]e|summary of|sum up|recap|tell me about|catch me up on|give me|show me)\b"
+            r"(?:\s+(?:the )?(?:news|situation))?",
+        ),
+        "news",
+    ),
+    (_any(r"^\W*(?:who|whom|whose|who's)\b"), "who"),
+    (_any(r"^\W*(?:when|what time|since when)\b"), "when"),
+    (
+        _any(
+            r"^\W*where\b",
+            r"^\W*(?:in |on |at )?(?:which|what) (?:streets?|places?|cit(?:y|ies)|roads?|towns?)\b",
+        ),
+        "where",
+    ),
+    (_any(r"^\W*how (?:many|much|high|long|far|old|big)\b"), "number"),
+    (_any(r"^\W*(?:why|how come)\b"), "why"),
+)
+_GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
+    (
+        _any(
+            r"\b(?:stimmt (?:es|das)|ist (?:es|das) (?:wirklich\s+)?(?:wahr|richtig"
+            r"|falsch))\b(?:\s*,?\s*dass)?",
+            r"\bstimmt (?:die|der|das) (?:meldung|behauptung|ger\u00fccht)\b(?:\s*,?\s*(?:dass"
+            r"|\u00fcber|von))?",
+            r"^\W*(?:ist|sind|war|waren|hat|haben|wurde|wurden)\s+(?=\w+\s+\w+)",
+        ),
+        "check",
+    ),
+    (
+        _any(
+            rf"\bwas (?:sagen|denken|meinen|halten|schreiben|sagt|denkt|meint|h\u00e4lt|fordern)\s+{_LEUTE}\b"
+            r"(?:\s+(?:zu[rm]?|\u00fcber|von|vom))?",
+            rf"\bwie (?:reagieren|reagiert|denken|denkt)\s+{_LEUTE}\b(?:\s+(?:auf|\u00fcber))?",
+            r"\b(?:meinung(?:en)?|reaktion(?:en)?|stimmung)\s+(?:zu[rm]?|\u00fcber|auf)\b",
+        ),
+        "opinion",
+    ),
+    (
+        _any(
+            r"\bwas (?:passiert|passierte|geschieht|geschah)\b(?:\s+(?:gerade|da|dort|denn))?",
+            r"\bwas ist(?:\s+(?:denn|gerade|da|hier))*\s+(?:los|passiert|geschehen|neu)\b",
+            # the topic may stand in between: "was ist in Berlin passiert"
+            r"^\W*was ist\b(?=.*\b(?:los|passiert|geschehen)\b)",
+            r"\bwas gibt(?:'s|s| es)(?:\s+(?:an|denn|heute))*\s*(?:neues"
+            r"|neuigkeiten)?\b(?:\s+(?:zu[rm]?|\u00fcber|von|aus))?",
+            r"\b(?:aktuelle |neueste |die )*(?:nachrichten|neuigkeiten|lage|neuestes|neues)\b"
+            r"(?:\s+(?:zu[rm]?|\u00fcber|von|aus|in))?",
+        ),
+        "news",
+    ),
+    (_any(r"^\W*(?:wer|wen|wem|wessen)\b"), "who"),
+    (_any(r"^\W*(?:wann|um wie ?viel uhr|seit wann|ab wann)\b"), "when"),
+    (
+        _any(
+            r"^\W*(?:wo|woher|wohin)\b", r"^\W*(?:in )?welche[nrs]? (?:stra\u00dfen?|orte?n?|st\u00e4dten?)\b"
+        ),
+        "where",
+    ),
+    (_any(r"^\W*wie ?(?:viele?|hoch|lange|weit|gro\u00df|stark)\b"), "number"),
+    (_any(r"^\W*(?:warum|wieso|weshalb|weswegen)\b"), "why"),
+)
+INTENTS = {"en": _ENGLISH, "de": _GERMAN}
+
+# Words that open or dress a question and are no topic; folded.
+OPENERS = {
+    "en": frozenset(
+        """what who when where why how is please tell know show find search anything something everything
+    else really true right now currently happening happened going latest news hello hi hey thanks
+    thank""".split()
+    ),
+    "de": frozenset(
+        """was wer wann wo warum wie bitte sag zeig zeige such suche weiss weisst wissen eigentlich gerade
+        aktuell
+        passiert geschehen los neues gibt gibts stimmt wirklich hallo danke denn leute menschen""".split()
+    ),
+}
+
+GREETINGS = frozenset(
+    {
+        "hello",
+        "hi",
+        "hey",
+        "hello there",
+        "good morning",
+        "good evening",
+        "thanks",
+        "thank you",
+        "ok",
+        "test",
+        "help",
+    }
+    | {"hallo", "moin", "servus", "guten tag", "guten morgen", "guten abend", "danke", "hilfe", "gruss gott"}
+)

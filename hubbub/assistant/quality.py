@@ -1,0 +1,90 @@
+"""How well a span reads as a statement of its own, from 0 (not fit to show) to 1; not whether it is true."""
+
+from __future__ import annotations
+
+import re
+
+from hubbub.assistant import quality_words as tells
+from hubbub.assistant.spans import Span
+
+MIN_WORDS = 4
+MIN_WORDS_UNSPACED = 8
+"""Characters, where a script puts no blanks between words."""
+_MAX_CHARS = 320
+_BEST_WORDS = range(7, 34)
+
+_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
+_MARKUP = re.compile(
+    r"</?\w+[^>]*>|!?\[[^\]]*\]\(|\[\[?\d+\]?\]|```|\b(?:system|assistant)\s*:", re.IGNORECASE
+)
+_ENCODED = re.compile(r"[A-Za-z0-9+/=_-]{36,}|(?:[.-]{1,6}[ /]+){8,}")
+_CUT = re.compile("(?:\\.{2,}|\u2026)\\s*$")
+
+
+def quality(text: str, span: Span, *, for_opinion: bool = False) -> float:
+    """Rate a span; 0 drops it (question, teaser, advertising, fragment, markup, encoded text).
+
+    With `for_opinion`, speaking of oneself and of feelings costs nothing: that is what was asked for.
+    """
+    sentence = text[span.start : span.end]
+    words = _WORD.findall(sentence)
+    if not _is_statement(sentence, words, text[span.end : span.end + 1]):
+        return 0.0
+    lowered = [word.lower().replace("\u2019", "'") for word in words]
+    value = 1.0
+    for tell, cost in _COSTS_OPINION if for_opinion else _COSTS:
+        value *= cost ** min(tell.count(lowered), 3)
+    if not for_opinion and tells.SPEAKING.count(lowered):
+        value *= 1.25
+    value *= _form(sentence, words, span)
+    return min(value, 1.0)
+
+
+_COSTS = (
+    (tells.CHATTER, 0.55),
+    (tells.ADDRESS, 0.6),
+    (tells.FEELING, 0.65),
+    (tells.TEASER, 0.55),
+    (tells.ADVERTISING, 0.5),
+)
+_COSTS_OPINION = (
+    (tells.TEASER, 0.6),
+    (tells.ADVERTISING, 0.6),
+)
+
+
+def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
+    if len(sentence) > _MAX_CHARS or _MARKUP.search(sentence) or _ENCODED.search(sentence):
+        return False
+    if "?" in sentence[-3:] or follows == "?":
+        return False
+    if len(words) < MIN_WORDS:
+        return len(_UNSPACED.findall(sentence)) >= MIN_WORDS_UNSPACED
+    letters = sum(map(str.isalpha, sentence))
+    return letters >= 0.55 * len(sentence)
+
+
+def _form(sentence: str, words: list[str], span: Span) -> float:
+    """Length, shouting, tags in a row, a torn end, an opening that asks."""
+    value = 1.0
+    if len(words) < _BEST_WORDS.start:
+        value *= 0.6 + 0.1 * max(len(words) - MIN_WORDS, 0)
+    elif len(words) >= _BEST_WORDS.stop:
+        value *= 0.8
+    if span.is_cut or _CUT.search(sentence) or tells.DANGLES.search(sentence):
+        value *= 0.4
+    if tells.OPENS_QUESTION.search(sentence):
+        value *= 0.5
+    if sum(word.isupper() and len(word) > 1 for word in words) > 0.6 * len(words):
+        value *= 0.6
+    num_tags = sentence.count("#") + sentence.count("@")
+    if num_tags > 2:
+        value *= 0.7 ** (num_tags - 2)
+    if sentence.startswith("@"):
+        value *= 0.7
+    if "!!" in sentence or "??" in sentence:
+        value *= 0.7
+    if span.is_part:
+        value *= 0.9
+    return value

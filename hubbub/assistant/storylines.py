@@ -1,0 +1,166 @@
+"""Picks the statements worth telling and the voices that agree with each; it writes no sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from hubbub.assistant.conflict import Conflict, against, contradiction
+from hubbub.assistant.evidence import Evidence, Pool
+from hubbub.assistant.question import Question
+from hubbub.assistant.voices import Voice, count_voices
+from hubbub.units import US_PER_HOUR
+
+AGREES = 0.42
+"""Likeness from which on a span says in substance the same; by reading pairs of real posts."""
+REPEATS = 0.55
+"""Likeness from which on a second quote would bore."""
+RELATED = 0.16
+"""Likeness from which on a span belongs to the same story."""
+_HALF_LIFE_US = 6 * US_PER_HOUR
+"""For news; a question with a time window brings its own."""
+_MAX_ALTERNATES = 2
+_MIN_SCORE = 0.3
+"""Of the best statement's score; weaker ones are not worth a reader's time."""
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement, who agrees, and what else is said about it."""
+
+    head: Evidence
+    voices: tuple[Voice, ...]
+    """All that say it, the head's own included."""
+    alternates: tuple[Evidence, ...] = ()
+    """Other wordings of the statement, for the case that the head dies before it is shown."""
+    details: tuple[Evidence, ...] = ()
+    conflict: Conflict | None = None
+    score: float
+
+    @property
+    def all_evidence(self) -> tuple[Evidence, ...]:
+        """Everything that may be quoted for it."""
+        contrary = (self.conflict.against, self.conflict.claim) if self.conflict else ()
+        return (self.head, *contrary, *self.details, *self.alternates)
+
+    @property
+    def num_voices(self) -> int:
+        """Independent ones."""
+        return count_voices(self.voices)
+
+    @property
+    def first_us(self) -> int:
+        """When the first of them was received."""
+        return min(voice.posts[0].received_us for voice in self.voices)
+
+    @property
+    def last_us(self) -> int:
+        """When the latest of them was received."""
+        return max(voice.posts[-1].received_us for voice in self.voices)
+
+
+def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) -> list[Story]:
+    """Choose statements by quality, relevance, agreement and freshness, each new against those before it."""
+    alike = [_agreeing(pool, place) for place in range(len(pool.evidence))]
+    agreeing = [_voices(pool, places) for places in alike]
+    scores = np.array(
+        [
+            _score(question, item, agreeing[place], pool.likeness[place])
+            for place, item in enumerate(pool.evidence)
+        ]
+    )
+    stories: list[Story] = []
+    told: list[int] = []
+    while len(stories) < max_stories and len(scores):
+        place = _next(scores, pool, told)
+        if place is None:
+            break
+        told.append(place)
+        details = _details(pool, scores, place, told, max_details)
+        told += details
+        stories.append(
+            Story(
+                head=pool.evidence[place],
+                voices=agreeing[place],
+                alternates=_alternates(pool, scores, alike[place]),
+                details=tuple(pool.evidence[other] for other in details),
+                conflict=against(pool, pool.evidence[place]),
+                score=float(scores[place]),
+            )
+        )
+    return stories
+
+
+def _agreeing(pool: Pool, place: int) -> list[int]:
+    """Places of the spans that say the same, the own one first; what contradicts does not agree."""
+    own = pool.evidence[place]
+    places = [place]
+    for other in np.flatnonzero(pool.likeness[place] >= AGREES):
+        if other != place and not contradiction(
+            own, pool.evidence[other], float(pool.likeness[place][other])
+        ):
+            places.append(int(other))
+    return places
+
+
+def _voices(pool: Pool, places: Sequence[int]) -> tuple[Voice, ...]:
+    return tuple({id(pool.evidence[place].voice): pool.evidence[place].voice for place in places}.values())
+
+
+def _alternates(pool: Pool, scores: np.ndarray, places: Sequence[int]) -> tuple[Evidence, ...]:
+    own = pool.evidence[places[0]]
+    ranked = sorted(places[1:], key=lambda place: -float(scores[place]))
+    others = [pool.evidence[place] for place in ranked if pool.evidence[place].post.id != own.post.id]
+    return tuple(others[:_MAX_ALTERNATES])
+
+
+def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness: np.ndarray) -> float:
+    copies = sum(len(voice.posts) - 1 for voice in voices)
+    agreement = 1.0 + 0.6 * math.log2(count_voices(voices)) + 0.15 * math.log2(1 + copies)
+    # What many speak of in other words: an echo of the story, not of the statement.
+    echo = 1.0 + 0.1 * math.log2(1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum()))
+    value: float = item.quality * item.relevance**1.5 * agreement * echo * (0.5 + 0.5 * item.voice.score)
+    if question.intent == "news":
+        value *= _freshness(question, max(voice.posts[-1].received_us for voice in voices))
+    return value
+
+
+def _freshness(question: Question, time_us: int) -> float:
+    """Halve in a quarter of the window asked about, or in six hours; old news keeps a third of its worth."""
+    half = _HALF_LIFE_US
+    if question.from_us is not None:
+        half = max((question.clock_us - question.from_us) // 4, US_PER_HOUR)
+    end = question.clock_us if question.to_us is None else question.to_us
+    return float(0.33 + 0.67 * 0.5 ** (max(end - time_us, 0) / half))
+
+
+def _next(scores: np.ndarray, pool: Pool, told: Sequence[int]) -> int | None:
+    """The best statement that differs from all that was told (maximal marginal relevance)."""
+    value = scores.copy()
+    if told:
+        nearest = pool.likeness[list(told)].max(axis=0)
+        value *= np.clip(1.0 - nearest / REPEATS, 0.0, 1.0)
+        shown = {id(pool.evidence[place].voice) for place in told}
+        for place, item in enumerate(pool.evidence):
+            if id(item.voice) in shown:
+                value[place] = 0.0
+    best = int(value.argmax())
+    return best if value[best] > 0 and value[best] >= _MIN_SCORE * float(scores.max()) else None
+
+
+def _details(pool: Pool, scores: np.ndarray, head: int, told: Sequence[int], limit: int) -> list[int]:
+    """The best related statements of other voices that are not yet said."""
+    chosen: list[int] = []
+    shown = {id(pool.evidence[place].voice) for place in told}
+    for place in np.argsort(-scores * pool.likeness[head]):
+        if len(chosen) >= limit:
+            break
+        item = pool.evidence[place]
+        near = pool.likeness[place][[*told, *chosen]].max()
+        is_fit = pool.likeness[head][place] >= RELATED and near < REPEATS and id(item.voice) not in shown
+        if is_fit and scores[place] >= _MIN_SCORE * scores[head] and item.quality >= 0.6:
+            chosen.append(int(place))
+            shown.add(id(item.voice))
+    return chosen

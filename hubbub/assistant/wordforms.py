@@ -1,0 +1,43 @@
+"""Words of a text in the forms that comparisons use: folded, stemmed, without function words; no offsets."""
+
+from __future__ import annotations
+
+import re
+
+from hubbub.assistant.stopwords import ENGLISH, GERMAN
+from hubbub.index import tokenize
+from hubbub.index.folding import fold
+
+__all__ = ["content_words", "fold", "numbers", "plain_number", "words"]
+
+_NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?:(?=[^\w])|$|(?=st|nd|rd|th|k|m|km|am|pm|h|%))")
+_LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_STOP_STEMS = {
+    lang: stop | {stem for word in stop for stem in tokenize.terms(word, lang)}
+    for lang, stop in (("en", ENGLISH), ("de", GERMAN))
+}
+
+
+def words(text: str) -> list[str]:
+    """Return the folded words and numbers of a text in order, links left out."""
+    return tokenize.words(text)
+
+
+def content_words(text: str, lang: str) -> list[str]:
+    """Return the stems of a text's words that carry its topic, in order; hashtags count as their words."""
+    stop = _STOP_STEMS[lang]
+    return [
+        term.lstrip("@#")
+        for term in tokenize.terms(text, lang)
+        if term not in stop and (len(term) > 1 or not term.isascii() or term.isdigit()) and term[0] != "#"
+    ]
+
+
+def numbers(text: str) -> list[str]:
+    """Return the numbers of a text as plain digits, links left out, in order."""
+    return [plain_number(number) for number in _NUMBER.findall(_LINK.sub(" ", fold(text)))]
+
+
+def plain_number(number: str) -> str:
+    """Write 9,000 and 9.000 as 9000; a decimal fraction keeps a point."""
+    return re.sub(r"[.,](?=\d{3}(?:\D|$))", "", number).replace(",", ".")

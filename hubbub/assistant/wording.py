@@ -1,0 +1,75 @@
+"""What a language must be able to say in an answer; the words themselves are in one file a language."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, TypeAlias
+
+import msgspec
+
+from hubbub.assistant.intents import Intent
+
+Note: TypeAlias = Literal[
+    "nothing",
+    "nothing_in_window",
+    "not_searchable",
+    "unconfirmed",
+    "uncontradicted",
+    "lost",
+]
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """One quoted statement and what our code counted about it."""
+
+    quote: str
+    """Inert, not yet in quotation marks."""
+    num_voices: int
+    handle: str | None
+    """Of the author, inert; None where there is no readable one."""
+    first_age_us: int
+    last_age_us: int
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lead sentence tells about the whole of what was found."""
+
+    intent: Intent
+    subject: str
+    """As the question names it, inert; empty = everything."""
+    window: str
+    """The question's own time words; empty = none."""
+    window_us: int | None
+    """Length of the window that we chose; None = all time."""
+    num_voices: int
+    is_more: bool
+    """There are more than we read."""
+
+
+class Wording(Protocol):
+    """The sentences of one language."""
+
+    lang: str
+
+    def age(self, age_us: int) -> str:
+        """Say how long ago something was."""
+        ...
+
+    def lead(self, scene: Scene, said: Said) -> str:
+        """Open the answer with its weightiest statement."""
+        ...
+
+    def story(self, said: Said) -> str:
+        """Tell another statement."""
+        ...
+
+    def detail(self, said: Said) -> str:
+        """Add a statement to the one before."""
+        ...
+
+    def conflict(self, said: Said, *, is_denial: bool) -> str:
+        """Tell a statement that contradicts the one before."""
+        ...
+
+    def note(self, note: Note, scene: Scene) -> str:
+        """Say what the answer cannot say."""
+        ...

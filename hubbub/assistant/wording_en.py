@@ -1,0 +1,118 @@
+"""The sentences of an answer in English; no logic beyond grammar."""
+
+from __future__ import annotations
+
+from hubbub.assistant.wording import Note, Said, Scene
+from hubbub.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
+
+_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
+
+
+class English:
+    """British in spelling, plain in tone."""
+
+    lang = "en"
+
+    def age(self, age_us: int) -> str:
+        """Say how long ago something was, in one unit, rounded."""
+        minutes, hours, days = (age_us / unit for unit in (US_PER_MINUTE, US_PER_HOUR, US_PER_DAY))
+        if minutes < 1:
+            return "just now"
+        if minutes < 59.5:
+            return _plural(round(minutes), "minute") + " ago"
+        if hours < 35.5:
+            return _plural(round(hours), "hour") + " ago"
+        return _plural(round(days), "day") + " ago"
+
+    def lead(self, scene: Scene, said: Said) -> str:
+        """Open the answer with its weightiest statement."""
+        quote = _quoted(said.quote)
+        if scene.num_voices == 1:
+            return f"Only one post was found, and nobody else confirms it ({self._source(said)}): {quote}"
+        if scene.intent == "check":
+            say = "voices say so" if said.num_voices > 1 else "voice says so"
+            return f"{_number(said.num_voices).capitalize()} {say} ({self._source(said)}): {quote}"
+        voices = f"{'at least ' if scene.is_more else ''}{_count(scene.num_voices)}"
+        if scene.intent == "opinion":
+            return f"{self._opening(scene, voices, 'spoke')}. Typical ({self._who(said)}): {quote}"
+        if scene.intent in {"news", "topic"}:
+            main = "Main story" if said.num_voices > 1 else "Closest to it"
+            return f"{self._opening(scene, voices, 'wrote')}. {main} ({self._who(said)}): {quote}"
+        return f"Closest to the question among {voices} ({self._who(said)}): {quote}"
+
+    def story(self, said: Said) -> str:
+        """Tell another statement."""
+        if said.num_voices > 1:
+            return (
+                f"{_number(said.num_voices).capitalize()} voices ({self._when(said)}): {_quoted(said.quote)}"
+            )
+        return f"One voice ({self._source(said)}): {_quoted(said.quote)}"
+
+    def detail(self, said: Said) -> str:
+        """Add a statement to the one before."""
+        return f"More on this ({self._source(said)}): {_quoted(said.quote)}"
+
+    def conflict(self, said: Said, *, is_denial: bool) -> str:
+        """Tell a statement that contradicts the one before."""
+        if is_denial:
+            verb = "contradict" if said.num_voices > 1 else "contradicts"
+            return f"But {_count(said.num_voices)} {verb} this ({self._source(said)}): {_quoted(said.quote)}"
+        return f"Figures differ ({self._source(said)}): {_quoted(said.quote)}"
+
+    def note(self, note: Note, scene: Scene) -> str:
+        """Say what the answer cannot say."""
+        about = f" about {scene.subject}" if scene.subject else ""
+        window = f" {self._window(scene)}" if self._window(scene) else ""
+        return {
+            "nothing": f"Nothing was found{about}{window}.",
+            "nothing_in_window": f"Nothing was found{about}{window}; ask without a time to see older posts.",
+            "not_searchable": "This question names nothing to search for: add a place, a person or a topic.",
+            "unconfirmed": "Nobody else confirms this yet: take it as a rumour.",
+            "uncontradicted": "No post that was found contradicts this; that alone does not prove it.",
+            "lost": "Posts were found, but none of them could be quoted.",
+        }[note]
+
+    def _opening(self, scene: Scene, voices: str, verb: str) -> str:
+        about = f" about {scene.subject}" if scene.subject else ""
+        window = self._window(scene)
+        opening = f"{window}, {voices}" if window else voices
+        return f"{opening[:1].upper()}{opening[1:]} {verb}{about}"
+
+    def _who(self, said: Said) -> str:
+        """Number and age of the voices; of a single one its name."""
+        if said.num_voices > 1:
+            return f"{_count(said.num_voices)}, {self._when(said)}"
+        return self._source(said) if said.handle else f"one voice, {self._when(said)}"
+
+    def _source(self, said: Said) -> str:
+        """Age, and the name where there is just one."""
+        when = self._when(said)
+        return f"@{said.handle}, {when}" if said.handle and said.num_voices == 1 else when
+
+    def _when(self, said: Said) -> str:
+        first, last = self.age(said.first_age_us), self.age(said.last_age_us)
+        return last if first == last else f"first {first}, latest {last}"
+
+    def _window(self, scene: Scene) -> str:
+        if scene.window:
+            return scene.window[:1].lower() + scene.window[1:]
+        if scene.window_us is None:
+            return ""
+        hours = round(scene.window_us / US_PER_HOUR)
+        return f"in the last {hours} hours" if hours <= 48 else f"in the last {round(hours / 24)} days"
+
+
+def _quoted(text: str) -> str:
+    return f"\u201c{text}\u201d" + ("" if text[-1:] in ".!?\u2026" else ".")
+
+
+def _number(value: int) -> str:
+    return _NUMBERS[value] if value < len(_NUMBERS) else f"{value:,}"
+
+
+def _count(value: int) -> str:
+    return f"{_number(value)} {'voice' if value == 1 else 'voices'}"
+
+
+def _plural(value: int, unit: str) -> str:
+    return f"{value} {unit}" if value == 1 else f"{value:,} {unit}s"
