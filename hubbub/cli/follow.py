@@ -1,0 +1,109 @@
+"""`hubbub follow`: posts from files and pipes into the archive, and from there into the index."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from hubbub.cli.options import data_options, json_option, read_settings
+from hubbub.cli.output import Progress, format_table, print_json, print_note, progress
+from hubbub.cli.sources import open_sources, source_options, take_source_options
+from hubbub.server.indexer import Indexer
+from hubbub.stream import Archive, Counts, Source, open_archive
+from hubbub.stream import follow as follow_source
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="FILE.ndjson[.gz]|- ...")
+@source_options
+@click.option("--no-index", is_flag=True, help="Only archive; `ask` or `serve` will index later.")
+@data_options
+@json_option
+def follow(sources: tuple[str, ...], no_index: bool, as_json: bool, **flags: Any) -> None:
+    """Read posts into the archive and the index; what is not a post is counted, never fatal."""
+    options = take_source_options(flags)
+    config = read_settings(**flags)
+    opened = open_sources(config, sources, options)
+    with open_archive(Path(config.data) / "archive", "w", flush_ms=config.flush_ms) as archive:
+        if archive.repair is not None:
+            print_note(f"the archive had a torn tail, now repaired: {archive.repair}")
+        indexer = None if no_index else Indexer(config)
+        counts = _follow_all(opened.sources, archive)
+        if indexer is not None:
+            _finish(indexer)
+    _print_counts(counts, as_json)
+
+
+def _follow_all(sources: Sequence[Source], archive: Archive) -> dict[str, Counts]:
+    """Follow each source in a thread of its own until all have ended or somebody interrupts."""
+    stop = threading.Event()
+    counts = {source.name: Counts() for source in sources}
+    failures: list[BaseException] = []
+
+    def read(source: Source) -> None:
+        try:
+            follow_source(source, archive, stop=stop, counts=counts[source.name])
+        except BaseException as error:
+            failures.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=read, args=(source,), name=source.name) for source in sources]
+    with progress() as line, _interruptible(stop):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.1)
+                line.show(_describe(counts, line))
+    if failures:
+        raise failures[0]
+    return counts
+
+
+def _describe(counts: dict[str, Counts], line: Progress) -> str:
+    return "; ".join(count.describe() for count in counts.values())
+
+
+@contextmanager
+def _interruptible(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C and a termination end the reading in order: what was read is kept and indexed."""
+
+    def interrupt(number: int, frame: object) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _finish(indexer: Indexer) -> None:
+    with progress() as line:
+        while not indexer.finish(timeout_s=0.2):
+            line.show("indexing what has arrived ...")
+    if indexer.is_redundant:
+        print_note("another hubbub process keeps this index and is indexing these posts")
+
+
+def _print_counts(counts: dict[str, Counts], as_json: bool) -> None:
+    if as_json:
+        for name, count in counts.items():
+            print_json({"source": name, **msgspec.to_builtins(count)})
+        return
+    for count in counts.values():
+        for complaint in count.errors:
+            print_note(complaint)
+    rows = [
+        (name, c.num_lines, c.num_events, c.num_malformed, c.num_dropped, c.num_duplicates)
+        for name, c in counts.items()
+    ]
+    click.echo(format_table(("source", "lines", "events", "malformed", "dropped", "duplicates"), rows))

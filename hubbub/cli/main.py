@@ -1,0 +1,79 @@
+"""The command `hubbub`: its verbs and what each exit code means; every verb lives in its own file.
+
+Exit codes: 0 done, 1 failed, 2 misuse (a wrong flag or input), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+import hubbub
+from hubbub.errors import HubbubError, InvalidInput
+
+VERBS = {
+    "ask": "Ask what is happening; every sentence of the answer quotes a living post.",
+    "demo": "See it work on the bundled flood night of an invented town.",
+    "follow": "Read posts from files, pipes and platforms into the archive and the index.",
+    "index": "Look into the index, rebuild it, or teach it the words of your own stream.",
+    "search": 'Find posts: words, from:, since:, until:, lang:, "phrase", -word, #tag.',
+    "serve": "Open the page: ask, see posts arrive, click a quote.",
+}
+
+
+class Verbs(click.Group):
+    """Loads a verb's file only when that verb is used, so that `hubbub --help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the verbs."""
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's file."""
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(import_module(f"hubbub.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(hubbub.__version__, prog_name="hubbub")
+def hubbub_command() -> None:
+    """Ask what is happening on your platform; every sentence of an answer quotes a living post."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = hubbub_command.main(arguments, prog_name="hubbub", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except HubbubError as error:
+        click.echo(f"hubbub: {error}", err=True)
+        return 2 if isinstance(error, InvalidInput) else 1
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    main()

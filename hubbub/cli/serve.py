@@ -1,0 +1,62 @@
+"""`hubbub serve`: the page, over one data directory, until interrupted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hubbub.cli.options import data_options, read_settings
+from hubbub.cli.output import print_note
+from hubbub.cli.sources import open_sources, source_options, take_source_options
+from hubbub.config import Config
+from hubbub.server.house import House
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Address to listen on [default: 127.0.0.1].")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one [default: 8888]."
+)
+@click.option(
+    "--public", is_flag=True, help="Allow a --host that other machines can reach (there are no keys yet)."
+)
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="quotes (default), an OpenAI-compatible URL as URL#model, or a .gguf file.",
+)
+@click.option(
+    "--follow", "sources", multiple=True, metavar="FILE|-", help="Follow this too, in the same process."
+)
+@source_options
+@data_options
+def serve(sources: tuple[str, ...], public: bool, **flags: Any) -> None:
+    """Open the page: ask, see posts arrive, click a quote."""
+    options = take_source_options(flags)
+    config = read_settings(**flags)
+    opened = open_sources(config, sources, options)
+    clock = None if opened.clock is None else opened.clock.now_us
+    with House(config, is_writer=bool(sources), clock=clock) as house:
+        for source in opened.sources:
+            house.follow(source)
+        serve_house(house, config, is_public=public)
+
+
+def serve_house(house: House, config: Config, *, is_public: bool = False) -> None:
+    """Answer HTTP over an open house until interrupted, and say on stderr where."""
+    from hubbub.server.app import create_app
+    from hubbub.server.remote import remove_address, write_address
+    from hubbub.server.run import serve as run_server
+
+    directory = Path(config.data)
+
+    def on_ready(url: str) -> None:
+        write_address(directory, url)
+        print_note(f"hubbub is at {url}  (Ctrl-C ends it)")
+
+    try:
+        run_server(create_app(house), config.host, config.port, on_ready, is_public=is_public)
+    finally:
+        remove_address(directory)

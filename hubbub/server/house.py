@@ -1,0 +1,256 @@
+"""One data directory, opened whole: the archive, the index that folds it, and who listens; no HTTP.
+
+Three threads at most: one folds the archive into the index, one follows each source,
+one keeps house (flushes the index, compacts the archive).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import msgspec
+
+from hubbub.assistant import AnswerEvent, ask
+from hubbub.assistant.model import open_model
+from hubbub.config import Config
+from hubbub.errors import HubbubError
+from hubbub.index import Hit, Index, open_index
+from hubbub.index.syntax import parse_query
+from hubbub.posts import Deletion, Event, Post
+from hubbub.server.subscription import Listeners, Subscription
+from hubbub.stream import Archive, Counts, Source, follow, open_archive
+from hubbub.units import now_us
+
+BATCH = 512
+"""Events folded at once: large enough to be cheap, small enough to be searchable in tens of milliseconds."""
+
+INDEX_FLUSH_S = 10.0
+"""The index is flushed this often; after power loss it folds the archive again from there."""
+
+RATE_WINDOW_S = 10.0
+REPLAY_MARK = "replay"
+"""A file of this name says that the archive was filled by a replay, so that its newest post is "now"."""
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How the house is doing."""
+
+    name: str
+    num_posts: int
+    last_seq: int
+    index_position: int
+    posts_per_s: float
+    lag_ms: float | None
+    """From our receiving the last event to its being searchable; None in a replay."""
+    sources: tuple[str, ...]
+    last_deletion_us: int | None
+    clock_us: int
+    is_replay: bool
+    is_invented: bool
+    error: str | None
+
+
+class House:
+    """Keeps one data directory up to date and answers from it; close it, or use it in a `with` block."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        is_writer: bool = False,
+        clock: Callable[[], int] | None = None,
+        is_invented: bool = False,
+    ) -> None:
+        """Open the archive and the index and begin to fold.
+
+        Raises:
+            InUse: another process owns the index (or the archive, if `is_writer`).
+        """
+        self.config = config
+        self.is_invented = is_invented
+        self._directory = Path(config.data)
+        self._clock = clock
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._rates: deque[tuple[float, int]] = deque()
+        self._newest_us = 0
+        self._lag_us: int | None = None
+        self._last_deletion_us: int | None = None
+        self._sources: dict[str, Counts] = {}
+        self._listeners = Listeners()
+        self._progressed = threading.Condition()
+        self.archive: Archive = open_archive(
+            self._directory / "archive", "w" if is_writer else "r", flush_ms=config.flush_ms
+        )
+        try:
+            self.index: Index = open_index(
+                locate_index(config), embedder=config.embedder, state=self._directory / "index"
+            )
+        except BaseException:
+            self.archive.close()
+            raise
+        self._folded_seq = self.index.position
+        self._model = open_model(config.model)
+        self._threads = [threading.Thread(target=self._guard, args=(self._fold,), name="fold")]
+        if is_writer:
+            self._threads.append(threading.Thread(target=self._guard, args=(self._keep_house,), name="keep"))
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> House:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What the server and the command line ask of a house.
+
+    def now_us(self) -> int:
+        """Tell the time: the replay's where one runs or filled this archive, else the system's."""
+        if self._clock is not None:
+            return self._clock()
+        return self._newest_us or now_us() if self.is_replay else now_us()
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether recorded times stand for the times of receipt here."""
+        return self._clock is not None or (self._directory / REPLAY_MARK).exists()
+
+    def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
+        """Answer a question, as a stream of found posts, verified sentences and retractions."""
+        return ask(self.index, question, clock_us=clock_us or self.now_us(), model=self._model)
+
+    def search(self, text: str, limit: int, is_newest_first: bool = False) -> list[Hit]:
+        """Search with the query syntax that people type.
+
+        Raises:
+            InvalidQuery: an operator's value cannot be understood.
+        """
+        query = parse_query(text, now_us=self.now_us())
+        sort: Literal["relevance", "time"] = "time" if is_newest_first else query.sort
+        return self.index.search(msgspec.structs.replace(query, limit=limit, sort=sort))
+
+    def subscribe(self) -> Subscription:
+        """Hear of every event right after it was folded into the index."""
+        return self._listeners.subscribe()
+
+    def follow(self, source: Source) -> None:
+        """Read a source in a thread of its own until it ends or the house closes."""
+        counts = self._sources[source.name] = Counts()
+
+        def read() -> None:
+            follow(source, self.archive, stop=self._stop, counts=counts)
+
+        thread = threading.Thread(target=self._guard, args=(read,), name=f"follow {source.name}")
+        self._threads.append(thread)
+        thread.start()
+
+    def wait_until_folded(self, seq: int, timeout_s: float | None = None) -> bool:
+        """Wait until everything up to `seq` is searchable; False if time ran out or folding failed."""
+        with self._progressed:
+            self._progressed.wait_for(lambda: self._folded_seq >= seq or self._error is not None, timeout_s)
+        self.raise_error()
+        return self._folded_seq >= seq
+
+    def raise_error(self) -> None:
+        """Raise what stopped a thread of this house, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+    def status(self) -> Status:
+        """Report how the house is doing, at the cost of a few counters."""
+        return Status(
+            name=self._directory.resolve().name,
+            num_posts=self.index.stats().num_posts,
+            last_seq=self.archive.last_seq,
+            index_position=self._folded_seq,
+            posts_per_s=self._posts_per_s(),
+            lag_ms=None if self._lag_us is None or self.is_replay else self._lag_us / 1000,
+            sources=tuple(self._sources),
+            last_deletion_us=self._last_deletion_us,
+            clock_us=self.now_us(),
+            is_replay=self.is_replay,
+            is_invented=self.is_invented,
+            error=None if self._error is None else f"{type(self._error).__name__}: {self._error}",
+        )
+
+    def close(self) -> None:
+        """Stop the threads, flush and close everything; safe to call twice."""
+        self._stop.set()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+        self.index.close()
+        self.archive.close()
+
+    # The threads.
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except HubbubError as error:
+            self._fail(error)
+        except Exception as error:  # a bug of ours: stop loudly rather than serve stale answers
+            self._fail(error)
+            raise
+
+    def _fail(self, error: BaseException) -> None:
+        with self._progressed:
+            self._error = self._error or error
+            self._progressed.notify_all()
+
+    def _fold(self) -> None:
+        next_flush_s = time.monotonic() + INDEX_FLUSH_S
+        flushed_seq = self._folded_seq
+        while not self._stop.is_set():
+            if self.archive.wait(self._folded_seq, 0.25):
+                self._fold_batch(list(self.archive.read(after=self._folded_seq, limit=BATCH)))
+            if time.monotonic() >= next_flush_s and flushed_seq != self._folded_seq:
+                flushed_seq = self._folded_seq
+                self.index.flush()
+                next_flush_s = time.monotonic() + INDEX_FLUSH_S
+
+    def _fold_batch(self, batch: list[tuple[int, Event]]) -> None:
+        last_seq = self.index.fold(batch)
+        events = [event for _, event in batch]
+        self._note(events)
+        with self._progressed:
+            self._folded_seq = last_seq
+            self._progressed.notify_all()
+        self._listeners.publish(events)
+
+    def _note(self, events: list[Event]) -> None:
+        newest_us = max(event.received_us for event in events)
+        self._newest_us = max(self._newest_us, newest_us)
+        self._lag_us = now_us() - newest_us
+        self._rates.append((time.monotonic(), sum(isinstance(event, Post) for event in events)))
+        while self._rates and self._rates[0][0] < time.monotonic() - RATE_WINDOW_S:
+            self._rates.popleft()
+        deletions = [event.received_us for event in events if isinstance(event, Deletion)]
+        if deletions:
+            self._last_deletion_us = max(deletions)
+
+    def _posts_per_s(self) -> float:
+        since_s = time.monotonic() - RATE_WINDOW_S
+        return sum(number for at_s, number in list(self._rates) if at_s >= since_s) / RATE_WINDOW_S
+
+    def _keep_house(self) -> None:
+        """Erase deleted text from the archive well within the promised time."""
+        every_s = max(1.0, self.config.erase_s / 4)
+        while not self._stop.wait(every_s):
+            self.archive.compact(now_us())
+
+
+def locate_index(config: Config) -> str:
+    """Turn the `index` setting into the URL of this data directory's index."""
+    if config.index in ("edge", "sqlite"):
+        return f"{config.index}:{Path(config.data) / 'index'}"
+    return config.index

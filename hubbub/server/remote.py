@@ -1,0 +1,118 @@
+"""Ask a house that another process keeps, over HTTP; and the note by which that process is found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import httpx2
+import msgspec
+
+from hubbub.assistant import AnswerEvent
+from hubbub.assistant.answer import Done, Found, Retraction, Shown
+from hubbub.errors import HubbubError, InvalidInput
+from hubbub.index import Hit
+
+ADDRESS_FILE = "address.json"
+TIMEOUT_S = 60.0
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the process that owns a data directory answers."""
+
+    url: str
+    pid: int
+
+
+def write_address(directory: Path, url: str) -> None:
+    """Leave a note in the data directory that `url` answers for it."""
+    note = directory / ADDRESS_FILE
+    fresh = note.with_suffix(f".{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode(Address(url, os.getpid())))
+    fresh.replace(note)
+
+
+def remove_address(directory: Path) -> None:
+    """Take the note away, if it is ours."""
+    address = read_address(directory)
+    if address is not None and address.pid == os.getpid():
+        (directory / ADDRESS_FILE).unlink(missing_ok=True)
+
+
+def read_address(directory: Path) -> Address | None:
+    """Find who answers for a data directory; None if nobody left a readable note."""
+    try:
+        return msgspec.json.decode((directory / ADDRESS_FILE).read_bytes(), type=Address)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+class _Clock(msgspec.Struct, frozen=True):
+    clock_us: int
+
+
+class RemoteHouse:
+    """The verbs of a house, answered by the process that owns it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx2.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> RemoteHouse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
+        """Stream the answer to a question until it is done."""
+        params = {"q": question} if clock_us is None else {"q": question, "clock": str(clock_us)}
+        decoder = msgspec.json.Decoder(Found | Shown | Retraction | Done)
+        try:
+            with self._client.stream("GET", "/api/ask", params=params) as response:
+                self._check(response)
+                for line in response.iter_lines():
+                    if line.startswith("data:"):
+                        event = decoder.decode(line[5:])
+                        yield event
+                        if isinstance(event, Done):
+                            return
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def search(self, text: str, limit: int, is_newest_first: bool = False) -> list[Hit]:
+        """Search with the query syntax that people type."""
+        params = {"q": text, "limit": str(limit), "sort": "time" if is_newest_first else "relevance"}
+        return msgspec.convert(self._get("/api/search", params)["hits"], list[Hit])
+
+    def now_us(self) -> int:
+        """Tell the owner's time, microseconds since 1970 UTC."""
+        return msgspec.convert(self._get("/api/status", {})["house"], _Clock).clock_us
+
+    def _get(self, path: str, params: dict[str, str]) -> dict[str, object]:
+        try:
+            response = self._client.get(path, params=params)
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+        self._check(response)
+        return msgspec.json.decode(response.content, type=dict[str, object])
+
+    def _check(self, response: httpx2.Response) -> None:
+        if response.status_code < 400:
+            return
+        response.read()
+        try:
+            message = str(response.json()["error"]["message"])
+        except (ValueError, KeyError, TypeError):
+            message = f"HTTP {response.status_code}"
+        kind = InvalidInput if response.status_code in (400, 413, 422) else HubbubError
+        raise kind(f"{self.url} refused: {message}")
+
+    def _unreachable(self, error: Exception) -> HubbubError:
+        return HubbubError(
+            f"no answer from {self.url} ({type(error).__name__}); is `hubbub serve` still running?"
+        )
