@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -34,9 +34,17 @@ API = {
 
 
 def create_app(
-    house: House, *, hosts: Collection[str] | None = LOCAL_HOSTS, limits: Limits | None = None
+    house: House,
+    *,
+    hosts: Collection[str] | None = LOCAL_HOSTS,
+    limits: Limits | None = None,
+    examples: Sequence[tuple[str, str]] = (),
 ) -> Starlette:
-    """Make the application; `hosts` are the names it answers to, None for any (behind your own proxy)."""
+    """Make the application over an open house.
+
+    `hosts` are the names it answers to, None for any (a house that is meant to be read from elsewhere).
+    `examples` are (question, language) that suit this house; the page offers them.
+    """
     limits = limits or Limits()
     routes = [*asset_routes(), *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items())]
     app = Starlette(
@@ -45,7 +53,7 @@ def create_app(
         middleware=[Middleware(Guard, hosts=hosts, max_body_bytes=limits.max_body_bytes)],
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
     )
-    app.state.desk = Desk(house, limits)
+    app.state.desk = Desk(house, limits, examples)
     app.state.live = live.Live(app.state.desk)
     return app
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar, TypeVarTuple, Unpack
 
 import anyio
@@ -24,8 +24,9 @@ NUM_LOOKUP_THREADS = 4
 class Desk:
     """The shared state of one server."""
 
-    def __init__(self, house: House, limits: Limits) -> None:
+    def __init__(self, house: House, limits: Limits, examples: Sequence[tuple[str, str]] = ()) -> None:
         self.house = house
+        self.examples = tuple(examples)
         self.limits = limits
         self.feed = Feed(house, limits.max_buffered, limits.posts_per_tick * 4)
         self.streams = Streams(limits.max_streams, limits.send_timeout_s)

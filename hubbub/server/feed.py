@@ -13,7 +13,7 @@ from hubbub.posts import AccountEvent, AuthorId, ConsentEvent, Deletion, Edit, E
 from hubbub.server.surface import House
 
 POLL_S = 0.25
-"""Longest wait inside one call for events; bounds how long a stopping server waits for its feed."""
+"""Longest wait inside one call for events; a thread outlives its server by at most this."""
 
 MAX_REMEMBERED = 100_000
 """Deleted ids kept to answer "gone" (410) rather than "unknown" (404); about 15 MB."""
@@ -66,7 +66,10 @@ class Feed:
         num_dropped = 0
         with self._house.subscribe() as subscription:
             while True:
-                events = await anyio.to_thread.run_sync(subscription.get, POLL_S, limiter=limiter)
+                # A stopping server does not wait for the call; what it would return nobody needs.
+                events = await anyio.to_thread.run_sync(
+                    subscription.get, POLL_S, limiter=limiter, abandon_on_cancel=True
+                )
                 self._num_posts += subscription.num_dropped - num_dropped
                 num_dropped = subscription.num_dropped
                 self._publish(events)

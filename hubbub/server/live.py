@@ -8,7 +8,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hubbub.posts import Deletion, Edit, PostId
+from hubbub.posts import Deletion, Edit, Post, PostId
 from hubbub.server.desk import Desk, desk_of
 from hubbub.server.feed import Change
 from hubbub.server.streams import Emit
@@ -37,6 +37,9 @@ class Live:
         self._desk = desk
         self._readers: set[MemoryObjectSendStream[bytes]] = set()
         self._status = b""
+        # Posts are looked up and sent, or changes told, never both at once: else a post that was looked up
+        # before a change could be sent after it.
+        self._turn = anyio.Lock()
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -59,6 +62,8 @@ class Live:
             send.close()
 
     def _broadcast(self, frame: bytes) -> None:
+        if not frame:
+            return
         for reader in list(self._readers):
             try:
                 reader.send_nowait(frame)
@@ -72,27 +77,33 @@ class Live:
         with self._desk.feed.listen() as listener:
             while True:
                 changes, has_lost_some = await listener.get()
+                frames = [_encode_change(change) for change in changes]
                 if has_lost_some:
-                    self._broadcast(encode_event("recheck", {"type": "recheck"}))
-                if changes:
-                    self._broadcast(b"".join(_encode_change(change) for change in changes))
+                    frames.append(encode_event("recheck", {"type": "recheck"}))
+                async with self._turn:
+                    self._broadcast(b"".join(frames))
 
     async def _send_posts(self) -> None:
-        limits = self._desk.limits
         while True:
-            await anyio.sleep(limits.tick_ms / 1000)
+            await anyio.sleep(self._desk.limits.tick_ms / 1000)
             newest, num_posts = self._desk.feed.take_posts()
-            if not num_posts or not self._readers:
-                continue
-            living = await self._desk.look_up(self._desk.house.index.fetch, newest)
-            shown = [living[post] for post in newest if post in living][-limits.posts_per_tick :]
-            frames = [encode_event("post", post) for post in shown]
-            # Posts that may not be shown are not "left out": only the share of the unseen is reported.
-            num_left_out = num_posts - len(newest) + max(0, len(living) - len(shown))
-            if num_left_out:
-                frames.append(encode_event("left_out", LeftOut(num_posts=num_left_out)))
-            if frames:
-                self._broadcast(b"".join(frames))
+            if num_posts and self._readers:
+                async with self._turn:
+                    living = await self._desk.look_up(self._desk.house.index.fetch, newest)
+                    self._broadcast(
+                        self._encode_posts(
+                            [living[p] for p in newest if p in living], num_posts - len(newest)
+                        )
+                    )
+
+    def _encode_posts(self, living: list[Post], num_unseen: int) -> bytes:
+        shown = living[-self._desk.limits.posts_per_tick :]
+        frames = [encode_event("post", post) for post in shown]
+        # Posts that were looked at and may not be shown are not "left out".
+        num_left_out = num_unseen + len(living) - len(shown)
+        if num_left_out:
+            frames.append(encode_event("left_out", LeftOut(num_posts=num_left_out)))
+        return b"".join(frames)
 
     async def _send_status(self) -> None:
         while True:

@@ -66,7 +66,7 @@ async def search(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
-    """Report how the house and this server are doing."""
+    """Report how the house and this server are doing, and which questions suit the house."""
     desk = desk_of(request)
     house = await desk.look_up(desk.house.status)
     server = {
@@ -75,7 +75,8 @@ async def status(request: Request) -> Response:
         "num_slow_dropped": desk.streams.num_slow_dropped,
         "failure": desk.failure,
     }
-    return json_response({"house": house, "server": server})
+    examples = [{"text": text, "lang": lang} for text, lang in desk.examples]
+    return json_response({"house": house, "server": server, "examples": examples})
 
 
 def _read_limit(request: Request, desk: Desk) -> int:

@@ -30,15 +30,15 @@ class Server:
         port: int = 8888,
         *,
         on_ready: Callable[[str], None] | None = None,
-        allow_remote: bool = False,
+        is_public: bool = False,
     ) -> None:
         """Bind the port; port 0 takes a free one. `on_ready` gets the URL once requests are answered.
 
         Raises:
-            InvalidInput: the host is not this machine's own and `allow_remote` is not set.
+            InvalidInput: the host is not this machine's own and `is_public` is not set.
             InUse: the port is taken.
         """
-        if not allow_remote and not _is_local(host):
+        if not is_public and not _is_local(host):
             raise InvalidInput(
                 f"host {host!r} would let others on the network read this house; "
                 "use 127.0.0.1, or say explicitly that remote readers are wanted"
@@ -53,6 +53,10 @@ class Server:
         with self._socket:
             self._server.run(sockets=[self._socket])
 
+    def close(self) -> None:
+        """Give the port back without having run."""
+        self._socket.close()
+
     def stop(self) -> None:
         """End every open stream and leave `run`; callable from any thread."""
         self._server.should_exit = True
@@ -64,15 +68,15 @@ def serve(
     port: int = 8888,
     on_ready: Callable[[str], None] | None = None,
     *,
-    allow_remote: bool = False,
+    is_public: bool = False,
 ) -> None:
     """Serve in this thread until interrupted.
 
     Raises:
-        InvalidInput: the host is not local and `allow_remote` is not set.
+        InvalidInput: the host is not local and `is_public` is not set.
         InUse: the port is taken.
     """
-    Server(app, host, port, on_ready=on_ready, allow_remote=allow_remote).run()
+    Server(app, host, port, on_ready=on_ready, is_public=is_public).run()
 
 
 @contextmanager

@@ -33,8 +33,8 @@ export function startAsking() {
 }
 
 export function showExamples(questions) {
-  find("examples").replaceChildren(...questions.map((question) =>
-    make("li", {}, make("button", { class: "chip", onclick: () => { find("question").value = question; go(question); } }, question))));
+  find("examples").replaceChildren(...questions.map(({ text, lang }) =>
+    make("li", {}, make("button", { class: "chip", lang, onclick: () => { find("question").value = text; go(text); } }, text))));
 }
 
 // A page nobody looks at holds no connection; main.js looks at its posts again when somebody does.

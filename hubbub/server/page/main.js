@@ -4,18 +4,21 @@ import { showExamples, startAsking, stopWatching } from "./ask.js";
 import { listen, showNewest, startLive, stopListening } from "./live.js";
 import { refreshAges } from "./post.js";
 import { startSearch } from "./search.js";
+import { getJson } from "./sse.js";
 import { startTabs } from "./tabs.js";
-import { say, translatePage } from "./words.js";
+import { language, say, translatePage } from "./words.js";
 
 const REST_AFTER_MS = 30000; // a browser opens few connections to one place; hidden tabs give theirs back
 const AGES_MS = 5000;
+const NUM_EXAMPLES = 4;
 
 translatePage();
 startTabs();
 startLive();
 startSearch();
-showExamples([say("example_now"), say("example_hour")]);
-showNewest().then(suggest, () => {}).finally(listen);
+const general = [say("example_now"), say("example_hour")].map((text) => ({ text, lang: language }));
+showExamples(general);
+showNewest().then(suggest).catch(() => {}).finally(listen);
 startAsking();
 setInterval(refreshAges, AGES_MS);
 
@@ -31,10 +34,16 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
-// Examples that fit this house: the hashtags that its newest posts use most.
-function suggest(posts) {
+// Examples that fit this house: its own, or else the hashtags that its newest posts use most.
+async function suggest(posts) {
+  const { examples } = await getJson("/api/status");
+  if (examples.length) {
+    const mine = examples.filter((example) => example.lang === language);
+    const others = examples.filter((example) => example.lang !== language);
+    return showExamples([...mine.slice(0, NUM_EXAMPLES - 1), ...others].slice(0, NUM_EXAMPLES));
+  }
   const uses = new Map();
   for (const tag of posts.flatMap((post) => post.hashtags ?? [])) uses.set(tag, (uses.get(tag) ?? 0) + 1);
   const tags = [...uses].sort((a, b) => b[1] - a[1]).slice(0, 2).map(([tag]) => tag);
-  showExamples([say("example_now"), say("example_hour"), ...tags.map((tag) => say("example_tag", { tag }))]);
+  showExamples([...general, ...tags.map((tag) => ({ text: say("example_tag", { tag }), lang: language }))]);
 }

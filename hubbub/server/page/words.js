@@ -6,7 +6,7 @@ const english = {
   failed: "This house has a problem: {why}",
   question: "Your question", question_hint: "What is happening?", ask_button: "Ask", stop_button: "Stop", examples: "Examples",
   example_now: "What is happening right now?", example_tag: "What do people say about #{tag}?", example_hour: "What happened in the last hour?",
-  example_true: "Is it true that the {tag} is closed?",
+
   welcome_head: "Every sentence quotes a living post.",
   welcome_text: "Ask what is happening. You get what people wrote, word for word, with how many say it independently and how old it is. When a post is deleted, its quote leaves this page at that moment.",
   looking: "Looking for posts", found_strip: "Posts found", reading: "Checking quotes",

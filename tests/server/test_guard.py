@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from hubbub.server.app import create_app
+from hubbub.server.run import serve_in_thread
+from tests.server.small_house import SmallHouse
+from tests.server.test_lookup import error_of
+
+EVERYWHERE = [
+    "/",
+    "/page/main.js",
+    "/page/page.css",
+    "/api/status",
+    "/api/post?id=x",
+    "/api/ask?q=",
+    "/nothing",
+]
+
+
+@pytest.mark.parametrize("path", EVERYWHERE)
+def test_every_response_is_hardened(reader: httpx2.Client, path: str) -> None:
+    headers = reader.get(path).headers
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+        "form-action": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:80", "localhost.evil.example", "[::2]:1", ""]
+)
+def test_a_foreign_host_name_is_turned_away(reader: httpx2.Client, host: str) -> None:
+    refused = reader.get("/api/status", headers={"Host": host})
+    assert (refused.status_code, error_of(refused)["code"]) == (403, "foreign_host")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:9", "127.0.0.1:1", "[::1]:8888"])
+def test_this_machines_own_names_are_welcome(reader: httpx2.Client, host: str) -> None:
+    assert reader.get("/api/status", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1"])
+def test_a_page_of_another_origin_is_turned_away(reader: httpx2.Client, origin: str) -> None:
+    refused = reader.get("/api/status", headers={"Origin": origin})
+    assert (refused.status_code, error_of(refused)["code"]) == (403, "foreign_origin")
+
+
+def test_our_own_page_is_welcome(reader: httpx2.Client, standing_url: str) -> None:
+    headers = {"Origin": standing_url, "Sec-Fetch-Site": "same-origin"}
+    assert reader.get("/api/status", headers=headers).status_code == 200
+
+
+def test_another_site_may_link_to_the_page_but_not_ask(reader: httpx2.Client) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    assert reader.get("/", headers=headers).status_code == 200
+    assert reader.get("/api/ask?q=dam", headers=headers).status_code == 403
+
+
+def test_a_house_for_others_answers_to_any_name(house: SmallHouse) -> None:
+    with serve_in_thread(create_app(house, hosts=None)) as url:
+        response = httpx2.get(url + "/api/status", headers={"Host": "house.example"}, trust_env=False)
+    assert response.status_code == 200
+
+
+def test_a_request_body_is_not_read(reader: httpx2.Client) -> None:
+    refused = reader.request("GET", "/api/status", content=b"x" * 20_000)
+    assert (refused.status_code, error_of(refused)["code"]) == (413, "body_too_large")
+    endless = reader.request("GET", "/api/status", content=iter([b"x"]))
+    assert endless.status_code == 413
