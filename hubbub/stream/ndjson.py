@@ -15,7 +15,7 @@ from hubbub.errors import InvalidInput, MissingExtra, StorageError
 from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.disk import describe_refusal
 from hubbub.stream.counts import Counts
-from hubbub.stream.decode.lines import MAX_LINE_BYTES, LineDecoder, find_decoder
+from hubbub.stream.decode.lines import MAX_LINE_BYTES, LineDecoder, open_decoder
 from hubbub.stream.source import Batch
 from hubbub.units import now_us
 
@@ -47,7 +47,7 @@ class NdjsonSource:
         Raises:
             InvalidInput: there is no such file or format.
         """
-        find_decoder(format)
+        open_decoder(format)
         if path != "-" and not Path(path).is_file():
             raise InvalidInput(f"there is no file {path!r}; give a file of lines, or - for standard input")
         if is_growing and path.endswith((".gz", ".zst")):

@@ -11,7 +11,11 @@ from hubbub.posts import AccountEvent, ConsentEvent, Edit, Event, Post
 from hubbub.stream.counts import Counts
 from hubbub.stream.decode.cleanse import MAX_TEXT_CHARS, cleanse
 from hubbub.stream.decode.hubbub import decode_hubbub
+from hubbub.stream.decode.jetstream import decode_jetstream
+from hubbub.stream.decode.mastodon import MastodonDecoder
 from hubbub.stream.decode.outcome import Decoder, Dropped
+from hubbub.stream.decode.x1 import decode_x1
+from hubbub.stream.decode.x2 import decode_x2
 
 MAX_LINE_BYTES = 64 << 20
 """Longer lines are not decoded: no platform sends them, and they would hold up everything else."""
@@ -19,20 +23,26 @@ MAX_LINE_BYTES = 64 << 20
 _REMEMBERED = 65_536
 """So many posts back at least, an identical one is seen to be a duplicate: ten seconds of all of X."""
 
-DECODERS: dict[str, Decoder] = {"hubbub": decode_hubbub}
+DECODERS: dict[str, Callable[[], Decoder]] = {
+    "hubbub": lambda: decode_hubbub,
+    "jetstream": lambda: decode_jetstream,
+    "mastodon": MastodonDecoder,
+    "x1": lambda: decode_x1,
+    "x2": lambda: decode_x2,
+}
 
 FORMATS = tuple(DECODERS)
 """The names of the formats, our own first."""
 
 
-def find_decoder(format: str) -> Decoder:
-    """Return the decoder of a format.
+def open_decoder(format: str) -> Decoder:
+    """Return a new decoder of a format.
 
     Raises:
         InvalidInput: there is no such format.
     """
     try:
-        return DECODERS[format]
+        return DECODERS[format]()
     except KeyError:
         raise InvalidInput(f"format {format!r} is not known; choose one of {', '.join(FORMATS)}") from None
 
@@ -64,7 +74,7 @@ class LineDecoder:
         self, format: str = "hubbub", counts: Counts | None = None, *, clock: Callable[[], int] | None = None
     ) -> None:
         """Choose the format; see `read_ndjson`."""
-        self._decode = find_decoder(format)
+        self._decode = open_decoder(format)
         self.counts = counts if counts is not None else Counts()
         self._clock = clock
         self._last_us = 0

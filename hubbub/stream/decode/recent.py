@@ -1,0 +1,30 @@
+"""A memory of bounded size for what was seen lately; what was not touched for long is forgotten."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Recent(Generic[V]):
+    """Maps strings to values and keeps at least the `capacity` newest of them, at most twice as many.
+
+    Two generations: when the young one is full, the old one is dropped. Cheaper than ordering every entry.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._young: dict[str, V] = {}
+        self._old: dict[str, V] = {}
+
+    def get(self, key: str) -> V | None:
+        """Return the value, None if it is not remembered."""
+        value = self._young.get(key)
+        return self._old.get(key) if value is None else value
+
+    def put(self, key: str, value: V) -> None:
+        """Remember a value."""
+        self._young[key] = value
+        if len(self._young) >= self._capacity:
+            self._young, self._old = {}, self._young
