@@ -79,7 +79,6 @@ class House:
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._rates: deque[tuple[float, int]] = deque()
-        self._newest_us = 0
         self._lag_us: int | None = None
         self._last_deletion_us: int | None = None
         self._sources: dict[str, Counts] = {}
@@ -96,6 +95,7 @@ class House:
             self.archive.close()
             raise
         self._folded_seq = self.index.position
+        self._newest_us = self.index.stats().newest_us or 0
         self._model = open_model(config.model)
         self._threads = [threading.Thread(target=self._guard, args=(self._fold,), name="fold")]
         if is_writer:

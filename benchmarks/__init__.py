@@ -1,0 +1,1 @@
+"""One file a claim, one table each: `python -m benchmarks.NAME --help`."""
