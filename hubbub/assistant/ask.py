@@ -96,7 +96,7 @@ class _Run:
 
     def events(self, filters: Filters) -> Iterator[AnswerEvent]:
         """Run the pipeline."""
-        findings = Findings(posts=(), voices=(), from_us=None)
+        findings = Findings(question=self.question, posts=(), voices=(), from_us=None)
         if self.question.intent != "unsearchable":
             findings = retrieve(self.index, self.question, filters)
         self.first_evidence_ms = self._elapsed_ms()
@@ -114,9 +114,9 @@ class _Run:
     def _stories(self, findings: Findings) -> list[Story]:
         if not findings.voices:
             return []
-        pool = gather(self.question, findings.voices, self.index.embed)
+        pool = gather(findings.question, findings.voices, self.index.embed)
         max_stories = max(1, (self.max_sentences + 1) * 2 // 3)
-        return tell(self.question, pool, max_stories=max_stories, max_details=1)
+        return tell(findings.question, pool, max_stories=max_stories, max_details=1)
 
     def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:
         if self.question.intent == "unsearchable":

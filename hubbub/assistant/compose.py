@@ -111,5 +111,5 @@ def _draft(found: object, given: Sequence[Record], *, is_first: bool) -> Draft |
         num_voices=count_voices(voices),
         first_us=min(times),
         last_us=max(times),
-        is_conflicting=len({evidence.is_denial for evidence, _ in chosen}) > 1,
+        is_conflicting=len({evidence.is_negative for evidence, _ in chosen}) > 1,
     )

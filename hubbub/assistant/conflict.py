@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -10,13 +11,13 @@ import numpy as np
 from hubbub.assistant.evidence import Evidence, Pool
 from hubbub.assistant.voices import Voice
 
-Reason: TypeAlias = Literal["denial", "figure", "negation"]
+Reason: TypeAlias = Literal["denial", "figure"]
 
 _DENIES = 0.12
 """Likeness from which on a denial speaks of a statement; low, because a denial adds words of its own."""
-_COUNTS = 0.25
+_COUNTS = 0.18
 """Likeness from which on two figures count the same thing."""
-_TURNS = 0.5
+_TURNS = 0.35
 """Likeness from which on a negation turns the same statement round."""
 _MIN_QUALITY = 0.3
 
@@ -29,48 +30,57 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
     voices: tuple[Voice, ...]
     """Those who contradict."""
+    is_overtaken: bool = False
+    """What is told is the denial, and `against` the earlier statement that it denies."""
 
 
 def contradiction(one: Evidence, other: Evidence, likeness: float) -> Reason | None:
     """Tell how two statements contradict each other, if they do."""
     shared = len(one.terms & other.terms)
-    if one.is_denial != other.is_denial and likeness >= _DENIES and shared >= 2:
-        return "denial"
-    if likeness >= _COUNTS and shared >= 2 and _figures_differ(one, other):
+    if shared < 2:
+        return None
+    if likeness >= _COUNTS and _figures_differ(one, other):
         return "figure"
-    if likeness >= _TURNS and shared >= 3 and one.num_negations % 2 != other.num_negations % 2:
-        return "negation"
+    if one.is_negative != other.is_negative:
+        needed = _DENIES if one.is_denial or other.is_denial else _TURNS
+        if likeness >= needed:
+            return "denial"
     return None
 
 
-def against(pool: Pool, claim: Evidence) -> Conflict | None:
-    """Return the strongest contradiction of a statement; the later word wins among equals."""
-    place = next((i for i, item in enumerate(pool.evidence) if item is claim), None)
-    if place is None:
-        return None
+def against(pool: Pool, place: int, agreeing: Sequence[tuple[Voice, ...]]) -> Conflict | None:
+    """Return the strongest contradiction of the statement at `place`, with all voices that make it."""
+    claim = pool.evidence[place]
     best: tuple[float, int, Reason] | None = None
     found: list[tuple[int, Reason]] = []
-    for other in np.flatnonzero(pool.likeness[place] >= _DENIES):
+    for other in map(int, np.flatnonzero(pool.likeness[place] >= _DENIES)):
         item = pool.evidence[other]
         if item.voice is claim.voice or item.quality < _MIN_QUALITY:
             continue
-        reason = contradiction(claim, item, float(pool.likeness[place][other]))
+        likeness = float(pool.likeness[place][other])
+        reason = contradiction(claim, item, likeness)
         if reason:
-            found.append((int(other), reason))
-            value = float(pool.likeness[place][other]) * item.quality * (0.5 + item.relevance)
+            found.append((other, reason))
+            value = likeness * item.quality * (0.5 + item.relevance) * (1.0 + 0.3 * len(agreeing[other]))
             if best is None or value > best[0]:
-                best = (value, int(other), reason)
+                best = (value, other, reason)
     if best is None:
         return None
-    voices = {
-        id(pool.evidence[other].voice): pool.evidence[other].voice
-        for other, reason in found
-        if reason == best[2]
-    }
+    voices = {id(voice): voice for voice in agreeing[best[1]]}
+    for other, reason in found:
+        if reason == best[2] == "denial":
+            voices.setdefault(id(pool.evidence[other].voice), pool.evidence[other].voice)
+    own = {id(voice) for voice in agreeing[place]}
+    others = tuple(voice for key, voice in voices.items() if key not in own)
     return Conflict(
-        claim=claim, against=pool.evidence[best[1]], reason=best[2], voices=tuple(voices.values())
+        claim=claim,
+        against=pool.evidence[best[1]],
+        reason=best[2],
+        voices=others or (pool.evidence[best[1]].voice,),
     )
 
 
 def _figures_differ(one: Evidence, other: Evidence) -> bool:
+    if one.post.author == other.post.author:
+        return False  # an update, not a contradiction
     return any(other.figures.get(unit, value) != value for unit, value in one.figures.items())

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hubbub.assistant.polarity import count_negations, figures, is_denial
+from hubbub.assistant.polarity import figures, is_denial, is_negative
 from hubbub.assistant.quality import quality
 from hubbub.assistant.question import Question
 from hubbub.assistant.spans import Span, cut
@@ -28,6 +28,10 @@ _MAX_QUOTED_POSTS = 3
 """Posts of one voice whose wording is considered."""
 
 
+_FOREIGN = 0.6
+"""Worth of a quote in another language than the answer's: shown where there is no better."""
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """One span of one post that could be quoted."""
 
@@ -39,8 +43,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     relevance: float
     """Share of the question's topic that the span (mostly) and its post name, 0 to 1."""
     terms: frozenset[str]
+    is_negative: bool = False
+    """It says that something is not so."""
     is_denial: bool = False
-    num_negations: int = 0
+    """It calls something false."""
     figures: dict[str, str] = {}
 
     @property
@@ -89,6 +95,12 @@ def _is_kin(form: str, term: str) -> bool:
     return len(short) >= 4 and len(long) - len(short) <= 4 and long.startswith(short)
 
 
+def stems(post: Post, lang: str) -> frozenset[str]:
+    """Return the stems of a post, its tags and its author: City Hall of Marrowick speaks of Marrowick."""
+    found = content_words(" ".join((post.text, post.name or "", post.handle or "")), lang)
+    return frozenset(found) | {fold(tag) for tag in post.hashtags}
+
+
 def _of_voice(question: Question, voice: Voice, torn: frozenset[str]) -> list[Evidence]:
     """Rate the spans of a voice: the oldest posts and the shortest, which add the least of their own."""
     posts = {post.text: post for post in reversed(voice.posts)}
@@ -96,7 +108,7 @@ def _of_voice(question: Question, voice: Voice, torn: frozenset[str]) -> list[Ev
     chosen = {post.id: post for post in (*shortest[: _MAX_QUOTED_POSTS - 1], voice.posts[0])}
     found: dict[str, Evidence] = {}
     for post in chosen.values():
-        whole = frozenset(content_words(post.text, question.lang))
+        whole = stems(post, question.lang)
         for span in cut(post.text):
             item = _rate(question, voice, post, span, whole, torn)
             if item and item.quality > found.get(item.quote, item).quality - 1e-9:
@@ -113,8 +125,12 @@ def _rate(
     quote = post.text[span.start : span.end]
     if _is_torn(quote, torn):
         value *= 0.4
+    if post.langs and not any(lang.startswith(question.lang) for lang in post.langs):
+        value *= _FOREIGN
     terms = frozenset(content_words(quote, question.lang))
-    relevance = 0.75 * coverage(question, terms) + 0.25 * coverage(question, whole)
+    # what is told as news need not name its topic in every sentence, an answer to a question should
+    tight = 0.3 if question.intent in ("news", "opinion") else 0.75
+    relevance = tight * coverage(question, terms) + (1.0 - tight) * coverage(question, whole)
     return Evidence(
         post=post,
         voice=voice,
@@ -123,8 +139,8 @@ def _rate(
         quality=min(value, 1.0),
         relevance=relevance,
         terms=terms,
+        is_negative=is_negative(quote),
         is_denial=is_denial(quote),
-        num_negations=count_negations(quote),
         figures=figures(quote),
     )
 

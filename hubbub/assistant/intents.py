@@ -78,7 +78,8 @@ _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
     ),
     (
         _any(
-            rf"\bwas (?:sagen|denken|meinen|halten|schreiben|sagt|denkt|meint|h\u00e4lt|fordern)\s+{_LEUTE}\b"
+            rf"\bwas (?:sagen|denken|meinen|halten|schreiben|sagt|denkt|meint|h\u00e4lt"
+            rf"|fordern)\s+{_LEUTE}\b"
             r"(?:\s+(?:zu[rm]?|\u00fcber|von|vom))?",
             rf"\bwie (?:reagieren|reagiert|denken|denkt)\s+{_LEUTE}\b(?:\s+(?:auf|\u00fcber))?",
             r"\b(?:meinung(?:en)?|reaktion(?:en)?|stimmung)\s+(?:zu[rm]?|\u00fcber|auf)\b",
@@ -102,7 +103,9 @@ _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
     (_any(r"^\W*(?:wann|um wie ?viel uhr|seit wann|ab wann)\b"), "when"),
     (
         _any(
-            r"^\W*(?:wo|woher|wohin)\b", r"^\W*(?:in )?welche[nrs]? (?:stra\u00dfen?|orte?n?|st\u00e4dten?)\b"
+            r"^\W*(?:wo|woher|wohin)\b",
+            r"^\W*(?:in )?welche[nrs]? (?:stra\u00dfen?|orte?n?"
+            r"|st\u00e4dten?)\b",
         ),
         "where",
     ),

@@ -11,11 +11,13 @@ _DENIAL = re.compile(
     r"|fabricated|photoshop\w*"
     r"|not true|isn'?t true|no truth|not real|no evidence|not confirmed|wrongly reported|no longer true"
     r"|rumou?rs? (?:is|are) (?:false|wrong)"
-    r"|correction|corrected|retract\w*|den(?:y|ies|ied|ying)|refut\w*|dispel\w*|don'?t believe the"
+    r"|correction|corrected|retract\w*|den(?:y|ies|ied|ying)|refut\w*|dispel\w*|contradict\w*|intact"
+    r"|unharmed|alive and well|don'?t believe the"
     r"|stop spreading|old (?:photo|video|picture)"
     r"|falsch(?:meldung\w*|nachricht\w*|e|er|es|en)?|stimmt nicht|stimmt so nicht|nicht wahr|unwahr"
-    r"|kein wort wahr|fakes?|korrektur|korrigier\w*"
-    r"|richtigstellung|dementi\w*|widerleg\w*|ente|ger\u00fccht\w* (?:ist|sind) falsch|keine belege"
+    r"|kein wort wahr|fakes?|korrektur|korrigiert"
+    r"|richtigstellung|dementi\w*|widerleg\w*|widerspr\w*|intakt|heil|unversehrt|wohlauf|ente"
+    r"|ger\u00fccht\w* (?:ist|sind) falsch|keine belege"
     r"|unbest\u00e4tigt\w*|altes (?:foto|video|bild))\b",
     re.IGNORECASE,
 )
@@ -77,6 +79,14 @@ _NOT_COUNTED = frozenset(
 def is_denial(text: str) -> bool:
     """Tell whether a statement says that something is false, was corrected, or is denied."""
     return bool(_DENIAL.search(text))
+
+
+def is_negative(text: str) -> bool:
+    """Tell whether a statement says that something is not so: by a denial or by an odd number of negations.
+
+    "FALSE: the dam has NOT broken" is one denial in two words, not a double negation.
+    """
+    return is_denial(text) or count_negations(text) % 2 == 1
 
 
 def count_negations(text: str) -> int:

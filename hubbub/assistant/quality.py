@@ -57,7 +57,7 @@ _COSTS_OPINION = (
 def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
     if len(sentence) > _MAX_CHARS or _MARKUP.search(sentence) or _ENCODED.search(sentence):
         return False
-    if "?" in sentence[-3:] or follows == "?":
+    if "?" in sentence[-3:] or follows == "?" or tells.ASKS.search(sentence):
         return False
     if len(words) < MIN_WORDS:
         return len(_UNSPACED.findall(sentence)) >= MIN_WORDS_UNSPACED
@@ -66,7 +66,7 @@ def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
 
 
 def _form(sentence: str, words: list[str], span: Span) -> float:
-    """Length, shouting, tags in a row, a torn end, an opening that asks."""
+    """Length, shouting, tags in a row, a torn end, an opening that asks or points back."""
     value = 1.0
     if len(words) < _BEST_WORDS.start:
         value *= 0.6 + 0.1 * max(len(words) - MIN_WORDS, 0)
@@ -74,17 +74,23 @@ def _form(sentence: str, words: list[str], span: Span) -> float:
         value *= 0.8
     if span.is_cut or _CUT.search(sentence) or tells.DANGLES.search(sentence):
         value *= 0.4
-    if tells.OPENS_QUESTION.search(sentence):
-        value *= 0.5
     if sum(word.isupper() and len(word) > 1 for word in words) > 0.6 * len(words):
         value *= 0.6
-    num_tags = sentence.count("#") + sentence.count("@")
-    if num_tags > 2:
-        value *= 0.7 ** (num_tags - 2)
-    if sentence.startswith("@"):
-        value *= 0.7
-    if "!!" in sentence or "??" in sentence:
-        value *= 0.7
-    if span.is_part:
-        value *= 0.9
-    return value
+    for is_so, cost in (
+        (tells.OPENS_QUESTION.search(sentence), 0.5),
+        (tells.POINTS_BACK.search(sentence), 0.7),
+        (sentence.startswith("@"), 0.7),
+        (sentence.startswith("#"), 0.85),
+        (_is_unbalanced(sentence), 0.75),
+        ("!!" in sentence or "??" in sentence, 0.7),
+        (span.is_part, 0.9),
+    ):
+        value *= cost if is_so else 1.0
+    return value * 0.7 ** max(sentence.count("#") + sentence.count("@") - 2, 0)
+
+
+def _is_unbalanced(sentence: str) -> bool:
+    """Tell whether a quotation opens and does not close."""
+    return sentence.count('"') % 2 == 1 or ("\u201e" in sentence) != (
+        "\u201c" in sentence or "\u201d" in sentence
+    )

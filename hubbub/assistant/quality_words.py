@@ -80,8 +80,24 @@ SPEAKING = Tell(
     lehnt wird wurde wurden ist sind gilt gelten steigt sinkt gestiegen gesunken"""
 )
 OPENS_QUESTION = re.compile(
-    r"^\W*(?:(?:who|what|when|where|why|how|which|whose|anyone|does|do|did|is|are|can|could|should|would|will"
+    r"^\W*(?:(?:who|what|when|where|why|how|which|whose|anyone|does|do|did|is|are|can|could|should"
+    r"|would|will"
     r"|wer|was|wann|wo|warum|wieso|weshalb|welche[rsnm]?|kann jemand|wei\u00df jemand|gibt es)\b)",
+    re.IGNORECASE,
+)
+# What it speaks of stands in a sentence before it, which nobody will see.
+POINTS_BACK = re.compile(
+    r"^\W*(?:most are|they|he|she|it|this|that|these|those|both|all are|and|but|so|then|also|thus"
+    r"|therefore|however|earlier|such"
+    r"|sie|er|es|das|dies|diese|dieser|die meisten|und|aber|dann|dazu|damit|daher|deshalb|darum"
+    r"|alle sind|beide|auch|so)\s",
+    re.IGNORECASE,
+)
+ASKS = re.compile(
+    r"\b(?:does any(?:one|body)|any(?:one|body) (?:know|there|else|got|seen)|who knows|wei(?:\u00df"
+    r"|ss) jemand|kann jemand"
+    r"|why (?:are|is|do|does)|wer wei(?:\u00df|ss)|can someone|what is going on|what's going on"
+    r"|what is happening|was ist denn)\b",
     re.IGNORECASE,
 )
 # A sentence that stops here was cut off by a length limit.

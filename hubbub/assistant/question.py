@@ -39,6 +39,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     """Capitalised words of the topic, folded: places, people, organisations."""
     hashtags: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+    """Tags that stand for the topic as well; `retrieve` finds them."""
     parts: tuple[str, ...] = ()
     """The topics of a question that joins several by `and`; empty where there is one."""
     from_us: int | None = None

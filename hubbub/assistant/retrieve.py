@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hubbub.assistant.evidence import coverage
+from hubbub.assistant.evidence import coverage, stems
 from hubbub.assistant.question import Question
 from hubbub.assistant.searchable import Searchable
 from hubbub.assistant.voices import Voice, collapse
-from hubbub.assistant.wordforms import content_words
+from hubbub.assistant.wordforms import fold
 from hubbub.index.query import Hit, Query
 from hubbub.posts import AuthorId, Post, PostId
 from hubbub.units import US_PER_DAY
@@ -25,6 +25,9 @@ MIN_COVERAGE = 0.5
 NEWS_WINDOWS_US = (US_PER_DAY, 7 * US_PER_DAY, None)
 """What is happening asks about the last day; if that is empty, about the last week, then any time."""
 _ENOUGH = 4
+_FEW = 60
+_MIN_TAG_AUTHORS = 2
+_MAX_TAGS = 2
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What was found, as voices, best first."""
 
+    question: Question
+    """The one that was asked, its topic widened by the tags that go with it."""
     posts: tuple[Post, ...]
     """Every post that counts, best first."""
     voices: tuple[Voice, ...]
@@ -57,12 +62,40 @@ def retrieve(index: Searchable, question: Question, filters: Filters) -> Finding
         if filters.not_before_us is not None:
             from_us = max(from_us or filters.not_before_us, filters.not_before_us)
         scored = _search_all(index, question, filters, from_us)
+        wider = _widened(question, scored)
+        if wider is not question:
+            scored = _search_all(index, wider, filters, from_us)
         if len(scored) >= _ENOUGH or width is None:
             break
     posts = [post for post, _ in scored]
     return Findings(
-        posts=tuple(posts), voices=tuple(collapse(posts, [score for _, score in scored])), from_us=from_us
+        question=wider,
+        posts=tuple(posts),
+        voices=tuple(collapse(posts, [score for _, score in scored])),
+        from_us=from_us,
     )
+
+
+def _widened(question: Question, scored: Sequence[tuple[Post, float]]) -> Question:
+    """Let the tags that several of the few posts carry stand for the topic as well.
+
+    People of a place seldom name it: a flood in Marrowick is #IlverFlood. Only for a topic of one word, with
+    few posts; more words are precise enough.
+    """
+    if question.intent not in ("news", "topic") or len(question.terms) != 1 or len(scored) >= _FEW:
+        return question
+    authors: dict[str, set[AuthorId]] = {}
+    for post, _ in scored:
+        for tag in post.hashtags:
+            authors.setdefault(fold(tag), set()).add(post.author)
+    tags = sorted(
+        (tag for tag, who in authors.items() if len(who) >= _MIN_TAG_AUTHORS),
+        key=lambda tag: -len(authors[tag]),
+    )
+    if not tags:
+        return question
+    forms = (*question.terms[0], *tags[:_MAX_TAGS])
+    return msgspec.structs.replace(question, terms=(forms,), related=tuple(tags[:_MAX_TAGS]))
 
 
 def _search_all(
@@ -110,14 +143,10 @@ def _scored(question: Question, hits: Sequence[Hit]) -> list[tuple[Post, float]]
         post = hit.post
         if post.is_bot or (post.repost_of and not post.text) or not post.text.strip():
             continue
-        named = coverage(question, _stems(post, question.lang))
+        named = coverage(question, stems(post, question.lang))
         if named >= MIN_COVERAGE:
             found.append((post, named / (1.0 + rank / 60.0)))
     return found
-
-
-def _stems(post: Post, lang: str) -> set[str]:
-    return set(content_words(" ".join((post.text, *post.hashtags)), lang))
 
 
 def _capped(ranked: Sequence[tuple[Post, float]]) -> list[tuple[Post, float]]:

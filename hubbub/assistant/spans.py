@@ -22,6 +22,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 MAX_TEXT = 5_000
 """Code points of a post that are cut into spans: the opening of a long text says what it is about."""
 _MAX_SPANS = 24
+_MAX_QUOTATION = 280
 
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _ABBREVIATIONS = frozenset(
@@ -37,13 +38,13 @@ _STOP = re.compile(
 # Where a headline joins clauses: "egypt: police ...", "a | b", "a - b".
 _JOINT = re.compile("(?<=[^\\s\\d]):\\s+|\\s+(?:[|\u2022\u00b7]|//|--?|\u2013|\u2014|>>?)\\s+")
 _OPENING = re.compile(
-    '(?:\\s|rt\\s*@[\\w.]+\\s*:?|rt\\b|["\u201c\u201d]?@[\\w.]+\\s*:'
+    '(?:\\s|copy\\s*(?:&|and)\\s*paste\\b|rt\\s*@[\\w.]+\\s*:?|rt\\b|["\u201c\u201d]?@[\\w.]+\\s*:'
     "|(?:breaking(?:\\s+news)?|eilmeldung|eil|update|news|video|photo|just in|exclusive|live)\\s*[:!"
-    "|-]+|[-\u2013\u2014>*|\u2022:,.;)\u2026]+)+",
+    "|-]+|[-\u2013\u2014>*|\u2022:,.;!)\u2026]+)+",
     re.IGNORECASE,
 )
 _ENDING = re.compile(
-    "(?:\\s|(?:https?://|www\\.)\\S+|\\(?(?:via|by|from|h/t|cc)\\s+@\\w+\\)?|\\b(?:via|cont)$"
+    "(?:\\s|(?:https?://|www\\.)\\S+|\\(?(?:via|by|from|h/t|cc)\\s+@\\w+\\)?|\\b(?:via|cont|rt)$"
     "|[(\\[](?:cont|more|via|video|photo|pics?)\\.*[)\\]]"
     "|[-\u2013\u2014>*|\u2022:;,(\\[]|\\bread more\\b|\\bmehr\\b(?=\\W*$))+$",
     re.IGNORECASE,
@@ -63,7 +64,7 @@ def cut(text: str) -> list[Span]:
     text = text[:MAX_TEXT]
     shadow = _LINK.sub(lambda match: "x" * len(match[0]), text)
     found: list[Span] = []
-    for start, end in _sentences(shadow):
+    for start, end in _whole_quotes(text, _sentences(shadow)):
         whole = _trim(text, start, end)
         if whole is None:
             continue
@@ -87,13 +88,32 @@ def _sentences(shadow: str) -> Iterator[tuple[int, int]]:
         yield start, len(shadow)
 
 
+def _whole_quotes(text: str, sentences: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Join the sentences of one quotation to the one that opens it, where it closes soon."""
+    pieces = list(sentences)
+    place = 0
+    while place < len(pieces):
+        start, end = pieces[place]
+        step = 1
+        if _is_open(text[start:end]):
+            near = [other for _, other in pieces[place:] if other - start <= _MAX_QUOTATION]
+            closed = [size for size, other in enumerate(near, 1) if not _is_open(text[start:other])]
+            step = closed[0] if closed else 1
+        yield start, pieces[place + step - 1][1]
+        place += step
+
+
+def _is_open(piece: str) -> bool:
+    return piece.count('"') % 2 == 1 or piece.count("\u201e") > piece.count("\u201c") + piece.count("\u201d")
+
+
 def _is_stop(shadow: str, match: re.Match[str]) -> bool:
     """Tell a full stop from an abbreviation's, an ordinal's, or dots in the middle of a sentence."""
     mark = match["mark"]
     after = shadow[match.end() :].lstrip()
     if "!" in mark or "?" in mark or not after:
         return True
-    if after[0].islower():
+    if after[0].islower() and shadow != shadow.lower():  # who writes no capitals begins sentences without
         return False
     if mark != ".":
         return True

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from hubbub.assistant.aptness import fits
 from hubbub.assistant.conflict import Conflict, against, contradiction
-from hubbub.assistant.evidence import Evidence, Pool
+from hubbub.assistant.evidence import Evidence, Matrix, Pool
 from hubbub.assistant.question import Question
 from hubbub.assistant.voices import Voice, count_voices
 from hubbub.units import US_PER_HOUR
+
+Scores: TypeAlias = npt.NDArray[np.float64]
 
 AGREES = 0.42
 """Likeness from which on a span says in substance the same; by reading pairs of real posts."""
@@ -23,7 +28,9 @@ RELATED = 0.16
 _HALF_LIFE_US = 6 * US_PER_HOUR
 """For news; a question with a time window brings its own."""
 _MAX_ALTERNATES = 2
-_MIN_SCORE = 0.3
+_MIN_QUALITY_ALONE = 0.6
+"""Quality that a statement needs which nobody repeats."""
+_MIN_SCORE = 0.15
 """Of the best statement's score; weaker ones are not worth a reader's time."""
 
 
@@ -63,6 +70,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) -> list[Story]:
     """Choose statements by quality, relevance, agreement and freshness, each new against those before it."""
+    if not pool.evidence:
+        return []
     alike = [_agreeing(pool, place) for place in range(len(pool.evidence))]
     agreeing = [_voices(pool, places) for places in alike]
     scores = np.array(
@@ -73,11 +82,12 @@ def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) 
     )
     stories: list[Story] = []
     told: list[int] = []
-    while len(stories) < max_stories and len(scores):
-        place = _next(scores, pool, told)
+    for _ in range(max_stories):
+        place = _next(scores, pool, agreeing, told)
         if place is None:
             break
-        told.append(place)
+        place, conflict, contrary = _last_word(pool, place, agreeing)
+        told += [place, *contrary]
         details = _details(pool, scores, place, told, max_details)
         told += details
         stories.append(
@@ -86,11 +96,38 @@ def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) 
                 voices=agreeing[place],
                 alternates=_alternates(pool, scores, alike[place]),
                 details=tuple(pool.evidence[other] for other in details),
-                conflict=against(pool, pool.evidence[place]),
+                conflict=conflict,
                 score=float(scores[place]),
             )
         )
     return stories
+
+
+def _first_us(voices: Sequence[Voice]) -> int:
+    return min(voice.posts[0].received_us for voice in voices)
+
+
+def _last_word(
+    pool: Pool, place: int, agreeing: Sequence[tuple[Voice, ...]]
+) -> tuple[int, Conflict | None, list[int]]:
+    """Where a statement was denied later, tell the denial and name the statement as what it contradicts."""
+    conflict = against(pool, place, agreeing)
+    if conflict is None:
+        return place, None, []
+    other = next(i for i, item in enumerate(pool.evidence) if item is conflict.against)
+    is_later = _first_us(agreeing[other]) > _first_us(agreeing[place])
+    if conflict.reason == "denial" and pool.evidence[place].is_negative and not is_later:
+        return place, msgspec.structs.replace(conflict, is_overtaken=True), [other]
+    if conflict.reason == "denial" and pool.evidence[other].is_negative and is_later:
+        turned = Conflict(
+            claim=pool.evidence[other],
+            against=pool.evidence[place],
+            reason="denial",
+            voices=agreeing[place],
+            is_overtaken=True,
+        )
+        return other, turned, [place]
+    return place, conflict, [other]
 
 
 def _agreeing(pool: Pool, place: int) -> list[int]:
@@ -109,34 +146,37 @@ def _voices(pool: Pool, places: Sequence[int]) -> tuple[Voice, ...]:
     return tuple({id(pool.evidence[place].voice): pool.evidence[place].voice for place in places}.values())
 
 
-def _alternates(pool: Pool, scores: np.ndarray, places: Sequence[int]) -> tuple[Evidence, ...]:
+def _alternates(pool: Pool, scores: Scores, places: Sequence[int]) -> tuple[Evidence, ...]:
     own = pool.evidence[places[0]]
     ranked = sorted(places[1:], key=lambda place: -float(scores[place]))
     others = [pool.evidence[place] for place in ranked if pool.evidence[place].post.id != own.post.id]
     return tuple(others[:_MAX_ALTERNATES])
 
 
-def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness: np.ndarray) -> float:
+def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness: Matrix) -> float:
     copies = sum(len(voice.posts) - 1 for voice in voices)
     agreement = 1.0 + 0.6 * math.log2(count_voices(voices)) + 0.15 * math.log2(1 + copies)
     # What many speak of in other words: an echo of the story, not of the statement.
     echo = 1.0 + 0.1 * math.log2(1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum()))
-    value: float = item.quality * item.relevance**1.5 * agreement * echo * (0.5 + 0.5 * item.voice.score)
-    if question.intent == "news":
-        value *= _freshness(question, max(voice.posts[-1].received_us for voice in voices))
-    return value
+    value: float = item.quality * item.relevance**2 * agreement * echo * (0.5 + 0.5 * item.voice.score)
+    value *= fits(question.intent, item.quote)
+    return value * _freshness(question, max(voice.posts[-1].received_us for voice in voices))
 
 
 def _freshness(question: Question, time_us: int) -> float:
-    """Halve in a quarter of the window asked about, or in six hours; old news keeps a third of its worth."""
-    half = _HALF_LIFE_US
+    """Halve with age, down to a floor: news fast, what people say or ask for facts slowly."""
+    is_news = question.intent == "news"
+    half = _HALF_LIFE_US if is_news else 8 * _HALF_LIFE_US
     if question.from_us is not None:
         half = max((question.clock_us - question.from_us) // 4, US_PER_HOUR)
     end = question.clock_us if question.to_us is None else question.to_us
-    return float(0.33 + 0.67 * 0.5 ** (max(end - time_us, 0) / half))
+    floor = 0.33 if is_news else 0.5
+    return float(floor + (1.0 - floor) * 0.5 ** (max(end - time_us, 0) / half))
 
 
-def _next(scores: np.ndarray, pool: Pool, told: Sequence[int]) -> int | None:
+def _next(
+    scores: Scores, pool: Pool, agreeing: Sequence[tuple[Voice, ...]], told: Sequence[int]
+) -> int | None:
     """The best statement that differs from all that was told (maximal marginal relevance)."""
     value = scores.copy()
     if told:
@@ -144,23 +184,35 @@ def _next(scores: np.ndarray, pool: Pool, told: Sequence[int]) -> int | None:
         value *= np.clip(1.0 - nearest / REPEATS, 0.0, 1.0)
         shown = {id(pool.evidence[place].voice) for place in told}
         for place, item in enumerate(pool.evidence):
-            if id(item.voice) in shown:
+            is_weak = item.quality < _MIN_QUALITY_ALONE and count_voices(agreeing[place]) == 1
+            if id(item.voice) in shown or is_weak:
                 value[place] = 0.0
     best = int(value.argmax())
     return best if value[best] > 0 and value[best] >= _MIN_SCORE * float(scores.max()) else None
 
 
-def _details(pool: Pool, scores: np.ndarray, head: int, told: Sequence[int], limit: int) -> list[int]:
-    """The best related statements of other voices that are not yet said."""
+def _details(pool: Pool, scores: Scores, head: int, told: Sequence[int], limit: int) -> list[int]:
+    """The best related statements of other voices that add something to what is said."""
     chosen: list[int] = []
     shown = {id(pool.evidence[place].voice) for place in told}
     for place in np.argsort(-scores * pool.likeness[head]):
-        if len(chosen) >= limit:
+        if len(chosen) >= limit or scores[place] * pool.likeness[head][place] <= 0:
             break
         item = pool.evidence[place]
-        near = pool.likeness[place][[*told, *chosen]].max()
-        is_fit = pool.likeness[head][place] >= RELATED and near < REPEATS and id(item.voice) not in shown
-        if is_fit and scores[place] >= _MIN_SCORE * scores[head] and item.quality >= 0.6:
+        if pool.likeness[head][place] < RELATED or id(item.voice) in shown:
+            continue
+        if scores[place] < _MIN_SCORE * scores[head] or item.quality < _MIN_QUALITY_ALONE:
+            continue
+        if _adds(pool, int(place), [*told, *chosen]):
             chosen.append(int(place))
             shown.add(id(item.voice))
     return chosen
+
+
+def _adds(pool: Pool, place: int, told: Sequence[int]) -> bool:
+    """Tell whether a span says at least three new words, and mostly new ones, after what was told."""
+    if pool.likeness[place][list(told)].max() >= REPEATS:
+        return False
+    terms = pool.evidence[place].terms
+    known = frozenset().union(*(pool.evidence[other].terms for other in told))
+    return len(terms - known) >= max(3, 0.4 * len(terms))

@@ -210,7 +210,8 @@ _EXPRESSIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], S
     (
         _compile(
             # "last week" alone is a calendar week, "the last week" and "last 2 weeks" are not
-            r"\b(?:(?:in|during|over|within|for)\s+)?(?:the\s+(?:last|past)\s+(?:" + _COUNT + r"\s+)?|past\s+"
+            r"\b(?:(?:in|during|over|within|for)\s+)?(?:the\s+(?:last|past)\s+(?:" + _COUNT + r"\s+)?"
+            r"|past\s+"
             r"|last\s+(?=hour|minute|\w+\s+(?:min|h|day|week|month)))(?:"
             + _COUNT.replace("count", "count2")
             + r"\s+)?"
@@ -233,7 +234,8 @@ _EXPRESSIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], S
     (
         _compile(
             r"\b(?P<day>this|last|yesterday|heute|gestern|letzte|letzter|diesen|diese|dieser)\s+"
-            r"(?P<part>morning|afternoon|evening|night|früh|morgen|vormittag|mittag|nachmittag|abend|nacht)\b"
+            r"(?P<part>morning|afternoon|evening|night|früh|morgen|vormittag|mittag|nachmittag|abend"
+            r"|nacht)\b"
         ),
         _part,
     ),

@@ -18,6 +18,12 @@ Note: TypeAlias = Literal[
 ]
 
 
+Stance: TypeAlias = Literal["says", "denies", "near"]
+"""How a quote stands to what a question puts forward."""
+Contrary: TypeAlias = Literal["denied", "overtaken", "figures"]
+"""How a quote stands to the one before: it denies it, it was denied by it, or it counts otherwise."""
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """One quoted statement and what our code counted about it."""
 
@@ -54,7 +60,7 @@ class Wording(Protocol):
         """Say how long ago something was."""
         ...
 
-    def lead(self, scene: Scene, said: Said) -> str:
+    def lead(self, scene: Scene, said: Said, stance: Stance) -> str:
         """Open the answer with its weightiest statement."""
         ...
 
@@ -66,7 +72,7 @@ class Wording(Protocol):
         """Add a statement to the one before."""
         ...
 
-    def conflict(self, said: Said, *, is_denial: bool) -> str:
+    def conflict(self, said: Said, contrary: Contrary) -> str:
         """Tell a statement that contradicts the one before."""
         ...
 

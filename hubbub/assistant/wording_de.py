@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.assistant.wording import Note, Said, Scene
+from hubbub.assistant.wording import Contrary, Note, Said, Scene, Stance
 from hubbub.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 
 _NUMBERS = "keine eine zwei drei vier f\u00fcnf sechs sieben acht neun zehn elf zw\u00f6lf".split()
@@ -24,22 +24,23 @@ class German:
             return "vor einer Stunde" if round(hours) == 1 else f"vor {round(hours)} Stunden"
         return "vor einem Tag" if round(days) == 1 else f"vor {_digits(round(days))} Tagen"
 
-    def lead(self, scene: Scene, said: Said) -> str:
+    def lead(self, scene: Scene, said: Said, stance: Stance) -> str:
         """Open the answer with its weightiest statement."""
         quote = _quoted(said.quote)
         if scene.num_voices == 1:
             alone = "Gefunden wurde nur ein Beitrag, und niemand sonst best\u00e4tigt ihn"
             return f"{alone} ({self._source(said)}): {quote}"
-        if scene.intent == "check":
-            say = "Stimmen sagen das" if said.num_voices > 1 else "Stimme sagt das"
-            return f"{_number(said.num_voices).capitalize()} {say} ({self._source(said)}): {quote}"
+        if scene.intent == "check" and stance != "near":
+            one, many = ("sagt das", "sagen das") if stance == "says" else ("verneint das", "verneinen das")
+            verb = f"Stimmen {many}" if said.num_voices > 1 else f"Stimme {one}"
+            return f"{_number(said.num_voices).capitalize()} {verb} ({self._source(said)}): {quote}"
         voices = f"{'mindestens ' if scene.is_more else ''}{_count(scene.num_voices)}"
         if scene.intent == "opinion":
             return f"{self._opening(scene, voices, 'sprachen')}. Typisch ({self._who(said)}): {quote}"
         if scene.intent in {"news", "topic"}:
-            main = "Vor allem" if said.num_voices > 1 else "Am n\u00e4chsten kommt"
+            main = "Vor allem" if scene.intent == "news" else "Am n\u00e4chsten kommt"
             return f"{self._opening(scene, voices, 'schrieben')}. {main} ({self._who(said)}): {quote}"
-        return f"Der Frage am n\u00e4chsten unter {voices} ({self._who(said)}): {quote}"
+        return f"Am besten passt unter {voices} ({self._who(said)}): {quote}"
 
     def story(self, said: Said) -> str:
         """Tell another statement."""
@@ -53,12 +54,16 @@ class German:
         """Add a statement to the one before."""
         return f"Mehr dazu ({self._source(said)}): {_quoted(said.quote)}"
 
-    def conflict(self, said: Said, *, is_denial: bool) -> str:
+    def conflict(self, said: Said, contrary: Contrary) -> str:
         """Tell a statement that contradicts the one before."""
-        if is_denial:
+        quote, voices = _quoted(said.quote), _count(said.num_voices)
+        if contrary == "denied":
             verb = "widersprechen" if said.num_voices > 1 else "widerspricht"
-            return f"Dem {verb} {_count(said.num_voices)} ({self._source(said)}): {_quoted(said.quote)}"
-        return f"Die Zahlen gehen auseinander ({self._source(said)}): {_quoted(said.quote)}"
+            return f"Dem {verb} {voices} ({self._source(said)}): {quote}"
+        if contrary == "overtaken":
+            verb = "hatten" if said.num_voices > 1 else "hatte"
+            return f"Zuvor {verb} {voices} das Gegenteil behauptet ({self._source(said)}): {quote}"
+        return f"Die Zahlen gehen auseinander ({self._source(said)}): {quote}"
 
     def note(self, note: Note, scene: Scene) -> str:
         """Say what the answer cannot say."""
@@ -107,7 +112,9 @@ class German:
 
 
 def _quoted(text: str) -> str:
-    return f"\u201e{text}\u201c" + ("" if text[-1:] in ".!?\u2026" else ".")
+    return f"\u201e{text}\u201c" + (
+        "" if text.rstrip("\"'\u201c\u201d\u2019\u2069)")[-1:] in tuple(".!?\u2026") else "."
+    )
 
 
 def _digits(value: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbub.assistant.wording import Note, Said, Scene
+from hubbub.assistant.wording import Contrary, Note, Said, Scene, Stance
 from hubbub.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 
 _NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
@@ -24,21 +24,28 @@ class English:
             return _plural(round(hours), "hour") + " ago"
         return _plural(round(days), "day") + " ago"
 
-    def lead(self, scene: Scene, said: Said) -> str:
+    def lead(self, scene: Scene, said: Said, stance: Stance) -> str:
         """Open the answer with its weightiest statement."""
         quote = _quoted(said.quote)
         if scene.num_voices == 1:
             return f"Only one post was found, and nobody else confirms it ({self._source(said)}): {quote}"
-        if scene.intent == "check":
-            say = "voices say so" if said.num_voices > 1 else "voice says so"
-            return f"{_number(said.num_voices).capitalize()} {say} ({self._source(said)}): {quote}"
+        if scene.intent == "check" and stance != "near":
+            one, many = ("says so", "say so") if stance == "says" else ("denies it", "deny it")
+            verb = f"voices {many}" if said.num_voices > 1 else f"voice {one}"
+            return f"{_number(said.num_voices).capitalize()} {verb} ({self._source(said)}): {quote}"
         voices = f"{'at least ' if scene.is_more else ''}{_count(scene.num_voices)}"
         if scene.intent == "opinion":
             return f"{self._opening(scene, voices, 'spoke')}. Typical ({self._who(said)}): {quote}"
         if scene.intent in {"news", "topic"}:
-            main = "Main story" if said.num_voices > 1 else "Closest to it"
+            main = (
+                "Closest to it"
+                if scene.intent == "topic"
+                else "Main story"
+                if said.num_voices > 1
+                else "Foremost"
+            )
             return f"{self._opening(scene, voices, 'wrote')}. {main} ({self._who(said)}): {quote}"
-        return f"Closest to the question among {voices} ({self._who(said)}): {quote}"
+        return f"Best match among {voices} ({self._who(said)}): {quote}"
 
     def story(self, said: Said) -> str:
         """Tell another statement."""
@@ -52,12 +59,15 @@ class English:
         """Add a statement to the one before."""
         return f"More on this ({self._source(said)}): {_quoted(said.quote)}"
 
-    def conflict(self, said: Said, *, is_denial: bool) -> str:
+    def conflict(self, said: Said, contrary: Contrary) -> str:
         """Tell a statement that contradicts the one before."""
-        if is_denial:
+        quote, voices = _quoted(said.quote), _count(said.num_voices)
+        if contrary == "denied":
             verb = "contradict" if said.num_voices > 1 else "contradicts"
-            return f"But {_count(said.num_voices)} {verb} this ({self._source(said)}): {_quoted(said.quote)}"
-        return f"Figures differ ({self._source(said)}): {_quoted(said.quote)}"
+            return f"But {voices} {verb} this ({self._source(said)}): {quote}"
+        if contrary == "overtaken":
+            return f"Before that, {voices} had claimed the opposite ({self._source(said)}): {quote}"
+        return f"Figures differ ({self._source(said)}): {quote}"
 
     def note(self, note: Note, scene: Scene) -> str:
         """Say what the answer cannot say."""
@@ -103,7 +113,9 @@ class English:
 
 
 def _quoted(text: str) -> str:
-    return f"\u201c{text}\u201d" + ("" if text[-1:] in ".!?\u2026" else ".")
+    return f"\u201c{text}\u201d" + (
+        "" if text.rstrip("\"'\u201c\u201d\u2019\u2069)")[-1:] in tuple(".!?\u2026") else "."
+    )
 
 
 def _number(value: int) -> str:

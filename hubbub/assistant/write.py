@@ -10,14 +10,17 @@ from hubbub.assistant.conflict import Conflict
 from hubbub.assistant.display import inert, isolated
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import Evidence
+from hubbub.assistant.polarity import is_negative
 from hubbub.assistant.question import Question
 from hubbub.assistant.retrieve import MAX_POSTS, Findings
 from hubbub.assistant.storylines import Story
 from hubbub.assistant.voices import count_voices
-from hubbub.assistant.wording import Note, Said, Scene, Wording
+from hubbub.assistant.wording import Contrary, Note, Said, Scene, Stance, Wording
 from hubbub.assistant.wording_de import German
 from hubbub.assistant.wording_en import English
 
+_SAYS_IT = 0.85
+"""Share of the question's words that a quote must hold to be taken for saying it."""
 _WORDINGS: dict[str, Wording] = {"en": English(), "de": German()}
 
 
@@ -54,7 +57,8 @@ def write_quotes(question: Question, findings: Findings, stories: Sequence[Story
             yield _contradiction(question, story.conflict, number)
         for detail in story.details:
             yield _detail(question, detail, number)
-    if question.intent == "check" and stories:
+    stances = {_stance(question, story.head) for story in stories}
+    if question.intent == "check" and stances <= {"says", "near"} and "says" in stances:
         if not any(story.conflict for story in stories):
             yield note(question, findings, "uncontradicted")
 
@@ -67,7 +71,11 @@ def _statement(question: Question, findings: Findings, story: Story, number: int
         words = wording(question.lang)
         drafts.append(
             Draft(
-                text=words.lead(scene(question, findings), said) if number == 0 else words.story(said),
+                text=(
+                    words.lead(scene(question, findings), said, _stance(question, evidence))
+                    if number == 0
+                    else words.story(said)
+                ),
                 kind="lead" if number == 0 else "story",
                 evidence=(evidence,),
                 story=number,
@@ -78,6 +86,13 @@ def _statement(question: Question, findings: Findings, story: Story, number: int
             )
         )
     return msgspec.structs.replace(drafts[0], fallbacks=tuple(drafts[1:]))
+
+
+def _stance(question: Question, evidence: Evidence) -> Stance:
+    """Tell whether a quote says what a question for a check puts forward, denies it, or comes near."""
+    if evidence.relevance < _SAYS_IT:
+        return "near"
+    return "says" if evidence.is_negative == is_negative(question.topic) else "denies"
 
 
 def _detail(question: Question, evidence: Evidence, number: int) -> Draft:
@@ -98,7 +113,7 @@ def _contradiction(question: Question, conflict: Conflict, number: int) -> Draft
     times = [post.received_us for voice in conflict.voices for post in voice.posts]
     said = _said(question, conflict.against, count_voices(conflict.voices), min(times), max(times))
     return Draft(
-        text=wording(question.lang).conflict(said, is_denial=conflict.reason != "figure"),
+        text=wording(question.lang).conflict(said, _kind(conflict)),
         kind="conflict",
         # both sides: the sentence falls with either
         evidence=(conflict.against, conflict.claim),
@@ -108,6 +123,12 @@ def _contradiction(question: Question, conflict: Conflict, number: int) -> Draft
         last_us=max(times),
         is_conflicting=True,
     )
+
+
+def _kind(conflict: Conflict) -> Contrary:
+    if conflict.reason == "figure":
+        return "figures"
+    return "overtaken" if conflict.is_overtaken else "denied"
 
 
 def _said(question: Question, evidence: Evidence, num_voices: int, first_us: int, last_us: int) -> Said:
