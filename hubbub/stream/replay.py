@@ -45,6 +45,7 @@ class ReplayClock:
         self._base_us = start_us
         self._base_s: float | None = None
         self._rate = 0.0
+        self._num_players = 0
 
     def now_us(self) -> int:
         """Tell the recorded time, microseconds since 1970."""
@@ -54,9 +55,14 @@ class ReplayClock:
     def start(self, time_us: int) -> None:
         """Set the recorded time and let it run."""
         with self._lock:
-            self._base_us = time_us
-            self._base_s = time.monotonic()
-            self._rate = 0.0 if math.isinf(self.speed) else self.speed
+            self._start(time_us)
+
+    def begin(self, time_us: int) -> None:
+        """Note that a source plays; the first one starts the clock, unless it is running already."""
+        with self._lock:
+            self._num_players += 1
+            if self._base_s is None:
+                self._start(time_us)
 
     def advance(self, time_us: int) -> None:
         """Note that an event of this time was played; only a clock without pauses needs it."""
@@ -65,8 +71,11 @@ class ReplayClock:
                 self._base_us = max(self._base_us, time_us)
 
     def finish(self) -> None:
-        """Go on at normal speed, since nothing more is played."""
+        """Note that a source has ended; after the last one the clock goes on at normal speed."""
         with self._lock:
+            self._num_players -= 1
+            if self._num_players > 0:
+                return
             self._base_us, self._base_s, self._rate = self._now_us(), time.monotonic(), 1.0
 
     def seconds_until(self, time_us: int) -> float:
@@ -75,6 +84,11 @@ class ReplayClock:
             if math.isinf(self.speed):
                 return 0.0
             return max(0.0, (time_us - self._now_us()) / US_PER_S / self.speed)
+
+    def _start(self, time_us: int) -> None:
+        self._base_us = time_us
+        self._base_s = time.monotonic()
+        self._rate = 0.0 if math.isinf(self.speed) else self.speed
 
     def _now_us(self) -> int:
         if self._base_s is None or not self._rate:
@@ -121,15 +135,23 @@ class ReplaySource:
         end = len(events)
         while end > done and self._is_behind(events[end - 1]):
             end -= 1
-        if done < end:
-            self.clock.start(events[done].received_us)
+        if done == end:
+            return
+        self.clock.begin(events[done].received_us)
+        try:
+            yield from self._play(events, done, end, size, stop)
+        finally:
+            self.clock.finish()
+
+    def _play(
+        self, events: list[Event], done: int, end: int, size: int, stop: threading.Event
+    ) -> Iterator[Batch]:
         while done < end and self._wait(events[done].received_us, stop):
             due = self._count_due(events, done, min(done + size, end))
             batch = events[done : done + due]
             done += due
             self.clock.advance(batch[-1].received_us)
             yield Batch(batch, str(done))
-        self.clock.finish()
 
     def _read(self, counts: Counts, stop: threading.Event) -> list[Event]:
         events: list[Event] = []
