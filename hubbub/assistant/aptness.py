@@ -44,6 +44,6 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
 
 
 def fits(intent: Intent, quote: str) -> float:
-    """Return how much more a quote is worth for holding what is asked for; 1 where that is nothing special."""
+    """Return how much more a quote is worth for holding what is asked for; 1 where nothing special is."""
     kind = _KINDS.get(intent)
     return _BOOST if kind and kind.search(quote) else 1.0

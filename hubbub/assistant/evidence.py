@@ -129,7 +129,7 @@ def _rate(
         value *= _FOREIGN
     terms = frozenset(content_words(quote, question.lang))
     # what is told as news need not name its topic in every sentence, an answer to a question should
-    tight = 0.3 if question.intent in ("news", "opinion") else 0.75
+    tight = 0.2 if question.intent in ("news", "opinion") else 0.75
     relevance = tight * coverage(question, terms) + (1.0 - tight) * coverage(question, whole)
     return Evidence(
         post=post,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from hubbub.assistant.stopwords import STOPWORDS
 from hubbub.assistant.wordforms import fold, plain_number
 
 _DENIAL = re.compile(
@@ -99,7 +100,7 @@ def figures(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for match in _FIGURE.finditer(text):
         unit, following = fold(match["unit"]), fold(match["next"] or "")
-        if unit in _NOT_COUNTED:
+        if unit in _NOT_COUNTED or unit in STOPWORDS:
             continue
         if unit in _PERSONS and following in _SAME_UNIT:
             unit = following

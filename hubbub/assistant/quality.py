@@ -55,6 +55,8 @@ _COSTS_OPINION = (
 
 
 def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
+    if tells.ORDERS.search(sentence):
+        return False
     if len(sentence) > _MAX_CHARS or _MARKUP.search(sentence) or _ENCODED.search(sentence):
         return False
     if "?" in sentence[-3:] or follows == "?" or tells.ASKS.search(sentence):

@@ -93,6 +93,14 @@ POINTS_BACK = re.compile(
     r"|alle sind|beide|auch|so)\s",
     re.IGNORECASE,
 )
+# Orders to an assistant are no statement about the world; were one quoted, it would still only be a quote.
+ORDERS = re.compile(
+    r"\b(?:ignore|disregard|forget|override|ignorier\w*|vergiss)\b.{0,30}\b(?:instructions?|prompts?"
+    r"|rules|anweisung\w*|regeln)\b"
+    r"|\b(?:system prompt|as an ai|language model|you are now|the assistant (?:must|should)"
+    r"|antworte nur|answer only)\b",
+    re.IGNORECASE,
+)
 ASKS = re.compile(
     r"\b(?:does any(?:one|body)|any(?:one|body) (?:know|there|else|got|seen)|who knows|wei(?:\u00df"
     r"|ss) jemand|kann jemand"

@@ -18,7 +18,7 @@ from hubbub.units import US_PER_DAY
 
 MAX_POSTS = 150
 """Posts that one answer reads."""
-MAX_PER_AUTHOR = 3
+MAX_PER_AUTHOR = 6
 """One loud account must not make an answer."""
 MIN_COVERAGE = 0.5
 """Share of the topic's words (names double) that a post must name to count as found."""

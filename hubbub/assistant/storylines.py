@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -28,6 +29,7 @@ RELATED = 0.16
 _HALF_LIFE_US = 6 * US_PER_HOUR
 """For news; a question with a time window brings its own."""
 _MAX_ALTERNATES = 2
+_MAX_TOLD_PER_AUTHOR = 2
 _MIN_QUALITY_ALONE = 0.6
 """Quality that a statement needs which nobody repeats."""
 _MIN_SCORE = 0.15
@@ -158,7 +160,7 @@ def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness
     agreement = 1.0 + 0.6 * math.log2(count_voices(voices)) + 0.15 * math.log2(1 + copies)
     # What many speak of in other words: an echo of the story, not of the statement.
     echo = 1.0 + 0.1 * math.log2(1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum()))
-    value: float = item.quality * item.relevance**2 * agreement * echo * (0.5 + 0.5 * item.voice.score)
+    value: float = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)
     value *= fits(question.intent, item.quote)
     return value * _freshness(question, max(voice.posts[-1].received_us for voice in voices))
 
@@ -183,9 +185,10 @@ def _next(
         nearest = pool.likeness[list(told)].max(axis=0)
         value *= np.clip(1.0 - nearest / REPEATS, 0.0, 1.0)
         shown = {id(pool.evidence[place].voice) for place in told}
+        heard = Counter(pool.evidence[place].post.author for place in told)
         for place, item in enumerate(pool.evidence):
             is_weak = item.quality < _MIN_QUALITY_ALONE and count_voices(agreeing[place]) == 1
-            if id(item.voice) in shown or is_weak:
+            if id(item.voice) in shown or is_weak or heard[item.post.author] >= _MAX_TOLD_PER_AUTHOR:
                 value[place] = 0.0
     best = int(value.argmax())
     return best if value[best] > 0 and value[best] >= _MIN_SCORE * float(scores.max()) else None
