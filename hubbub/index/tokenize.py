@@ -129,6 +129,11 @@ def words(text: str) -> list[str]:
     return found
 
 
+def hashtag_parts(tag: str) -> str:
+    """Return the parts of a hashtag (without #) with spaces between: `FloodNight24` as `Flood Night 24`."""
+    return " ".join(_PARTS.findall(tag)) or tag
+
+
 def term_id(term: str) -> int:
     """Return the 32-bit id of a term, the same in every process and version (CRC-32 of its UTF-8 form)."""
     return zlib.crc32(term.encode("utf-8", "surrogatepass"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hubbub.errors import InvalidInput
 from hubbub.index.embedding.embedder import Embedder, NoEmbedder, Vectors
 
@@ -9,18 +11,24 @@ __all__ = ["Embedder", "Vectors", "open_embedder"]
 
 
 def open_embedder(name: str) -> Embedder:
-    """Open an embedder by name: `none`, or `hashed` / `hashed:DIM` (untrained).
+    """Open an embedder by name: `static` (the shipped table), the path of a learned table (`*.npz`), `none`,
+    or `hashed` / `hashed:DIM` (untrained, for tests).
 
     Raises:
         InvalidInput: there is no embedder of that name.
+        Corruption, StorageError, VersionMismatch: the table cannot be read.
     """
     if name == "none":
         return NoEmbedder()
+    if name == "static" or name.endswith(".npz"):
+        from hubbub.index.embedding.static import SHIPPED, read_table
+
+        return read_table(SHIPPED if name == "static" else Path(name))
     kind, _, argument = name.partition(":")
     if kind == "hashed" and (not argument or argument.isdecimal()):
         from hubbub.index.embedding.hashed import HashedEmbedder
 
         return HashedEmbedder(int(argument or 256))
     raise InvalidInput(
-        f"embedder {name!r} is not known; use none, static, minilm or a path to a learned table"
+        f"embedder {name!r} is not known; use static, none or the path of a learned table (*.npz)"
     )
