@@ -19,10 +19,10 @@ class Tell:
         self._phrases = tuple(f" {entry.replace('_', ' ')} " for entry in entries if "_" in entry)
 
     def count(self, words: Sequence[str]) -> int:
-        """Count the listed words and phrases among the lower-cased words of a sentence."""
-        num = sum(word in self._words for word in words)
+        """Count which listed words and phrases are among the lower-cased words of a sentence."""
+        num = len(self._words.intersection(words))
         if self._stems:
-            num += sum(word.startswith(self._stems) for word in words)
+            num += len([word for word in words if word.startswith(self._stems)])
         if self._phrases:
             joined = f" {' '.join(words)} "
             num += sum(phrase in joined for phrase in self._phrases)

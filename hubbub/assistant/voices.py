@@ -27,6 +27,8 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     """Oldest first."""
     score: float
     """The best relevance among them, 0 to 1."""
+    words: tuple[str, ...]
+    """Folded words of one of them, without the mark of a repost."""
 
     @property
     def authors(self) -> frozenset[str]:
@@ -40,7 +42,7 @@ def collapse(posts: Sequence[Post], scores: Sequence[float]) -> list[Voice]:
     Compares only texts that share a pair of words: a few ms for 200.
     """
     groups: dict[bytes, list[int]] = {}
-    texts: dict[bytes, list[str]] = {}
+    texts: dict[bytes, tuple[str, ...]] = {}
     for place, post in enumerate(posts):
         plain = words(_HEAD.sub("", post.text))
         key = hashlib.blake2b(" ".join(plain).encode("utf-8", "replace"), digest_size=16).digest()
@@ -52,7 +54,8 @@ def collapse(posts: Sequence[Post], scores: Sequence[float]) -> list[Voice]:
     for key, leader in zip(keys, leaders, strict=True):
         merged.setdefault(leader, []).extend(groups[key])
     voices = [
-        _voice([posts[i] for i in places], max(scores[i] for i in places)) for places in merged.values()
+        _voice([posts[i] for i in places], max(scores[i] for i in places), texts[keys[leader]])
+        for leader, places in merged.items()
     ]
     return sorted(voices, key=lambda voice: -voice.score)
 
@@ -63,17 +66,19 @@ def count_voices(voices: Sequence[Voice]) -> int:
     return min(len(voices), len(authors))
 
 
-def _voice(posts: list[Post], score: float) -> Voice:
-    return Voice(posts=tuple(sorted(posts, key=lambda post: (post.received_us, post.id))), score=score)
+def _voice(posts: list[Post], score: float, plain: tuple[str, ...]) -> Voice:
+    return Voice(
+        posts=tuple(sorted(posts, key=lambda post: (post.received_us, post.id))), score=score, words=plain
+    )
 
 
-def _leaders(texts: list[list[str]]) -> list[int]:
+def _leaders(texts: list[tuple[str, ...]]) -> list[int]:
     """For each text the first one that it is a near-duplicate of, itself if none."""
     holders: dict[tuple[str, str], list[int]] = {}
     sizes: list[int] = []
     leaders: list[int] = []
     for place, text in enumerate(texts):
-        pairs = set(zip(text, [*text[1:], ""], strict=True)) if text else set()
+        pairs = set(zip(text, (*text[1:], ""), strict=True)) if text else set()
         shared = Counter(other for pair in pairs for other in holders.get(pair, ()))
         sizes.append(len(pairs))
         same = [other for other, count in shared.items() if _is_same(count, len(pairs), sizes[other])]

@@ -18,9 +18,9 @@ _STOP_STEMS = {
 }
 
 
-def words(text: str) -> list[str]:
+def words(text: str) -> tuple[str, ...]:
     """Return the folded words and numbers of a text in order, links left out."""
-    return tokenize.words(text)
+    return tuple(tokenize.words(text))
 
 
 def content_words(text: str, lang: str) -> list[str]:
