@@ -45,7 +45,8 @@ class Indexer:
         code = self._process.exitcode
         if code not in (None, 0, EXIT_IN_USE):
             raise HubbubError(
-                f"the indexing process failed (exit code {code}); `hubbub index check` tells more"
+                f"the indexing process failed (exit code {code}), its message stands above; "
+                "the archive is whole: mend the cause, then `hubbub ask` indexes the rest"
             )
         return code is not None
 
@@ -53,11 +54,12 @@ class Indexer:
 def _index(config: Config, is_done: ProcessEvent) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and says when we are done
     try:
-        house = House(config)
+        with House(config) as house:
+            _answer_until(house, is_done)
     except InUse:
         raise SystemExit(EXIT_IN_USE) from None
-    with house:
-        _answer_until(house, is_done)
+    except HubbubError as error:
+        raise SystemExit(f"hubbub: {error}") from None
 
 
 def _answer_until(house: House, is_done: ProcessEvent) -> None:
