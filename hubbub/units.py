@@ -56,7 +56,7 @@ def parse_time_us(text: str) -> int:
 
 def format_time(time_us: int) -> str:
     """Write a time as ISO 8601 in UTC, whole seconds."""
-    return to_datetime(time_us).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return to_datetime(time_us).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def to_datetime(time_us: int) -> datetime:
