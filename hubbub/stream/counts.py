@@ -21,6 +21,8 @@ class Counts(msgspec.Struct, kw_only=True):
     num_duplicates: int = 0
     num_clipped: int = 0
     """Posts whose text was longer than the limit; they were kept, shortened."""
+    num_mended: int = 0
+    """Lines with broken characters, which were replaced by U+FFFD."""
     reasons: dict[str, int] = {}
     """Dropped and malformed lines by reason."""
     errors: list[str] = []
@@ -56,6 +58,7 @@ class Counts(msgspec.Struct, kw_only=True):
             (self.num_dropped, "dropped"),
             (self.num_duplicates, "duplicates"),
             (self.num_clipped, "clipped"),
+            (self.num_mended, "mended"),
         ):
             if number:
                 parts.append(f"{number} {word}")

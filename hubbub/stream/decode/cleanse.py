@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from hubbub.errors import InvalidEvent
@@ -13,6 +15,11 @@ MAX_NAME_CHARS = 1_000
 """Longer ids, names and links are not what they claim to be."""
 MAX_ITEMS = 100
 """So many links, hashtags, mentions, languages or picture descriptions of one post are kept."""
+_SURROGATE = "89abABcdefCDEF"
+# A whole pair, any other code unit, or any other escape, so that an escaped backslash is passed over.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
+)
 MAX_TIME_US = 253_402_300_799_000_000
 """The end of the year 9999."""
 
@@ -30,10 +37,20 @@ def clean_text(text: str) -> str:
     return text
 
 
+def mend_line(line: bytes) -> bytes:
+    """Replace what is no UTF-8 and escaped halves of surrogate pairs, on which JSON decoders give up."""
+    return _ESCAPE.sub(_mend_escape, line.decode("utf-8", "replace")).encode()
+
+
+def _mend_escape(match: re.Match[str]) -> str:
+    escape = match[0]
+    return "\\ufffd" if len(escape) == 6 and escape[2] in "dD" and escape[3] in _SURROGATE else escape
+
+
 def is_web_link(url: str) -> bool:
     """Whether it is an http(s) address without white space or control characters, of a sane length."""
     return (
-        url[:8].lower().startswith(("https://", "http://"))
+        (url.startswith(("https://", "http://")) or url[:8].lower().startswith(("https://", "http://")))
         and len(url) <= 2 * MAX_NAME_CHARS
         and url.isprintable()
         and " " not in url
@@ -59,9 +76,11 @@ def cleanse(event: Event) -> Event:
 
 
 def _cleanse_post(post: Post) -> Post:
-    _check_id(post.id)
-    _check_id(post.author)
     changes: dict[str, object] = {}
+    if not _is_short_and_plain(post):
+        _check_id(post.id)
+        _check_id(post.author)
+        _clean_names(post, changes)
     text = clean_text(post.text)
     if text is not post.text:
         changes["text"] = text
@@ -70,19 +89,30 @@ def _cleanse_post(post: Post) -> Post:
         changes["claimed_us"] = min(max(post.claimed_us, 0), post.received_us)
     if post.url is not None and not is_web_link(post.url):
         changes["url"] = None
-    if post.links and not all(map(is_web_link, post.links)):
-        changes["links"] = tuple(filter(is_web_link, post.links))
+    if post.links and not (len(post.links) <= MAX_ITEMS and all(map(is_web_link, post.links))):
+        changes["links"] = tuple(filter(is_web_link, post.links))[:MAX_ITEMS]
+    return msgspec.structs.replace(post, **changes) if changes else post
+
+
+def _is_short_and_plain(post: Post) -> bool:
+    """Whether all names together are short and clean: one look at nearly every post instead of twelve."""
+    if not post.id or not post.author:
+        return False
+    references = (post.reply_to or "", post.root or "", post.quote_of or "", post.repost_of or "")
+    names = (post.id, post.author, post.handle or "", post.name or "", *references)
+    joined = " ".join((*names, *post.langs, *post.hashtags, *post.mentions, *post.media))
+    return len(joined) <= MAX_NAME_CHARS and joined.count(" ") < MAX_ITEMS and _is_plain(joined)
+
+
+def _clean_names(post: Post, changes: dict[str, object]) -> None:
     for field in ("handle", "name", "reply_to", "root", "quote_of", "repost_of"):
         value = getattr(post, field)
         if value is not None and (len(value) > MAX_NAME_CHARS or not _is_plain(value)):
             changes[field] = clean_text(value[:MAX_NAME_CHARS])
-    for field in ("langs", "links", "hashtags", "mentions", "media"):
+    for field in ("langs", "hashtags", "mentions", "media"):
         values = getattr(post, field)
         if values and (len(values) > MAX_ITEMS or not all(map(_is_plain, values))):
-            kept = changes.get(field, values)
-            assert isinstance(kept, tuple)
-            changes[field] = tuple(clean_text(value) for value in kept[:MAX_ITEMS])
-    return msgspec.structs.replace(post, **changes) if changes else post
+            changes[field] = tuple(clean_text(value) for value in values[:MAX_ITEMS])
 
 
 def _check_id(identity: str) -> None:

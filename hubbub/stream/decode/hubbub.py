@@ -37,15 +37,15 @@ class _Line(msgspec.Struct):
     handle: str | None = None
     name: str | None = None
     lang: str | None = None
-    langs: list[str] = []
+    langs: list[str] | None = None
     reply_to: str | int | None = None
     root: str | int | None = None
     quote_of: str | int | None = None
     repost_of: str | int | None = None
-    hashtags: list[str] = []
-    mentions: list[str] = []
-    urls: list[str] = []
-    media: list[str] = []
+    hashtags: list[str] | None = None
+    mentions: list[str] | None = None
+    urls: list[str] | None = None
+    media: list[str] | None = None
     visibility: Visibility = "public"
     is_bot: bool = False
     url: str | None = None
@@ -110,17 +110,17 @@ def _read_line(line: _Line, received_us: int | None) -> Post:
         claimed_us=claimed_us,
         handle=line.handle or line.author,
         name=line.name,
-        langs=tuple(line.langs) or ((line.lang,) if line.lang and line.lang != "und" else ()),
+        langs=tuple(line.langs or ()) or ((line.lang,) if line.lang and line.lang != "und" else ()),
         reply_to=_reference(line.reply_to),
         root=_root(line),
         quote_of=_reference(line.quote_of),
         repost_of=_reference(line.repost_of),
-        links=tuple(line.urls),
-        hashtags=tuple(line.hashtags),
-        mentions=tuple(line.mentions),
+        links=tuple(line.urls or ()),
+        hashtags=tuple(line.hashtags or ()),
+        mentions=tuple(line.mentions or ()),
         visibility=line.visibility,
         is_bot=line.is_bot,
-        media=tuple(line.media),
+        media=tuple(line.media or ()),
         url=line.url,
     )
 

@@ -9,11 +9,11 @@ import msgspec
 from hubbub.errors import InvalidEvent, InvalidInput
 from hubbub.posts import AccountEvent, ConsentEvent, Edit, Event, Post
 from hubbub.stream.counts import Counts
-from hubbub.stream.decode.cleanse import MAX_TEXT_CHARS, cleanse
+from hubbub.stream.decode.cleanse import MAX_TEXT_CHARS, cleanse, mend_line
 from hubbub.stream.decode.hubbub import decode_hubbub
 from hubbub.stream.decode.jetstream import decode_jetstream
 from hubbub.stream.decode.mastodon import MastodonDecoder
-from hubbub.stream.decode.outcome import Decoder, Dropped
+from hubbub.stream.decode.outcome import Decoder, Dropped, Outcome
 from hubbub.stream.decode.x1 import decode_x1
 from hubbub.stream.decode.x2 import decode_x2
 
@@ -87,21 +87,32 @@ class LineDecoder:
         counts.num_lines += 1
         try:
             data = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
-            if not data.strip():
+            if not data or data.isspace():
                 return []
             if len(data) > MAX_LINE_BYTES:
                 raise InvalidEvent(f"the line has {len(data)} bytes, more than {MAX_LINE_BYTES}")
-            outcome = self._decode(data, self._clock() if self._clock else None)
+            outcome = self._decode_or_mend(data)
             if isinstance(outcome, Dropped):
                 counts.note_dropped(outcome)
                 return []
-            events = [self._accept(event) for event in outcome]
+            kept = [clean for event in outcome if (clean := self._accept(event)) is not None]
         except InvalidEvent as error:
             counts.note_malformed(str(error), f"line {counts.num_lines}")
             return []
-        kept = [event for event in events if event is not None]
         counts.num_events += len(kept)
         return kept
+
+    def _decode_or_mend(self, data: bytes) -> Outcome:
+        received_us = self._clock() if self._clock else None
+        try:
+            return self._decode(data, received_us)
+        except InvalidEvent:
+            mended = mend_line(data)
+            if mended == data:
+                raise
+        outcome = self._decode(mended, received_us)
+        self.counts.num_mended += 1
+        return outcome
 
     def _accept(self, event: Event) -> Event | None:
         """Clean an event and give it a time; None for a duplicate."""
