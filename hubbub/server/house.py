@@ -19,7 +19,7 @@ import msgspec
 from hubbub.assistant import AnswerEvent, ask
 from hubbub.assistant.model import open_model
 from hubbub.config import Config
-from hubbub.errors import HubbubError
+from hubbub.errors import HubbubError, StorageError
 from hubbub.index import Hit, Index, open_index
 from hubbub.index.syntax import parse_query
 from hubbub.posts import Deletion, Event, Post
@@ -84,9 +84,7 @@ class House:
         self._sources: dict[str, Counts] = {}
         self._listeners = Listeners()
         self._progressed = threading.Condition()
-        self.archive: Archive = open_archive(
-            self._directory / "archive", "w" if is_writer else "r", flush_ms=config.flush_ms
-        )
+        self.archive = _open_archive(self._directory / "archive", is_writer, config.flush_ms)
         try:
             self.index: Index = open_index(
                 locate_index(config), embedder=config.embedder, state=self._directory / "index"
@@ -247,6 +245,18 @@ class House:
         every_s = max(1.0, self.config.erase_s / 4)
         while not self._stop.wait(every_s):
             self.archive.compact(now_us())
+
+
+def _open_archive(directory: Path, is_writer: bool, flush_ms: int) -> Archive:
+    if is_writer:
+        return open_archive(directory, "w", flush_ms=flush_ms)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)  # so that `serve` may be started before `follow`
+    except OSError as error:
+        raise StorageError(
+            f"cannot create {str(directory)!r}: {error.strerror}; choose another --data"
+        ) from None
+    return open_archive(directory, "r")
 
 
 def locate_index(config: Config) -> str:
