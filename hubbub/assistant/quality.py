@@ -36,7 +36,7 @@ def quality(text: str, span: Span, *, for_opinion: bool = False) -> float:
     for tell, cost in _COSTS_OPINION if for_opinion else _COSTS:
         value *= cost ** min(tell.count(lowered), 3)
     if not for_opinion and tells.SPEAKING.count(lowered):
-        value *= 1.25
+        value *= 1.15
     value *= _form(sentence, words, span)
     return min(value, 1.0)
 
@@ -63,6 +63,8 @@ def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
         return False
     if len(words) < MIN_WORDS:
         return len(_UNSPACED.findall(sentence)) >= MIN_WORDS_UNSPACED
+    if 2 * (sentence.count("#") + sentence.count("@")) >= len(words):
+        return False
     letters = sum(map(str.isalpha, sentence))
     return letters >= 0.55 * len(sentence)
 
@@ -80,7 +82,7 @@ def _form(sentence: str, words: list[str], span: Span) -> float:
         value *= 0.6
     for is_so, cost in (
         (tells.OPENS_QUESTION.search(sentence), 0.5),
-        (tells.POINTS_BACK.search(sentence), 0.7),
+        (tells.POINTS_BACK.search(sentence), 0.6),
         (sentence.startswith("@"), 0.7),
         (sentence.startswith("#"), 0.85),
         (_is_unbalanced(sentence), 0.75),

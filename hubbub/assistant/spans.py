@@ -152,7 +152,7 @@ def _trim(text: str, start: int, end: int) -> Span | None:
     return _unquoted(text, start, end, is_cut) if end > start else None
 
 
-def _unquoted(text: str, start: int, end: int, is_cut: bool) -> Span:
+def _unquoted(text: str, start: int, end: int, is_cut: bool) -> Span | None:
     """Leave out one pair of quotation marks around the whole, and a lone one at an end."""
     marks = '"\u201c\u201d\u201e\u201f'
     inside = text[start:end]
@@ -169,4 +169,4 @@ def _unquoted(text: str, start: int, end: int, is_cut: bool) -> Span:
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
-    return Span(start=start, end=max(end, start + 1), is_cut=is_cut)
+    return Span(start=start, end=end, is_cut=is_cut) if start < end else None

@@ -1,0 +1,66 @@
+import pytest
+
+from hubbub.assistant.question import understand
+from hubbub.errors import InvalidQuery
+from tests.assistant.world import NOW_US
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "intent", "topic"),
+    [
+        ("What is happening in Egypt?", "en", "news", "Egypt"),
+        ("what's going on in Cairo today?", "en", "news", "Cairo"),
+        ("any news about the iPhone", "en", "news", "iPhone"),
+        ("What do people say about United Airlines?", "en", "opinion", "United Airlines"),
+        ("Is it true that the dam broke?", "en", "check", "dam broke"),
+        ("Did Mubarak resign?", "en", "check", "Mubarak resign"),
+        ("When does the curfew start?", "en", "when", "curfew start"),
+        ("Who was arrested in Cairo?", "en", "who", "arrested in Cairo"),
+        ("Where is the shelter?", "en", "where", "shelter"),
+        ("How many people were evacuated?", "en", "number", "people were evacuated"),
+        ("curfew", "en", "topic", "curfew"),
+        ("Was passiert in Berlin?", "de", "news", "Berlin"),
+        ("Was ist seit Montag in Berlin passiert?", "de", "news", "Berlin"),
+        ("Was sagen die Leute zum Lockdown?", "de", "opinion", "Lockdown"),
+        ("Stimmt es, dass die Br\u00fccke gesperrt ist?", "de", "check", "Br\u00fccke gesperrt"),
+        ("Wann beginnt der Lockdown?", "de", "when", "beginnt der Lockdown"),
+        ("what is happening?", "en", "news", ""),
+        ("Was ist heute los?", "de", "news", ""),
+    ],
+)
+def test_a_question_is_understood(text, lang, intent, topic):
+    asked = understand(text, NOW_US)
+    assert (asked.lang, asked.intent, asked.topic) == (lang, intent, topic)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "???", "hello", "Hallo!", "is this true?", "\u200b\u202e", "\ud800"]
+)
+def test_what_cannot_be_searched_is_said_to_be_so(text):
+    assert understand(text, NOW_US).intent == "unsearchable"
+
+
+def test_a_pasted_document_is_refused_with_its_size():
+    with pytest.raises(InvalidQuery, match="100,000 characters"):
+        understand("x" * 100_000, NOW_US)
+
+
+def test_an_unknown_answer_language_is_refused():
+    with pytest.raises(InvalidQuery, match="'tlh'"):
+        understand("what is happening?", NOW_US, lang="tlh")
+
+
+def test_an_unknown_question_language_is_searched_and_answered_in_english():
+    asked = understand("\u00bfQu\u00e9 pasa en Egipto?", NOW_US)
+    assert asked.lang == "en" and "Egipto" in asked.topic
+
+
+def test_two_topics_become_parts():
+    assert understand("protests in Egypt and Yemen", NOW_US).parts == ("protests in Egypt", "Yemen")
+
+
+def test_control_characters_do_not_survive():
+    assert (
+        understand("what\x1b[31m is \u202ehappening in Cairo?", NOW_US).text
+        == "what[31m is happening in Cairo?"
+    )
