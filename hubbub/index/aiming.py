@@ -22,10 +22,10 @@ RECENT_US = 6 * US_PER_HOUR
 
 def aim(plan: Plan, query: Query, embed: Callable[[Sequence[str]], Vectors], now_us: int) -> Plan:
     """Return the plan with terms, vector and depth of the query; without words it stays a pure filter."""
-    text = " ".join((query.text[:MAX_QUERY_TEXT], *query.phrases))[:MAX_QUERY_TEXT].strip()
     depth = max(DEPTH, 2 * query.limit)
-    if not text:
+    if not query.text.strip():
         return msgspec.structs.replace(plan, depth=depth)
+    text = " ".join((query.text[:MAX_QUERY_TEXT], *query.phrases))[:MAX_QUERY_TEXT]
     weights: dict[int, float] = {}
     for term, weight in query_terms(text, query.langs or (text_language(text),)).items():
         weights[cached_id(term)] = max(weight, weights.get(cached_id(term), 0.0))

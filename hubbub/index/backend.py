@@ -91,8 +91,12 @@ class Backend(Protocol):
         """Return the stored vectors."""
         ...
 
-    def flush(self) -> None:
-        """Return once everything stored so far survives power loss."""
+    def wait_ready(self) -> None:
+        """Return once writes will not have to wait; searches may be answered before."""
+        ...
+
+    def flush(self) -> bool:
+        """Make everything stored so far survive power loss; False: not possible now, ask again soon."""
         ...
 
     def stats(self) -> BackendStats:

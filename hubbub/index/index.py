@@ -34,6 +34,8 @@ BATCH = 128
 FLUSH_S = 5.0
 """`fold` flushes by itself when the last flush is older; a flush stalls searches for some 50 ms."""
 
+_RETRY_S = 0.05
+
 
 class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
     """What an index holds."""
@@ -89,18 +91,24 @@ class Index:
     def fold(self, events: Iterable[tuple[int, Event]]) -> int:
         """Apply events in order and return the last sequence number applied; replays change nothing."""
         stream = iter(events)
+        self._backend.wait_ready()
         while batch := list(islice(stream, BATCH)):
             with self._lock:
                 self._apply(batch)
                 self._applied = max(self._applied, batch[-1][0])
                 if time.monotonic() - self._flushed_s > FLUSH_S:
-                    self.flush()
+                    self._try_flush()
         return self._applied
 
     def flush(self) -> None:
         """Write everything folded so far so that it survives power loss, then advance `position`."""
+        while not self._try_flush():
+            time.sleep(_RETRY_S)
+
+    def _try_flush(self) -> bool:
         with self._lock:
-            self._backend.flush()
+            if not self._backend.flush():
+                return False
             notes = {"position": str(self._applied)}
             if self._newest_us is not None:
                 notes["newest_us"] = str(self._newest_us)
@@ -108,6 +116,7 @@ class Index:
             self._state.sync()
             self._position = self._applied
             self._flushed_s = time.monotonic()
+            return True
 
     def search(self, query: Query) -> list[Hit]:
         """Return the best or newest matches, best first; every filter acts before anything is ranked."""
@@ -223,7 +232,9 @@ class Index:
 
     def _recover(self) -> None:
         """Apply again what was remembered after the last flush, so that no deleted post is back."""
-        self._backend.delete(list(self._state.buried_since(self._position)))
+        gone = list(self._state.buried_since(self._position))
+        if gone:
+            self._backend.delete(gone)
         for author, known in self._state.authors_since(self._position).items():
             token = author_token(author)
             owned = self._backend.owned(token)

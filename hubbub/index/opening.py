@@ -22,13 +22,14 @@ def open_index(
     *,
     state: str | os.PathLike[str] | None = None,
     visibilities: Collection[Visibility] = PUBLIC,
+    erase_s: float = 3600.0,
 ) -> Index:
     """Open or create an index.
 
     `url` is `edge:DIR` or a plain directory (in this process), `sqlite:DIR` (reference), `memory:`
     (qdrant-client's local mode, lost at the end) or `http(s)://HOST[:PORT][/COLLECTION]` (a Qdrant server).
     `state` is the directory of what a server cannot remember for us; by default `.hubbub/index-...`.
-    Only posts of `visibilities` are indexed.
+    Only posts of `visibilities` are indexed. The bytes of a deleted post leave the disk within `erase_s`.
 
     Raises:
         InUse: another process owns the directory.
@@ -50,7 +51,7 @@ def open_index(
     try:
         memory = State(directory / "state.db")
         _check_embedder(memory, chosen, directory)
-        backend = _open_backend(kind, where, directory, chosen)
+        backend = _open_backend(kind, where, directory, chosen, erase_s)
     except BaseException:
         lock.close()
         raise
@@ -68,7 +69,7 @@ def _split(url: str) -> tuple[str, str]:
     return kind, where
 
 
-def _open_backend(kind: str, where: str, directory: Path, embedder: Embedder) -> Backend:
+def _open_backend(kind: str, where: str, directory: Path, embedder: Embedder, erase_s: float) -> Backend:
     if kind == "sqlite":
         from hubbub.index.sqlite import SqliteBackend
 
@@ -76,7 +77,7 @@ def _open_backend(kind: str, where: str, directory: Path, embedder: Embedder) ->
     if kind == "edge":
         from hubbub.index.edge import EdgeBackend
 
-        return EdgeBackend(directory, embedder.dim)
+        return EdgeBackend(directory, embedder.dim, erase_s=erase_s)
     return _open_server(where, embedder)
 
 

@@ -1,7 +1,7 @@
 """The payload of a point, the same in the embedded engine and on its server; no engine is imported here.
 
 `post` (sequence number, space, JSON), `tokens` (text index), `received` (microseconds, range index), and
-`state` (keywords) on the few posts that are held back. Few fields: each costs the embedded engine 8 us a post.
+`state` (keywords) on the few posts that are held back. Few fields: each costs the embedded engine 8 us.
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ def make_payload(document: Document) -> dict[str, object]:
     payload: dict[str, object] = {
         "post": f"{document.seq} {document.post}",
         "tokens": document.tokens,
-        "received": max(-MAX_TIME_US, min(MAX_TIME_US, document.received_us)),
+        "received": clamp_us(document.received_us),
     }
     if document.is_hidden or document.is_unpromptable:
         payload["state"] = make_state(document.is_hidden, document.is_unpromptable)
     return payload
+
+
+def clamp_us(time_us: int) -> int:
+    """Return the time as the engine can compare it exactly."""
+    return max(-MAX_TIME_US, min(MAX_TIME_US, time_us))
 
 
 def make_state(is_hidden: bool, is_unpromptable: bool) -> list[str]:

@@ -124,8 +124,12 @@ class ServerBackend:
         named: list[tuple[Key, Any]] = [(_key(record), record.vector or {}) for record in records]
         return {key: vector["meaning"] for key, vector in named if "meaning" in vector}
 
-    def flush(self) -> None:
+    def wait_ready(self) -> None:
+        """Return at once."""
+
+    def flush(self) -> bool:
         """Do nothing: the server answers a write only when its own log holds it."""
+        return True
 
     def stats(self) -> BackendStats:
         """Count what is stored."""

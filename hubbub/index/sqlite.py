@@ -127,9 +127,13 @@ class SqliteBackend:
         rows = self._by_keys("SELECT key, vector FROM docs WHERE vector IS NOT NULL AND key IN", keys)
         return {key: np.frombuffer(blob, np.float16).tolist() for key, blob in rows}
 
-    def flush(self) -> None:
-        """Return once everything stored so far survives power loss."""
+    def wait_ready(self) -> None:
+        """Return at once."""
+
+    def flush(self) -> bool:
+        """Make everything stored so far survive power loss."""
         self._all("PRAGMA wal_checkpoint(TRUNCATE)")
+        return True
 
     def stats(self) -> BackendStats:
         """Count what is stored."""

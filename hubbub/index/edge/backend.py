@@ -2,88 +2,227 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import shutil
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from hubbub.index.backend import BackendStats, Legs
 from hubbub.index.document import Document, Key
+from hubbub.index.edge.loading import load_slices
+from hubbub.index.edge.manifest import Manifest, SliceNote, read_manifest, remove_waste, write_manifest
+from hubbub.index.edge.sealer import Sealer
 from hubbub.index.edge.shard import Shard
+from hubbub.index.edge.slices import Slice
 from hubbub.index.plan import Plan
+from hubbub.units import US_PER_S, now_us
+
+SLICE_POSTS = 65_536
+"""A slice is sealed at this size: an unsealed one is scanned, 4 ms of CPU a query when it is full."""
+
+
+Value = TypeVar("Value")
 
 
 class EdgeBackend:
-    """Writes go to the hot slice, deletions to every slice that holds the key, searches to those in range."""
+    """Writes go to the last slice, deletions to each that holds the key, searches to those in range."""
 
-    def __init__(self, directory: Path, dim: int) -> None:
-        self._directory = directory
-        path = directory / "hot"
-        self._hot = Shard.load(path) if path.exists() else Shard.create(path, dim)
-        self._shards = [self._hot]
+    def __init__(
+        self, directory: Path, dim: int, slice_posts: int = SLICE_POSTS, erase_s: float = 3600.0
+    ) -> None:
+        """Open or create the slices under `directory`, which this process must own.
+
+        Raises:
+            Corruption: a slice is damaged.
+            StorageError: the disk refused.
+            VersionMismatch: a newer hubbub wrote it.
+        """
+        self._directory, self._dim, self._slice_posts = directory, dim, slice_posts
+        # Half for waiting, half for rebuilding every slice in turn.
+        self._erase_us = int(erase_s * US_PER_S / 2)
+        self._lock = threading.RLock()
+        manifest = read_manifest(directory)
+        remove_waste(directory, manifest)
+        self._next_number = manifest.next_number
+        self._slices = [Slice(note, None) for note in manifest.slices]
+        self._written = manifest
+        if not self._slices:
+            self._add_slice()
+        self._loading = load_slices(directory, self._slices, self._lock)
+        self._sealer = Sealer(self, dim)
+
+    def wait_ready(self) -> None:
+        """Return once every slice is loaded: writes and exact reads need all of them."""
+        self._loading.wait()
 
     def versions(self, keys: Sequence[Key]) -> dict[Key, int]:
         """Return the sequence number of each stored document among `keys`."""
-        return {key: seq for shard in self._shards for key, seq in shard.versions(keys).items()}
+        return self._gather(lambda shard: shard.versions(keys))
 
     def owned(self, author: str) -> dict[Key, int]:
         """Return key and sequence number of every document of an author token."""
-        return {key: seq for shard in self._shards for key, seq in shard.owned(author).items()}
+        return self._gather(lambda shard: shard.owned(author))
 
     def put(self, documents: Sequence[Document]) -> None:
-        """Store documents in the hot slice; older versions elsewhere go."""
+        """Store documents in the last slice; older versions elsewhere go."""
         keys = [document.key for document in documents]
-        for shard in self._shards:
-            if shard is not self._hot:
-                shard.delete(keys)
-        self._hot.put(documents)
+        self.wait_ready()
+        with self._lock:
+            hot = self._slices[-1]
+            if len(hot.loaded) >= self._slice_posts:
+                hot = self._roll_over()
+            for one in self._slices[:-1]:
+                self._delete_from(one, keys)
+            if hot.loaded.versions(keys):
+                hot.owe_erasure(now_us() + self._erase_us)
+            hot.apply(lambda shard: shard.put(documents))
 
     def set_vectors(self, vectors: Mapping[Key, list[float]]) -> None:
         """Give stored documents their vectors."""
-        for shard in self._shards:
-            shard.set_vectors(vectors)
+        self._change(lambda shard: shard.set_vectors(vectors))
 
     def delete(self, keys: Collection[Key]) -> None:
         """Remove documents from every slice."""
-        for shard in self._shards:
-            shard.delete(keys)
+        if keys:
+            self.wait_ready()
+            with self._lock:
+                for one in self._slices:
+                    self._delete_from(one, keys)
 
     def flag(self, author: str, is_hidden: bool, is_unpromptable: bool) -> None:
         """Set the flags of every document of an author token."""
-        for shard in self._shards:
-            shard.flag(author, is_hidden, is_unpromptable)
+        self._change(lambda shard: shard.flag(author, is_hidden, is_unpromptable))
 
     def search(self, plan: Plan) -> Legs:
-        """Run the legs in every slice in range and keep the best of each leg."""
+        """Run the legs in every loaded slice in range and keep the best of each leg."""
         legs = Legs()
-        for shard in self._in_range(plan):
-            legs = legs.merge(shard.search(plan), plan.depth)
+        with self._lock:
+            for one in self._slices:
+                if one.is_in_range(plan):
+                    legs = legs.merge(one.loaded.search(plan), plan.depth)
         return legs
 
     def newest(self, plan: Plan) -> list[tuple[Key, int]]:
-        """Return the newest matches of all slices."""
-        found = [match for shard in self._in_range(plan) for match in shard.newest(plan)]
+        """Return the newest matches of all loaded slices."""
+        with self._lock:
+            found = [m for one in self._slices if one.is_in_range(plan) for m in one.loaded.newest(plan)]
         return sorted(found, key=lambda match: (-match[1], match[0]))[: plan.depth]
 
     def fetch(self, keys: Sequence[Key]) -> dict[Key, str]:
-        """Return the stored posts as JSON."""
-        return {key: post for shard in self._shards for key, post in shard.fetch(keys).items()}
+        """Return the stored posts as JSON; what loaded slices lack is waited for."""
+        with self._lock:
+            loaded = [one.loaded for one in self._slices if one.shard]
+            found = {key: post for shard in loaded for key, post in shard.fetch(keys).items()}
+        if len(found) < len(keys) and not self._loading.is_set():
+            self.wait_ready()
+            return self._gather(lambda shard: shard.fetch(keys))
+        return found
 
     def vectors(self, keys: Sequence[Key]) -> dict[Key, list[float]]:
         """Return the stored vectors."""
-        return {key: row for shard in self._shards for key, row in shard.vectors(keys).items()}
+        with self._lock:
+            loaded = [one.loaded for one in self._slices if one.shard]
+            return {key: row for shard in loaded for key, row in shard.vectors(keys).items()}
 
-    def flush(self) -> None:
-        """Return once everything stored so far survives power loss."""
-        for shard in self._shards:
-            shard.flush()
+    def flush(self) -> bool:
+        """Make everything survive power loss; False while a slice with changes is being copied."""
+        with self._lock:
+            is_whole = True
+            for one in self._slices:
+                if one.shard and not one.is_copying:
+                    one.shard.flush()
+                elif one.shard and one.shard.is_dirty:
+                    is_whole = False
+            self._write_manifest()
+            return is_whole
 
     def stats(self) -> BackendStats:
         """Count what is stored."""
-        return BackendStats(num_posts=sum(map(len, self._shards)), num_shards=len(self._shards))
+        with self._lock:
+            missing = [one.note for one in self._slices if one.shard is None]
+            return BackendStats(
+                num_posts=sum(len(one.shard) if one.shard else one.note.num_posts for one in self._slices),
+                num_shards=len(self._slices),
+                num_sealed=sum(one.note.is_sealed for one in self._slices),
+                num_loading=len(missing),
+                oldest_covered_us=max((note.max_us or 0 for note in missing), default=None),
+            )
 
     def close(self) -> None:
-        """Flush and release everything."""
-        for shard in self._shards:
-            shard.close()
+        """Flush and release everything; a sealing under way is given up and done after the next start."""
+        self._sealer.stop()
+        self.wait_ready()
+        with self._lock:
+            self.flush()
+            for one in self._slices:
+                one.loaded.close()
 
-    def _in_range(self, plan: Plan) -> list[Shard]:
-        return [shard for shard in self._shards if shard.overlaps(plan.from_us, plan.to_us)]
+    def next_job(self) -> tuple[str, Slice, Path, Path] | None:
+        """Return the most urgent rebuilding (task, slice, its files, new directory), with its copy begun."""
+        with self._lock:
+            chosen = self._choose_job() if self._loading.is_set() else None
+            if chosen is None:
+                return None
+            task, one = chosen
+            one.loaded.flush()
+            self._write_manifest()
+            one.start_copy()
+            return task, one, self._directory / one.note.name, self._directory / self._new_name()
+
+    def finish_job(self, one: Slice, path: Path, is_sealed: bool) -> None:
+        """Put the rebuilt copy in the place of its slice."""
+        copy = Shard.load(path)
+        with self._lock:
+            former = one.become(copy, SliceNote(name=path.name, is_sealed=is_sealed))
+            self._write_manifest()
+            former.close()
+        shutil.rmtree(former.path, ignore_errors=True)
+
+    def _choose_job(self) -> tuple[str, Slice] | None:
+        for one in self._slices[:-1]:
+            if not one.note.is_sealed:
+                return "seal", one
+        due = [one for one in self._slices if (one.note.erase_by_us or now_us()) < now_us()]
+        for one in sorted(due, key=lambda one: one.note.erase_by_us or 0):
+            return ("compact" if one is self._slices[-1] else "seal"), one
+        return None
+
+    def _gather(self, read: Callable[[Shard], dict[Key, Value]]) -> dict[Key, Value]:
+        self.wait_ready()
+        with self._lock:
+            return {key: value for one in self._slices for key, value in read(one.loaded).items()}
+
+    def _change(self, change: Callable[[Shard], object]) -> None:
+        self.wait_ready()
+        with self._lock:
+            for one in self._slices:
+                one.apply(change)
+
+    def _delete_from(self, one: Slice, keys: Collection[Key]) -> None:
+        if one.apply(lambda shard: shard.delete(keys)):
+            one.owe_erasure(now_us() + self._erase_us)
+
+    def _roll_over(self) -> Slice:
+        self._slices[-1].loaded.flush()
+        hot = self._add_slice()
+        self._sealer.wake()
+        return hot
+
+    def _add_slice(self) -> Slice:
+        name = self._new_name()
+        hot = Slice(SliceNote(name=name), Shard.create(self._directory / name, self._dim))
+        self._slices.append(hot)
+        self._write_manifest()
+        return hot
+
+    def _new_name(self) -> str:
+        self._next_number += 1
+        return f"slice-{self._next_number:06}"
+
+    def _write_manifest(self) -> None:
+        notes = tuple(one.note for one in self._slices)
+        manifest = Manifest(next_number=self._next_number, slices=notes)
+        if manifest != self._written:
+            write_manifest(self._directory, manifest)
+            self._written = manifest

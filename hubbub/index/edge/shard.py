@@ -8,57 +8,75 @@ from typing import Any
 
 import qdrant_edge as q
 
-from hubbub.errors import StorageError
+from hubbub.errors import Corruption, StorageError
 from hubbub.index.backend import Legs
 from hubbub.index.document import Document, Key
+from hubbub.index.edge.keys import KeySet, OpenKeys, read_keys, write_keys
+from hubbub.index.edge.layout import field_indexes, hot_config
 from hubbub.index.edge.points import (
-    field_indexes,
     key_of,
     make_point,
     make_queries,
     match_tokens,
     newest_query,
-    shard_config,
 )
-from hubbub.index.payload import make_state, read_post
+from hubbub.index.payload import clamp_us, make_state, read_post
 from hubbub.index.plan import Plan
 
 _PAGE = 10_000
+_COPY_PAGE = 256
+_KEYS = "keys.npy"
 
 
 class Shard:
     """Posts of one stretch of time; every call holds the interpreter lock for its whole length."""
 
-    def __init__(self, path: Path, shard: q.EdgeShard) -> None:
+    def __init__(self, path: Path, shard: q.EdgeShard, keys: KeySet, num_posts: int) -> None:
         self.path = path
         self._shard = shard
-        self.keys: set[Key] = set(self._all_keys())
+        self._keys = keys
+        self._num_posts = num_posts
         self.min_us, self.max_us = self._bound(q.Direction.Asc), self._bound(q.Direction.Desc)
-        self.has_state = self._has_state()
+        self.has_state = bool(shard.info().payload_schema["state"].points)
         self.is_dirty = False
 
     @classmethod
     def create(cls, path: Path, dim: int) -> Shard:
-        """Make an empty slice."""
+        """Make an empty slice that takes writes.
+
+        Raises:
+            StorageError: the disk refused.
+        """
         try:
             path.mkdir(parents=True)
-            shard = q.EdgeShard.create(str(path), shard_config(dim))
+            shard = q.EdgeShard.create(str(path), hot_config(dim))
             for field, index in field_indexes():
                 shard.update(q.UpdateOperation.create_field_index(field, index))
             shard.flush()
         except Exception as error:
-            raise StorageError(
-                f"index slice {path} cannot be made: {error}; is the disk full or read-only?"
-            ) from None
-        return cls(path, shard)
+            raise StorageError(f"index slice {path}: {error}; is the disk full or read-only?") from None
+        return cls(path, shard, OpenKeys(()), 0)
 
     @classmethod
     def load(cls, path: Path) -> Shard:
-        """Open a slice as it was at its last flush."""
-        return cls(path, q.EdgeShard.load(str(path)))
+        """Open a slice as it was at its last flush.
+
+        Raises:
+            Corruption: the engine cannot read it.
+        """
+        try:
+            shard = q.EdgeShard.load(str(path))
+        except Exception as error:
+            raise Corruption(
+                f"index slice {path}: {error}; delete the index directory and replay the archive"
+            ) from None
+        if (path / _KEYS).exists():
+            return cls(path, shard, read_keys(path / _KEYS), shard.count(q.CountRequest(exact=True)))
+        keys = OpenKeys(_all_keys(shard))
+        return cls(path, shard, keys, len(keys.keys))
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return self._num_posts
 
     def overlaps(self, from_us: int | None, to_us: int | None) -> bool:
         """Tell whether any post in here can lie in that stretch of time."""
@@ -68,7 +86,7 @@ class Shard:
 
     def versions(self, keys: Iterable[Key]) -> dict[Key, int]:
         """Return the sequence number of each document among `keys`."""
-        held = self.keys.intersection(keys)
+        held = self._keys.holding(keys)
         return {
             key_of(record): read_post((record.payload or {})["post"])[0]
             for record in self._retrieve(held, ["post"])
@@ -91,27 +109,31 @@ class Shard:
                 return found
 
     def put(self, documents: Sequence[Document]) -> None:
-        """Store documents."""
+        """Store documents; only a slice that is not sealed takes them."""
+        assert isinstance(self._keys, OpenKeys)
         self._update(q.UpdateOperation.upsert_points([make_point(document) for document in documents]))
-        self.keys.update(document.key for document in documents)
-        times = [document.received_us for document in documents]
+        self._keys.keys.update(document.key for document in documents)
+        self._num_posts = len(self._keys.keys)
+        times = [clamp_us(document.received_us) for document in documents]
         self.min_us = min(times if self.min_us is None else [self.min_us, *times])
         self.max_us = max(times if self.max_us is None else [self.max_us, *times])
         self.has_state = self.has_state or any(d.is_hidden or d.is_unpromptable for d in documents)
 
     def set_vectors(self, vectors: Mapping[Key, list[float]]) -> None:
         """Give those documents that are in here their vectors."""
-        held = self.keys.intersection(vectors)
-        points = [q.PointVectors(key, {"meaning": vectors[key]}) for key in held]
-        if points:
+        held = self._present(vectors)
+        if held:
+            points = [q.PointVectors(key, {"meaning": vectors[key]}) for key in held]
             self._update(q.UpdateOperation.update_vectors(points))
 
     def delete(self, keys: Collection[Key]) -> bool:
         """Remove those documents that are in here; tell whether there were any."""
-        held = self.keys.intersection(keys)
+        held = self._present(keys)
         if held:
-            self._update(q.UpdateOperation.delete_points(list(held)))
-            self.keys -= held
+            self._update(q.UpdateOperation.delete_points([*held]))
+            self._num_posts -= len(held)
+            if isinstance(self._keys, OpenKeys):
+                self._keys.keys.difference_update(held)
         return bool(held)
 
     def flag(self, author: str, is_hidden: bool, is_unpromptable: bool) -> None:
@@ -139,12 +161,12 @@ class Shard:
 
     def fetch(self, keys: Iterable[Key]) -> dict[Key, str]:
         """Return the stored posts as JSON."""
-        held = self.keys.intersection(keys)
+        held = self._keys.holding(keys)
         return {key_of(r): read_post((r.payload or {})["post"])[1] for r in self._retrieve(held, ["post"])}
 
     def vectors(self, keys: Iterable[Key]) -> dict[Key, list[float]]:
         """Return the stored vectors."""
-        held = self.keys.intersection(keys)
+        held = self._keys.holding(keys)
         records = (
             self._shard.retrieve(list(held), with_payload=False, with_vector=["meaning"]) if held else []
         )
@@ -175,16 +197,13 @@ class Shard:
             ) from None
 
     def _retrieve(self, keys: Collection[Key], fields: list[str]) -> list[q.Record]:
-        return self._shard.retrieve(list(keys), with_payload=fields, with_vector=False) if keys else []
+        return self._shard.retrieve([*keys], with_payload=fields, with_vector=False) if keys else []
 
-    def _all_keys(self) -> Iterable[Key]:
-        offset = None
-        while True:
-            request = q.ScrollRequest(offset=offset, limit=_PAGE, with_payload=False)
-            records, offset = self._shard.scroll(request)
-            yield from (key_of(record) for record in records)
-            if offset is None:
-                return
+    def _present(self, keys: Iterable[Key]) -> list[Key]:
+        held = self._keys.holding(keys)
+        if isinstance(self._keys, OpenKeys):
+            return held
+        return [key_of(record) for record in self._retrieve(held, [])]
 
     def _bound(self, direction: q.Direction) -> int | None:
         found = self._shard.query(
@@ -192,5 +211,35 @@ class Shard:
         )
         return int(found[0].order_value or 0) if found else None
 
-    def _has_state(self) -> bool:
-        return bool(self._shard.info().payload_schema["state"].points)
+
+def seal_keys(path: Path) -> None:
+    """Write the keys of a slice that is being sealed, so that it need not be read to know them."""
+    shard = q.EdgeShard.load(str(path))
+    write_keys(path / _KEYS, list(_all_keys(shard)))
+    shard.close()
+
+
+def _all_keys(shard: q.EdgeShard) -> Iterable[Key]:
+    offset = None
+    while True:
+        records, offset = shard.scroll(q.ScrollRequest(offset=offset, limit=_PAGE, with_payload=False))
+        yield from map(key_of, records)
+        if offset is None:
+            return
+
+
+def copy_points(source: Path, target: Path) -> None:
+    """Write every point of one slice into another."""
+    reader, writer = q.EdgeShard.load(str(source)), q.EdgeShard.load(str(target))
+    offset = None
+    while True:
+        request = q.ScrollRequest(offset=offset, limit=_COPY_PAGE, with_payload=True, with_vector=True)
+        records, offset = reader.scroll(request)
+        points = [q.Point(record.id, record.vector or {}, record.payload) for record in records]
+        if points:
+            writer.update(q.UpdateOperation.upsert_points(points))
+        if offset is None:
+            break
+    writer.flush()
+    writer.close()
+    reader.close()

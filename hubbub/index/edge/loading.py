@@ -1,0 +1,69 @@
+"""Load the slices of an index when it is opened: the newest at once, the others in a thread behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from hubbub.errors import HubbubError
+from hubbub.index.edge.shard import Shard
+from hubbub.index.edge.slices import Slice
+
+_AT_ONCE = 2
+"""Sealed slices that are loaded before the index opens: the newest 130,000 posts, about .5 s."""
+
+
+class Loading:
+    """The loading of old slices in a thread; a failure is raised to whoever waits."""
+
+    def __init__(self) -> None:
+        self._is_done = threading.Event()
+        self.error: HubbubError | None = None
+
+    def is_set(self) -> bool:
+        """Tell whether every slice is loaded."""
+        return self._is_done.is_set() and self.error is None
+
+    def wait(self) -> None:
+        """Return once every slice is loaded.
+
+        Raises:
+            Corruption: one is damaged.
+        """
+        self._is_done.wait()
+        if self.error:
+            raise self.error
+
+    def finish(self, error: HubbubError | None = None) -> None:
+        """Wake those who wait."""
+        self.error = error
+        self._is_done.set()
+
+
+def load_slices(directory: Path, slices: Sequence[Slice], lock: threading.RLock) -> Loading:
+    """Load slices that are not loaded yet; all but the newest in a thread."""
+    loading = Loading()
+    waiting = [one for one in reversed(slices) if one.shard is None]
+    first = [one for one in waiting if not one.note.is_sealed]
+    later = [one for one in waiting if one.note.is_sealed]
+    for one in first + later[:_AT_ONCE]:
+        one.shard = Shard.load(directory / one.note.name)
+    if later[_AT_ONCE:]:
+        arguments = (directory, later[_AT_ONCE:], lock, loading)
+        threading.Thread(target=_load_rest, args=arguments, name="hubbub-loading", daemon=True).start()
+    else:
+        loading.finish()
+    return loading
+
+
+def _load_rest(directory: Path, slices: Sequence[Slice], lock: threading.RLock, loading: Loading) -> None:
+    try:
+        for one in slices:
+            shard = Shard.load(directory / one.note.name)
+            with lock:
+                one.shard = shard
+    except HubbubError as error:
+        loading.finish(error)
+    else:
+        loading.finish()

@@ -1,0 +1,96 @@
+"""The thread that has slices rebuilt, one at a time, by a child process; the backend decides which."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubbub.errors import HubbubError
+from hubbub.index.edge.sealing import COPIED, remove_copy
+from hubbub.index.edge.slices import Slice
+
+if TYPE_CHECKING:
+    from hubbub.index.edge.backend import EdgeBackend
+
+_IDLE_S = 1.0
+_PAUSE_S = 60.0
+"""After a child failed: a full disk does not get better by trying every second."""
+
+
+class Sealer:
+    """Asks the backend for jobs until it is stopped; a failed job leaves its slice as it was."""
+
+    def __init__(self, backend: EdgeBackend, dim: int) -> None:
+        self._backend, self._dim = backend, dim
+        self._is_stopping = threading.Event()
+        self._bell = threading.Event()
+        self._child: subprocess.Popen[str] | None = None
+        self.last_error = ""
+        self._thread = threading.Thread(target=self._run, name="hubbub-sealer", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for a job now."""
+        self._bell.set()
+
+    def stop(self) -> None:
+        """Give up the job in hand and end."""
+        self._is_stopping.set()
+        self._bell.set()
+        child = self._child
+        if child:
+            child.kill()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_stopping.is_set():
+            job = self._backend.next_job()
+            if job is None:
+                self._bell.wait(_IDLE_S)
+                self._bell.clear()
+            elif not self._work(*job):
+                self._is_stopping.wait(_PAUSE_S)
+
+    def _work(self, task: str, one: Slice, source: Path, target: Path) -> bool:
+        try:
+            if self._rebuild(task, one, source, target):
+                self._backend.finish_job(one, target, task == "seal")
+                return True
+        except (HubbubError, OSError) as error:
+            self.last_error = str(error)
+        one.stop_copy()
+        remove_copy(target)
+        return False
+
+    def _rebuild(self, task: str, one: Slice, source: Path, target: Path) -> bool:
+        command = [
+            sys.executable,
+            "-m",
+            "hubbub.index.edge.sealing",
+            task,
+            str(source),
+            str(target),
+            str(self._dim),
+        ]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        ) as child:
+            self._child = child
+            if self._is_stopping.is_set():
+                child.kill()
+            assert child.stdout and child.stderr
+            if child.stdout.readline().strip() == COPIED:
+                one.is_copying = False
+            self.last_error = child.stderr.read()[-2000:]
+            self._child = None
+        return child.returncode == 0

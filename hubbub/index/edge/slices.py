@@ -1,0 +1,72 @@
+"""One slice of an index: its note in the manifest, its shard, and what changes while a copy is rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from hubbub.index.edge.manifest import SliceNote
+from hubbub.index.edge.shard import Shard
+from hubbub.index.plan import Plan
+
+
+class Slice:
+    """A shard that can be replaced by a rebuilt copy while it goes on changing."""
+
+    def __init__(self, note: SliceNote, shard: Shard | None) -> None:
+        self.note = note
+        self.shard = shard
+        self.is_copying = False
+        """While its files are read: its changes must not reach the disk."""
+        self._journal: list[Callable[[Shard], object]] | None = None
+        self._late_erase_by_us: int | None = None
+
+    @property
+    def loaded(self) -> Shard:
+        """The shard, in places where it must be loaded."""
+        assert self.shard is not None
+        return self.shard
+
+    def apply(self, change: Callable[[Shard], object]) -> object:
+        """Make a change, and note it down if a copy is being rebuilt."""
+        if self._journal is not None:
+            self._journal.append(change)
+        return change(self.loaded)
+
+    def owe_erasure(self, by_us: int) -> None:
+        """Note that deleted bytes must leave the disk by then."""
+        if self.note.erase_by_us is None:
+            self.note = msgspec.structs.replace(self.note, erase_by_us=by_us)
+        if self._journal is not None and self._late_erase_by_us is None:
+            self._late_erase_by_us = by_us
+
+    def start_copy(self) -> None:
+        """Begin to note changes down; everything so far is in the files."""
+        self._journal, self._late_erase_by_us = [], None
+        self.is_copying = True
+
+    def stop_copy(self) -> None:
+        """Forget the copy."""
+        self._journal = None
+        self.is_copying = False
+
+    def become(self, copy: Shard, note: SliceNote) -> Shard:
+        """Go on as the rebuilt copy, once the noted changes are made in it; return the former shard."""
+        for change in self._journal or []:
+            change(copy)
+        copy.flush()
+        former, self.shard = self.loaded, copy
+        self.note = msgspec.structs.replace(
+            note,
+            erase_by_us=self._late_erase_by_us,
+            num_posts=len(copy),
+            min_us=copy.min_us,
+            max_us=copy.max_us,
+        )
+        self.stop_copy()
+        return former
+
+    def is_in_range(self, plan: Plan) -> bool:
+        """Tell whether a plan can find anything in here."""
+        return self.shard is not None and self.shard.overlaps(plan.from_us, plan.to_us)
