@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hubbub.assistant.answer import AnswerEvent, Found, Retraction, Shown
-from hubbub.errors import HubbubError, InvalidInput, ModelError
+from hubbub.errors import InvalidInput, ModelError
 from hubbub.server.desk import Desk, desk_of, read_param
 from hubbub.server.feed import Listener
 from hubbub.server.streams import Emit
@@ -101,7 +101,9 @@ class Answering:
 
         try:
             await anyio.to_thread.run_sync(work, limiter=self._desk.ask_threads)
-        except HubbubError as error:
+        except (
+            Exception
+        ) as error:  # the head of the response is out: whatever it was, the reader must be told
             await emit(encode_event("error", write_error(_refuse(error))))
             return False
         return True
@@ -132,12 +134,12 @@ async def _keep_alive(emit: Emit) -> None:
         await emit(KEEP_ALIVE)
 
 
-def _refuse(error: HubbubError) -> Refusal:
+def _refuse(error: Exception) -> Refusal:
     if isinstance(error, InvalidInput):
         return Refusal(400, str(error), code="invalid_question", param="q")
     if isinstance(error, ModelError):
         return Refusal(502, str(error), code="model_failed")
-    log.error("answering failed: %s: %s", type(error).__name__, error)
+    log.error("answering failed", exc_info=error)
     return Refusal(500, "the house could not answer; its log says why", code="failed")
 
 

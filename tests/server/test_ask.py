@@ -3,32 +3,24 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx2
 import msgspec
 import pytest
 
-from hubbub.assistant.answer import AnswerEvent
-from hubbub.posts import AccountEvent, ConsentEvent, Edit
+from hubbub.assistant.answer import AnswerEvent, Shown
+from hubbub.errors import InvalidQuery, ModelError
+from hubbub.posts import AccountEvent, ConsentEvent, Edit, Event
 from hubbub.server.app import create_app
 from hubbub.server.run import serve_in_thread
 from hubbub.server.surface import Limits
-from tests.server.reading import Stream, open_stream
+from tests.server.reading import open_stream
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_lookup import error_of
 
 QUESTION = "Is it true that the Hollin dam has broken?"
-DAM_BROKEN = "https://town.example/@author4/4"
-
-
-def citations_of(sentences: list[dict[str, Any]], post: str) -> list[int]:
-    return [s["id"] for s in sentences if any(c["post"] == post for c in s["citations"])]
-
-
-def read_answer(stream: Stream) -> list[dict[str, Any]]:
-    return [data["sentence"] for name, data in stream.until("done") if name == "sentence"]
 
 
 def test_posts_come_first_then_sentences_that_quote_to_the_letter(house: SmallHouse, url: str) -> None:
@@ -84,46 +76,58 @@ def test_a_question_of_a_hundred_thousand_characters_gets_a_proper_answer(standi
 
 
 def test_a_deletion_takes_sentences_back_within_a_second(house: SmallHouse, url: str) -> None:
+    post, sentences = first_cited(house, QUESTION)
     with open_stream(url, "/api/ask", q=QUESTION) as stream:
-        expected = citations_of(read_answer(stream), DAM_BROKEN)
-        assert expected
+        stream.until("done")
         start_s = time.monotonic()
-        house.delete(DAM_BROKEN)
-        taken_back = [stream.next("retraction")[1] for _ in expected]
+        house.delete(post)
+        taken_back = [stream.next("retraction")[1] for _ in sentences]
         gone = stream.next("gone")[1]
         assert time.monotonic() - start_s < 1.0
-    assert [data["sentence"] for data in taken_back] == expected
-    assert {data["post"] for data in taken_back} == {DAM_BROKEN} == {gone["post"]}
+    assert [data["sentence"] for data in taken_back] == sentences
+    assert {data["post"] for data in taken_back} == {post} == {gone["post"]}
 
 
-def test_a_removed_account_and_withdrawn_consent_take_sentences_back(house: SmallHouse, url: str) -> None:
-    author = "https://town.example/@author4"
-    for event in (
-        ConsentEvent(author=author, scope="show", allow=False, received_us=house.clock_us),
-        AccountEvent(author="https://town.example/@author5", status="removed", received_us=house.clock_us),
-    ):
-        with open_stream(url, "/api/ask", q=QUESTION) as stream:
-            sentences = read_answer(stream)
-            house.add(event)
-            assert stream.next("retraction")[1]["post"].startswith(event.author + "/")
-        assert any(c["author"] == event.author for s in sentences for c in s["citations"])
+def first_cited(house: SmallHouse, question: str) -> tuple[str, list[int]]:
+    """The first post that an answer cites now, and the sentences that cite it."""
+    shown = [event.sentence for event in house.ask(question) if isinstance(event, Shown)]
+    post = next(citation.post for sentence in shown for citation in sentence.citations)
+    return post, [s.id for s in shown if any(citation.post == post for citation in s.citations)]
+
+
+@pytest.mark.parametrize(
+    "make_event",
+    [
+        lambda author, now_us: AccountEvent(author=author, status="removed", received_us=now_us),
+        lambda author, now_us: AccountEvent(author=author, status="protected", received_us=now_us),
+        lambda author, now_us: ConsentEvent(author=author, scope="show", allow=False, received_us=now_us),
+        lambda author, now_us: ConsentEvent(author=author, scope="index", allow=False, received_us=now_us),
+    ],
+    ids=["removed", "protected", "show", "index"],
+)
+def test_an_author_who_leaves_takes_sentences_along(
+    house: SmallHouse, url: str, make_event: Callable[[str, int], Event]
+) -> None:
+    post, sentences = first_cited(house, QUESTION)
+    with open_stream(url, "/api/ask", q=QUESTION) as stream:
+        stream.until("done")
+        house.add(make_event(post.rpartition("/")[0], house.clock_us))
+        retraction = stream.next("retraction")[1]
+    assert retraction == {"type": "retraction", "sentence": sentences[0], "post": post}
 
 
 def test_an_edit_takes_a_sentence_back_only_if_its_quote_is_lost(house: SmallHouse, url: str) -> None:
-    post = next(post for post in flood() if post.id == DAM_BROKEN)
+    cited, sentences = first_cited(house, QUESTION)
+    post = next(post for post in flood() if post.id == cited)
     with open_stream(url, "/api/ask", q=QUESTION) as stream:
-        sentences = read_answer(stream)
+        stream.until("done")
         longer = msgspec.structs.replace(post, text=post.text + " Really.")
-        house.add(Edit(post=longer, replaces=post.id))
-        assert stream.next("gone", "retraction") == ("gone", {"type": "gone", "post": DAM_BROKEN})
+        house.add(Edit(post=longer, replaces=cited))
+        assert stream.next("gone", "retraction") == ("gone", {"type": "gone", "post": cited})
         milder = msgspec.structs.replace(post, text="I took that back.")
-        house.add(Edit(post=milder, replaces=post.id))
-        first = citations_of(sentences, DAM_BROKEN)[0]
-        assert stream.next("gone", "retraction")[1] == {
-            "type": "retraction",
-            "sentence": first,
-            "post": DAM_BROKEN,
-        }
+        house.add(Edit(post=milder, replaces=cited))
+        retraction = stream.next("gone", "retraction")[1]
+    assert retraction == {"type": "retraction", "sentence": sentences[0], "post": cited}
 
 
 class SlowHouse(SmallHouse):
@@ -131,14 +135,16 @@ class SlowHouse(SmallHouse):
 
     num_closed = 0
     num_steps = 0
+    num_rounds = 50
+    step_s = 0.05
 
     def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
         try:
-            for _ in range(50):
+            for _ in range(self.num_rounds):
                 for event in super().ask(question, clock_us):
                     self.num_steps += 1
                     yield event
-                    time.sleep(0.05)
+                    time.sleep(self.step_s)
         finally:
             self.num_closed += 1
 
@@ -186,6 +192,37 @@ def test_a_finished_answer_makes_room_for_the_next_question(house: SmallHouse) -
                     return
             time.sleep(0.02)
         pytest.fail("the streams were never given back")
+
+
+class BrokenHouse(SmallHouse):
+    """Breaks after its first event, as a model's server may."""
+
+    failure: Exception = ModelError("http://127.0.0.1:1/v1 does not answer")
+
+    def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
+        yield next(super().ask(question, clock_us))
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (ModelError("http://127.0.0.1:1/v1 does not answer"), "model_failed"),
+        (InvalidQuery("lang 'xx' is not known"), "invalid_question"),
+        (ZeroDivisionError("a bug of ours"), "failed"),
+    ],
+)
+def test_an_answer_that_breaks_says_so(tmp_path: Path, failure: Exception, code: str) -> None:
+    house = BrokenHouse(tmp_path)
+    house.failure = failure
+    house.add(*flood())
+    with serve_in_thread(create_app(house)) as url, open_stream(url, "/api/ask", q=QUESTION) as stream:
+        stream.next("found")
+        name, data = stream.next()
+        assert (name, data["error"]["code"]) == ("error", code)
+        with pytest.raises(EOFError):
+            stream.next()
+    house.close()
 
 
 def test_a_watch_ends_after_its_time(house: SmallHouse) -> None:

@@ -19,15 +19,17 @@ export class AnswerView {
     this.state = make("p", { class: "state" }, make("span", { class: "spinner", "aria-hidden": "true" }), say("looking"));
     this.strip = make("ol", { class: "strip", tabindex: "0", "aria-label": say("found_strip") });
     this.strip.hidden = true;
+    this.stripHead = make("p", { class: "strip-head" });
     this.body = make("div", { class: "sentences" });
     this.foot = make("div", { class: "answer-foot" });
-    root.replaceChildren(make("h2", { class: "asked", dir: "auto" }, question), this.strip, this.state, this.body, this.foot);
+    root.replaceChildren(make("h2", { class: "asked", dir: "auto" }, question), this.stripHead, this.strip, this.state, this.body, this.foot);
     root.setAttribute("aria-busy", "true");
   }
 
   found(posts) {
     const living = posts.filter((citation) => !isGone(citation.post));
     this.strip.hidden = living.length === 0;
+    this.stripHead.textContent = living.length ? count(living.length, "post_found", "posts_found") : "";
     this.strip.replaceChildren(...living.map((citation) => this.card(citation)));
     if (living.length) this.state.lastChild.textContent = say("reading");
   }
@@ -38,7 +40,7 @@ export class AnswerView {
       byline(citation, citation.time_us), text);
     const item = make("li", {}, button);
     track(item, citation.post, citation.author, (post, reason) => {
-      if (post === null) return withdraw(button, whyGone(reason));
+      if (post === null) return withdraw(button, whyGone(reason), 60);
       text.replaceWith(textOf(post, [], 160));
     });
     return item;
@@ -47,9 +49,11 @@ export class AnswerView {
   sentence(sentence) {
     if (sentence.citations.some((citation) => isGone(citation.post))) return;
     const element = make("div", { class: `sentence ${sentence.kind}`, "data-sentence": sentence.id });
-    const words = make("p", { class: "words", dir: "auto" }, ...quoteInside(sentence));
-    for (const citation of sentence.citations) words.append(this.cite(citation, sentence));
-    element.append(words);
+    const parts = quoteInside(sentence);
+    const [head, tail] = cutLastWord(parts.pop());
+    // The last word holds its citations, so that none stands alone on a line.
+    const hold = make("span", { class: "hold" }, tail, ...sentence.citations.map((citation) => this.cite(citation, sentence)));
+    element.append(make("p", { class: "words", dir: "auto" }, ...parts, head, hold));
     const facts = this.facts(sentence);
     if (facts) element.append(facts);
     this.place(sentence).append(element);
@@ -81,7 +85,7 @@ export class AnswerView {
     const list = make("ul", { class: "facts" });
     if (sentence.is_conflicting) list.append(disagree());
     if (sentence.num_voices > 1) list.append(make("li", { class: "voices" }, say("voices", { n: number(sentence.num_voices) })));
-    else if (sentence.num_voices === 1) list.append(make("li", { class: "voices single" }, say("unconfirmed")));
+    else if (sentence.num_voices === 1) list.append(make("li", { class: "voices single" }, say("voice_one")));
     const { first_us: first, last_us: last } = sentence;
     if (first && last && age(first) !== age(last)) list.append(make("li", {}, say("first_last", { first: moment(first), last: moment(last) })));
     else if (last ?? first) list.append(make("li", {}, ago(last ?? first)));
@@ -154,6 +158,12 @@ function quoteInside(sentence) {
     parts = parts.flatMap((part) => (typeof part === "string" ? split(part, quote) : [part]));
   }
   return parts;
+}
+
+function cutLastWord(part) {
+  if (typeof part !== "string") return [part, ""];
+  const word = /\S{0,24}$/.exec(part)[0];
+  return [part.slice(0, part.length - word.length), word];
 }
 
 function split(text, quote) {

@@ -8,6 +8,7 @@ import { fullMoment, isoMoment } from "./time.js";
 import { say } from "./words.js";
 
 const LONG = 20000; // code points; more is no post that a person reads
+const narrow = window.matchMedia("(max-width: 899px)");
 let opener = null;
 
 export function closePanel() {
@@ -25,6 +26,7 @@ export function closePanel() {
 export async function openPanel(button, id, spans = [], number = null) {
   closePanel();
   opener = button;
+  if (narrow.matches) button.closest(".sentence")?.scrollIntoView({ block: "start" }); // the sheet covers the lower part
   button.setAttribute("aria-expanded", "true");
   let post = null;
   try {

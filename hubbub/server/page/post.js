@@ -55,8 +55,8 @@ export function struck(length) {
   return make("span", { class: "struck", "aria-hidden": "true" }, "\u00a0\u200b".repeat(Math.max(8, Math.min(length, 240))));
 }
 
-export function withdraw(element, why) {
-  const length = element.textContent.length;
+export function withdraw(element, why, longest = 240) {
+  const length = Math.min(element.textContent.length, longest);
   element.classList.add("withdrawn");
   element.replaceChildren(struck(length), make("span", { class: "why" }, why));
 }

@@ -1,0 +1,118 @@
+"""Drives Debian's Chromium without a screen, and tells what the page asked for and complained about."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+]
+T = TypeVar("T")
+
+
+class Browser:
+    def __init__(self, profile: Path) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+
+    def open(
+        self, url: str, *, width: int = 1280, height: int = 860, dark: bool = False, language: str = "en-GB"
+    ) -> None:
+        self.driver.get("about:blank")
+        self.driver.get_log("performance")
+        self.driver.get_log("browser")
+        is_phone = width < 500
+        self._cdp(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if is_phone else 1,
+            mobile=is_phone,
+        )
+        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self._cdp("Emulation.setEmulatedMedia", features=features)
+        agent = self.driver.execute_script("return navigator.userAgent")
+        self._cdp("Network.setUserAgentOverride", userAgent=agent, acceptLanguage=language)
+        self.driver.get(url)
+        self.wait(lambda: self.all("#dot.on"))
+
+    def _cdp(self, command: str, **parameters: Any) -> None:
+        self.driver.execute_cdp_cmd(command, parameters)
+
+    def ask(self, question: str) -> None:
+        box = self.one("#question")
+        box.clear()
+        box.send_keys(question, Keys.ENTER)
+        self.wait(lambda: self.one("#answer").get_attribute("aria-busy") == "false" and self.all(".sentence"))
+
+    def one(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def texts(self, selector: str) -> list[str]:
+        script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)"
+        return self.driver.execute_script(script, selector)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def html(self) -> str:
+        return self.run("return document.documentElement.outerHTML")
+
+    def keys(self, *keys: str) -> None:
+        for key in keys:
+            webdriver.ActionChains(self.driver).send_keys(key).perform()
+
+    def focused(self) -> WebElement:
+        return self.driver.switch_to.active_element
+
+    def wait(self, is_true: Callable[[], T], timeout_s: float = 10.0) -> T:
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            found = is_true()
+            if found:
+                return found
+            assert time.monotonic() < deadline_s, "waited in vain"
+            time.sleep(0.02)
+
+    def complaints(self) -> list[str]:
+        """What the console says: errors, refused markup, everything that breaks the policy."""
+        return [f"{entry['level']} {entry['message']}" for entry in self.driver.get_log("browser")]
+
+    def requests(self) -> set[str]:
+        """Every address that was asked for since the page was opened."""
+        messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        return {
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        }
+
+    def close(self) -> None:
+        self.driver.quit()
