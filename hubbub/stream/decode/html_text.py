@@ -19,8 +19,7 @@ def read_html(html: str) -> tuple[str, list[str]]:
     reader.feed(html)
     reader.close()
     text = _MANY_BREAKS.sub("\n\n", "".join(reader.parts))
-    lines = (line.strip(" ") for line in text.split("\n"))
-    return "\n".join(lines).strip(), reader.links
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip(), reader.links
 
 
 class _Reader(HTMLParser):
@@ -57,7 +56,11 @@ class _Reader(HTMLParser):
             self._emit(_BREAKS.get(tag, ""))
 
     def handle_data(self, data: str) -> None:
-        self._emit(data if self._num_pre else _SPACES.sub(" ", data))
+        if not self._num_pre:
+            data = _SPACES.sub(" ", data)
+            if not self.parts or self.parts[-1].endswith(("\n", " ")):
+                data = data.removeprefix(" ")
+        self._emit(data)
 
     def _emit(self, text: str) -> None:
         if text and not self._silent:

@@ -14,6 +14,7 @@ from hubbub.stream.decode.hubbub import decode_hubbub
 from hubbub.stream.decode.jetstream import decode_jetstream
 from hubbub.stream.decode.mastodon import MastodonDecoder
 from hubbub.stream.decode.outcome import Decoder, Dropped, Outcome
+from hubbub.stream.decode.recent import Recent
 from hubbub.stream.decode.x1 import decode_x1
 from hubbub.stream.decode.x2 import decode_x2
 
@@ -78,8 +79,7 @@ class LineDecoder:
         self.counts = counts if counts is not None else Counts()
         self._clock = clock
         self._last_us = 0
-        self._seen: set[int] = set()
-        self._seen_before: set[int] = set()
+        self._seen: Recent[int, bool] = Recent(_REMEMBERED)
 
     def decode(self, line: bytes | str) -> list[Event]:
         """Decode one line to its events, none where it is malformed, of no use or a duplicate."""
@@ -125,7 +125,7 @@ class LineDecoder:
                 return None
         elif isinstance(clean, AccountEvent | ConsentEvent):
             # What was erased and is sent again afterwards is no duplicate.
-            self._seen, self._seen_before = set(), set()
+            self._seen = Recent(_REMEMBERED)
         if not clean.received_us and not isinstance(clean, Edit):
             return msgspec.structs.replace(clean, received_us=self._last_us)
         self._last_us = clean.received_us
@@ -133,9 +133,7 @@ class LineDecoder:
 
     def _is_duplicate(self, post: Post) -> bool:
         key = hash((post.id, post.text))
-        if key in self._seen or key in self._seen_before:
+        if self._seen.get(key):
             return True
-        self._seen.add(key)
-        if len(self._seen) >= _REMEMBERED:
-            self._seen, self._seen_before = set(), self._seen
+        self._seen.put(key, True)
         return False

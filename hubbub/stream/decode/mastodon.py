@@ -92,8 +92,8 @@ class MastodonDecoder:
     """Decodes the lines of one server, in order."""
 
     def __init__(self) -> None:
-        self._uris: Recent[PostId] = Recent(_REMEMBERED)
-        self._refusals: Recent[bool] = Recent(_REMEMBERED)
+        self._uris: Recent[str, PostId] = Recent(_REMEMBERED)
+        self._refusals: Recent[AuthorId, bool] = Recent(_REMEMBERED)
 
     def __call__(self, line: bytes, received_us: int | None = None) -> Outcome:
         """Decode one line; without `received_us` the time of the status (or of its last edit) counts.
