@@ -47,3 +47,26 @@ _LISTS = {
 
 STOP_WORDS = {lang: frozenset(words.split()) for lang, words in _LISTS.items()}
 """Folded stop words by ISO 639-1 code; a language without an entry has none."""
+
+# Words that ask, and what surrounds them in a question: they are in every third post and in no answer. Only
+# queries leave them out, and only if other words remain.
+_ASKING = {
+    "en": (
+        "what who whom whose where when which why how did do does has have had he she his her him "
+        "hers you your i my me we our us its about many much tweet tweets tweeted someone something "
+        "were"
+    ),
+    "de": (
+        "was wer wem wen wessen wo wohin woher wann welche welcher welches welchen warum wieso "
+        "weshalb wie viele viel hat haben hatte wird werden wurde wurden sein seine ihr ihre ich "
+        "mein du dein euer uns unser uber jemand etwas gibt"
+    ),
+    "es": (
+        "que quien quienes donde cuando cual cuales como cuanto cuantos porque ha han habia mi tu "
+        "sobre alguien"
+    ),
+    "fr": ("qui quoi quel quelle quels quelles ou quand comment combien pourquoi a ont avait mon ton sa son"),
+}
+
+ASKING_WORDS = {lang: frozenset(words.split()) for lang, words in _ASKING.items()}
+"""Folded question words by ISO 639-1 code."""

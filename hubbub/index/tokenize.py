@@ -16,7 +16,7 @@ from typing import TypeAlias
 import Stemmer
 
 from hubbub.index.folding import fold
-from hubbub.index.stopwords import STOP_WORDS
+from hubbub.index.stopwords import ASKING_WORDS, STOP_WORDS
 
 MAX_TEXT = 20_000
 """Code points of a post that are read; what follows is not searchable (X's longest posts: 25,000)."""
@@ -24,6 +24,10 @@ MAX_QUERY_TEXT = 2_000
 MAX_WORD = 40
 """Longer words are noise (keys, base64) and are left out."""
 MAX_QUERY_TERMS = 96
+OTHER_LANGUAGE = 0.4
+"""Weight of a query term that only posts in another language can hold."""
+JOINED = 0.5
+"""Weight of two neighbouring words of a query written as one."""
 _MAX_CACHED = 100_000  # entries a generation; two are kept, at most 50 MB a busy language
 
 _STEMMERS = {
@@ -93,24 +97,34 @@ def terms(text: str, lang: str | None = None, hashtags: Iterable[str] = ()) -> l
 
 
 def query_terms(text: str, langs: Iterable[str] = ()) -> dict[str, float]:
-    """Return the terms of a query with their weights: stems in all of `langs`, in English, and unstemmed.
+    """Return the terms of a query with their weights: stems in `langs` and in English, then other forms.
 
-    Neighbouring words are also joined with half the weight (`super bowl` finds #superbowl). At most
+    A form that only posts in another language hold (unstemmed; or any stem, if no language is known) weighs
+    `OTHER_LANGUAGE`: such terms are rare, so BM25 takes them for precious. `langs` may be a guess. Neighbours
+    are also joined (`super bowl` finds #superbowl). Question words are left out. At most
     `MAX_QUERY_TERMS` terms.
     """
     text = text[:MAX_QUERY_TEXT]
-    langs = [_language(lang) for lang in langs]
-    stopping = set().union(*(STOP_WORDS.get(lang, ()) for lang in langs or ["en"]))
+    known = [lang for lang in map(_language, langs) if lang != "und"]
+    stop = _stopped(text, [*known, "en"])
     weights: dict[str, float] = {}
-    for lang in dict.fromkeys([*langs, "en", ""]):
+    full = [*known, "en"]
+    for lang in dict.fromkeys([*full, "", *(() if known else STOP_WORDS)]):
+        share = 1.0 if lang in full else OTHER_LANGUAGE
         counts: dict[str, float] = {}
-        for term in (t for chunk in text.split() for t in _chunk_terms(chunk, lang, stopping)):
-            counts[term] = counts.get(term, 0.0) + 1.0
-        for term, count in counts.items():
-            weights[term] = max(weights.get(term, 0.0), count)
+        for term in (t for chunk in text.split() for t in _chunk_terms(chunk, lang, stop)):
+            counts[term] = counts.get(term, 0.0) + share
+        for term, weight in counts.items():
+            weights[term] = max(weights.get(term, 0.0), weight)
     for joined in _joined(words(text)):
-        weights.setdefault(joined, 0.5)
+        weights.setdefault(joined, JOINED)
     return dict(list(weights.items())[:MAX_QUERY_TERMS])
+
+
+def is_question(text: str) -> bool:
+    """Tell whether a query asks for one thing in a sentence, rather than naming a topic in a few words."""
+    asking = set().union(*ASKING_WORDS.values())
+    return text.rstrip().endswith("?") or any(word in asking for word in words(text[:MAX_QUERY_TEXT])[:2])
 
 
 def words(text: str) -> list[str]:
@@ -118,12 +132,12 @@ def words(text: str) -> list[str]:
     found: list[str] = []
     for match in _TOKEN.finditer(text[:MAX_TEXT]):
         kind, token = str(match.lastgroup), fold(match[str(match.lastgroup)])
-        if kind == "url":
+        if kind == "url" or not token:
             continue
         if kind == "run":
             found += token
         elif kind == "word":
-            found += _APOSTROPHE.split(token)
+            found += filter(None, _APOSTROPHE.split(token))
         else:
             found.append(token.replace(".", "") if kind == "initials" else token)
     return found
@@ -137,6 +151,14 @@ def hashtag_parts(tag: str) -> str:
 def term_id(term: str) -> int:
     """Return the 32-bit id of a term, the same in every process and version (CRC-32 of its UTF-8 form)."""
     return zlib.crc32(term.encode("utf-8", "surrogatepass"))
+
+
+def _stopped(text: str, langs: Iterable[str]) -> frozenset[str]:
+    """Return what a query leaves out: stop words (English ones always) and question words, if any remain."""
+    stop = STOP_WORDS["en"].union(*(STOP_WORDS.get(lang, ()) for lang in langs))
+    asking = stop.union(*(ASKING_WORDS.get(lang, ()) for lang in langs))
+    spoken = set(words(text))
+    return next((some for some in (asking, stop) if not spoken <= some), frozenset())
 
 
 def _language(lang: str | None) -> str:
@@ -168,7 +190,7 @@ def _read_word(word: str, lang: str, stop: frozenset[str]) -> list[str]:
 
 def _read_tag(tag: str, lang: str, stop: frozenset[str]) -> Iterable[str]:
     whole = fold(tag)
-    if len(whole) > 2 * MAX_WORD:
+    if not whole or len(whole) > 2 * MAX_WORD:
         return []
     found = ["#" + whole, *_read_mixed(tag, lang, stop)]
     parts = _PARTS.findall(tag)

@@ -4,13 +4,15 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.index.folding import fold
 from hubbub.index.tokenize import (
     MAX_QUERY_TERMS,
     MAX_WORD,
+    OTHER_LANGUAGE,
+    is_question,
     query_terms,
     term_id,
     terms,
@@ -90,9 +92,24 @@ def test_apostrophes_numbers_initials_and_stretched_words() -> None:
 
 def test_a_query_meets_posts_of_every_language_it_may_be_in() -> None:
     query = query_terms("\u00dcberschwemmungen in K\u00f6ln", ["de"])
-    assert set(terms("die \u00dcberschwemmung", "de")) <= query.keys()
-    assert set(terms("uberschwemmungen", "cs")) <= query.keys()
-    assert "in" not in query and "inkoln" not in terms("in K\u00f6ln", "de")
+    assert query[terms("die \u00dcberschwemmung", "de")[0]] == 1.0
+    assert query.keys() >= set(terms("uberschwemmungen", "cs"))
+    assert "in" not in query
+    unknown = query_terms("\u00dcberschwemmungen")
+    assert unknown[terms("die \u00dcberschwemmung", "de")[0]] == OTHER_LANGUAGE
+
+
+def test_question_words_are_left_out_if_others_remain() -> None:
+    assert "what" not in query_terms("what did the mayor say") and "mayor" in query_terms("who is the mayor")
+    assert "wer" not in query_terms("wer hat die Br\u00fccke gesperrt", ["de"])
+    assert query_terms("The Who")["who"] == 1.0
+    assert "to" in query_terms("to be or not to be")
+
+
+def test_a_question_is_told_from_a_topic() -> None:
+    assert is_question("who closed the bridge") and is_question("bridge closed?")
+    assert is_question("Warum ist die Br\u00fccke gesperrt")
+    assert not is_question("bridge closure Marrowick") and not is_question("")
 
 
 def test_a_query_joins_neighbours_for_hashtags() -> None:
@@ -131,6 +148,7 @@ def test_a_ten_million_character_post_is_cut_short(unit: str) -> None:
     assert len(query_terms(text)) <= MAX_QUERY_TERMS
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=80), st.sampled_from(LANGS))
 def test_any_text_yields_stable_terms(text: str, lang: str | None) -> None:
     first = terms(text, lang)
@@ -139,6 +157,7 @@ def test_any_text_yields_stable_terms(text: str, lang: str | None) -> None:
     assert all(words(text))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["floods", "#CityHall", "rivers", "\u5730\u9707", "Caf\u00e9", "@ann"]), min_size=1
