@@ -22,10 +22,9 @@ export function avatar(author) {
 
 // Names are the author's own text: isolated, so that their direction cannot spill into ours.
 export function byline(author, timeUs) {
-  const line = make("p", { class: "by" }, avatar(author), make("bdi", { class: "name" }, clip(nameOf(author), 60)));
-  if (author.handle) line.append(make("bdi", { class: "handle" }, "@" + clip(author.handle, 60)));
-  line.append(ago(timeUs));
-  return line;
+  const who = make("span", { class: "who" }, make("bdi", { class: "name" }, clip(nameOf(author), 60)));
+  if (author.handle) who.append(make("bdi", { class: "handle" }, "@" + clip(author.handle, 60)));
+  return make("p", { class: "by" }, avatar(author), who, ago(timeUs));
 }
 
 export function ago(timeUs) {

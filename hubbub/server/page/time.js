@@ -14,13 +14,14 @@ export function nowMs() {
 }
 
 const ages = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
-const steps = [[60, "second", 1], [3600, "minute", 60], [86400, "hour", 3600], [86400 * 30, "day", 86400],
-  [86400 * 365, "month", 86400 * 30], [Infinity, "year", 86400 * 365]];
+// Until how many of a unit it is used; rounded as the answers' own sentences round, so that both say the same.
+const steps = [["second", 1, 59.5], ["minute", 60, 59.5], ["hour", 3600, 35.5], ["day", 86400, 60],
+  ["month", 86400 * 30, 18], ["year", 86400 * 365, Infinity]];
 
 export function age(us) {
   const seconds = Math.max(0, (nowMs() - us / 1000) / 1000);
-  const [, unit, size] = steps.find(([limit]) => seconds < limit);
-  return ages.format(-Math.floor(seconds / size), unit);
+  const [unit, size] = steps.find(([, size, limit]) => seconds / size < limit);
+  return ages.format(-Math.round(seconds / size), unit);
 }
 
 const hours = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
@@ -29,12 +30,11 @@ const exact = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: 
 
 const isPrintable = (ms) => Number.isFinite(ms) && Math.abs(ms) < 8.64e15;
 
-// The hour alone on the house's own day, else with its date.
+// The hour alone within a day of the house's clock, else with its date.
 export function moment(us) {
   const ms = us / 1000;
   if (!isPrintable(ms)) return "?";
-  const isToday = new Date(ms).toDateString() === new Date(nowMs()).toDateString();
-  return (isToday ? hours : days).format(ms);
+  return (Math.abs(nowMs() - ms) < 20 * 3600e3 ? hours : days).format(ms);
 }
 
 export const fullMoment = (us) => (isPrintable(us / 1000) ? exact.format(us / 1000) : "?");

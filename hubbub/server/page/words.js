@@ -44,7 +44,7 @@ const german = {
   voice_one: "eine Stimme", voices: "{n} unabh\u00e4ngige Stimmen",
   disagree: "Beitr\u00e4ge widersprechen sich", first_last: "zuerst {first}, zuletzt {last}", since: "{time}",
   cite: "Zitat {n} von {who}: Beitrag zeigen",
-  done_report: "{sentences} aus {posts}, in {ms} ms", sentence_one: "1 Satz", sentences: "{n} S\u00e4tze", post_one: "1 Beitrag", posts: "{n} Beitr\u00e4ge",
+  done_report: "{sentences}, {posts} gefunden, in {ms} ms", sentence_one: "1 Satz", sentences: "{n} S\u00e4tze", post_one: "1 Beitrag", posts: "{n} Beitr\u00e4ge",
   dropped: "{n} weitere bestanden die Pr\u00fcfung nicht und fehlen hier", watching: "Die Zitate werden weiter beobachtet",
   by_quotes: "nur Zitate, kein Modell", by_model: "formuliert von {model}, jeder Satz gepr\u00fcft",
   answer_done: "Die Antwort ist vollst\u00e4ndig: {sentences}.", ask_again: "Neu fragen", partly: "Teile dieser Antwort wurden zur\u00fcckgezogen.",
