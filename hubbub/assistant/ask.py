@@ -115,7 +115,7 @@ class _Run:
         if not findings.voices:
             return []
         pool = gather(findings.question, findings.voices, self.index.embed)
-        max_stories = max(1, (self.max_sentences + 1) * 2 // 3)
+        max_stories = self.max_sentences
         return tell(findings.question, pool, max_stories=max_stories, max_details=1)
 
     def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:

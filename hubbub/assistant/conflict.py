@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
-import numpy as np
 
 from hubbub.assistant.evidence import Evidence, Pool
 from hubbub.assistant.voices import Voice
 
 Reason: TypeAlias = Literal["denial", "figure"]
 
-_DENIES = 0.12
+_DENIES = 0.2
 """Likeness from which on a denial speaks of a statement; low, because a denial adds words of its own."""
 _COUNTS = 0.18
 """Likeness from which on two figures count the same thing."""
-_TURNS = 0.35
-"""Likeness from which on a negation turns the same statement round."""
+_TURNS = 0.85
+"""Share of a negative statement's words that the other must hold as well."""
 _MIN_QUALITY = 0.3
 
 
@@ -42,8 +41,13 @@ def contradiction(one: Evidence, other: Evidence, likeness: float) -> Reason | N
     if likeness >= _COUNTS and _figures_differ(one, other):
         return "figure"
     if one.is_negative != other.is_negative:
-        needed = _DENIES if one.is_denial or other.is_denial else _TURNS
-        if likeness >= needed:
+        if one.is_denial or other.is_denial:
+            is_about = likeness >= _DENIES or shared >= 0.5 * min(len(one.terms), len(other.terms))
+            return "denial" if is_about else None
+        # "curfew announced" and "curfew not respected" can both be true: only where all that the negative
+        # one speaks of stands in the other as well do they clash
+        negative = one if one.is_negative else other
+        if shared >= _TURNS * len(negative.terms):
             return "denial"
     return None
 
@@ -53,8 +57,7 @@ def against(pool: Pool, place: int, agreeing: Sequence[tuple[Voice, ...]]) -> Co
     claim = pool.evidence[place]
     best: tuple[float, int, Reason] | None = None
     found: list[tuple[int, Reason]] = []
-    for other in map(int, np.flatnonzero(pool.likeness[place] >= _DENIES)):
-        item = pool.evidence[other]
+    for other, item in enumerate(pool.evidence):
         if item.voice is claim.voice or item.quality < _MIN_QUALITY:
             continue
         likeness = float(pool.likeness[place][other])

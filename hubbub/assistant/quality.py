@@ -19,6 +19,8 @@ _MARKUP = re.compile(
     r"</?\w+[^>]*>|!?\[[^\]]*\]\(|\[\[?\d+\]?\]|```|\b(?:system|assistant)\s*:", re.IGNORECASE
 )
 _ENCODED = re.compile(r"[A-Za-z0-9+/=_-]{36,}|(?:[.-]{1,6}[ /]+){8,}")
+_LAST_TAGS = re.compile(r"(?:\s+#\w+)+$")
+_QUOTES_OTHERS = re.compile(r"\brt\s*@|\bvia @", re.IGNORECASE)
 _CUT = re.compile("(?:\\.{2,}|\u2026)\\s*$")
 
 
@@ -35,7 +37,9 @@ def quality(text: str, span: Span, *, for_opinion: bool = False) -> float:
     value = 1.0
     for tell, cost in _COSTS_OPINION if for_opinion else _COSTS:
         value *= cost ** min(tell.count(lowered), 3)
-    if not for_opinion and tells.SPEAKING.count(lowered):
+    if for_opinion:
+        value *= 1.0 if any(tell.count(lowered) for tell in _PERSONAL) else 0.65
+    elif tells.SPEAKING.count(lowered):
         value *= 1.15
     value *= _form(sentence, words, span)
     return min(value, 1.0)
@@ -48,6 +52,7 @@ _COSTS = (
     (tells.TEASER, 0.55),
     (tells.ADVERTISING, 0.5),
 )
+_PERSONAL = (tells.CHATTER, tells.ADDRESS, tells.FEELING)
 _COSTS_OPINION = (
     (tells.TEASER, 0.6),
     (tells.ADVERTISING, 0.6),
@@ -76,7 +81,7 @@ def _form(sentence: str, words: list[str], span: Span) -> float:
         value *= 0.6 + 0.1 * max(len(words) - MIN_WORDS, 0)
     elif len(words) >= _BEST_WORDS.stop:
         value *= 0.8
-    if span.is_cut or _CUT.search(sentence) or tells.DANGLES.search(sentence):
+    if span.is_cut or _CUT.search(sentence) or tells.DANGLES.search(_LAST_TAGS.sub("", sentence)):
         value *= 0.4
     if sum(word.isupper() and len(word) > 1 for word in words) > 0.6 * len(words):
         value *= 0.6
@@ -88,6 +93,8 @@ def _form(sentence: str, words: list[str], span: Span) -> float:
         (_is_unbalanced(sentence), 0.75),
         ("!!" in sentence or "??" in sentence, 0.7),
         (span.is_part, 0.9),
+        (_QUOTES_OTHERS.search(sentence), 0.6),
+        (sentence[:1].islower() and not sentence.islower(), 0.85),
     ):
         value *= cost if is_so else 1.0
     return value * 0.7 ** max(sentence.count("#") + sentence.count("@") - 2, 0)

@@ -42,7 +42,8 @@ ADDRESS = Tell(
     du dir dich dein deine ihr euch euer sie_k\u00f6nnen sie_m\u00fcssen herzlichen_gl\u00fcckwunsch"""
 )
 FEELING = Tell(
-    """hope hopes hoping hopefully wish wishing pray praying prayers thoughts love loving hate hates
+    """friend friends hope hopes hoping hopefully
+    wish wishing pray praying prayers thoughts love loving hate hates
     inspired proud support solidarity disgusted disgusting shame amen allah inshallah god long_live
     bless viva glad feel feeling imagine believe think thinks thought guess wondering seriously
     literally honestly personally hoffe hoffentlich w\u00fcnsche glaube finde denke meine_meinung
@@ -110,7 +111,8 @@ ASKS = re.compile(
 )
 # A sentence that stops here was cut off by a length limit.
 DANGLES = re.compile(
-    r"(?:^|[\s(\"'])(?:a|an|the|of|in|on|at|by|to|for|from|with|and|or|but|as|that|which|who|than|into"
+    r"\s[b-hj-tv-z]$|(?:^|[\s(\"'])(?:a|an|the|of|in|on|at|by|to|for|from|with|and|or|but|as|that|which"
+    r"|who|than|into"
     r"|over|after|before|about"
     r"|is|are|was|were|has|have|had|be|been|will|would|its|his|her|their|our|my|your|this|these|those"
     r"|it's|he|she|they|i|we|if"

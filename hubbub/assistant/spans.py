@@ -36,7 +36,9 @@ _STOP = re.compile(
     '(?P<mark>[.!?\u2026]+)["\'\u201d\u2019\u00bb)\\]]*(?=\\s|$)|(?P<cjk>[\u3002\uff01\uff1f]+[\u300d\u300f"\u201d]*)|(?P<line>\\s*\\n\\s*)'
 )
 # Where a headline joins clauses: "egypt: police ...", "a | b", "a - b".
-_JOINT = re.compile("(?<=[^\\s\\d]):\\s+|\\s+(?:[|\u2022\u00b7]|//|--?|\u2013|\u2014|>>?)\\s+")
+_JOINT = re.compile(
+    "(?i:\\s+rt\\s*@\\w+\\s*:?\\s*)|(?<=[^\\s\\d]):\\s+|\\s+(?:[|\u2022\u00b7]|//|--?|\u2013|\u2014|>>?)\\s+"
+)
 _OPENING = re.compile(
     '(?:\\s|copy\\s*(?:&|and)\\s*paste\\b|rt\\s*@[\\w.]+\\s*:?|rt\\b|["\u201c\u201d]?@[\\w.]+\\s*:'
     "|(?:breaking(?:\\s+news)?|eilmeldung|eil|update|news|video|photo|just in|exclusive|live)\\s*[:!"
@@ -49,6 +51,8 @@ _ENDING = re.compile(
     "|[-\u2013\u2014>*|\u2022:;,(\\[]|\\bread more\\b|\\bmehr\\b(?=\\W*$))+$",
     re.IGNORECASE,
 )
+# Tags before a sentence: "#egypt #jan25 Police ...", "#egypt egyptian police ..."; one may be its subject.
+_LABEL = re.compile(r"(?P<tags>(?:#\w+\s+)*#(?P<word>\w+)\s+)(?P<next>[^\W_]\w+)")
 _TAGS = re.compile(r"(?:\s+(?:[#@]\w+|[\u2600-\u27bf\U0001f300-\U0001faff\ufe0f\u200d]+))+$")
 # A hashtag after one of these is a word of its sentence ("nobody in #alexandria").
 _NEEDS_NEXT = re.compile(
@@ -140,6 +144,11 @@ def _trim(text: str, start: int, end: int) -> Span | None:
     opening = _OPENING.match(text, start, end)
     if opening:
         start = opening.end()
+    label = _LABEL.match(text, start, end)
+    if label and (
+        label["tags"].count("#") > 1 or label["word"].casefold()[:4] == label["next"].casefold()[:4]
+    ):
+        start = label.start("next")
     is_cut = bool(_ENTITY_TAIL.search(text, start, end))
     for _ in range(4):
         before = end

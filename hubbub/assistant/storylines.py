@@ -29,6 +29,8 @@ RELATED = 0.16
 _HALF_LIFE_US = 6 * US_PER_HOUR
 """For news; a question with a time window brings its own."""
 _MAX_ALTERNATES = 2
+_NUM_DETAILED = 2
+"""Stories that get details; the others stay one sentence, so that more of them fit."""
 _MAX_TOLD_PER_AUTHOR = 2
 _MIN_QUALITY_ALONE = 0.6
 """Quality that a statement needs which nobody repeats."""
@@ -90,7 +92,7 @@ def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) 
             break
         place, conflict, contrary = _last_word(pool, place, agreeing)
         told += [place, *contrary]
-        details = _details(pool, scores, place, told, max_details)
+        details = _details(pool, scores, place, told, max_details if len(stories) < _NUM_DETAILED else 0)
         told += details
         stories.append(
             Story(
@@ -109,6 +111,11 @@ def _first_us(voices: Sequence[Voice]) -> int:
     return min(voice.posts[0].received_us for voice in voices)
 
 
+def _others(voices: Sequence[Voice], without: Sequence[Voice]) -> tuple[Voice, ...]:
+    known = {id(voice) for voice in without}
+    return tuple(voice for voice in voices if id(voice) not in known)
+
+
 def _last_word(
     pool: Pool, place: int, agreeing: Sequence[tuple[Voice, ...]]
 ) -> tuple[int, Conflict | None, list[int]]:
@@ -125,7 +132,7 @@ def _last_word(
             claim=pool.evidence[other],
             against=pool.evidence[place],
             reason="denial",
-            voices=agreeing[place],
+            voices=_others(agreeing[place], agreeing[other]) or (pool.evidence[place].voice,),
             is_overtaken=True,
         )
         return other, turned, [place]
@@ -161,7 +168,8 @@ def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness
     # What many speak of in other words: an echo of the story, not of the statement.
     echo = 1.0 + 0.1 * math.log2(1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum()))
     value: float = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)
-    value *= fits(question.intent, item.quote)
+    # a fuller wording of the same tells more
+    value *= fits(question.intent, item.quote) * (0.7 + 0.03 * min(len(item.terms), 12))
     return value * _freshness(question, max(voice.posts[-1].received_us for voice in voices))
 
 
