@@ -19,7 +19,7 @@ import msgspec
 from hubbub.posts import Cursor, Edit, Event, Post
 from hubbub.stream.archive.damage import raise_corruption
 from hubbub.stream.archive.disk import read_at, refusals, replace_durably, write_all
-from hubbub.stream.archive.erasure import Erasures, blank
+from hubbub.stream.archive.erasure import Erasures, blank, is_blank
 from hubbub.stream.archive.facts import Facts, collect_facts, has_work, read_facts, write_facts
 from hubbub.stream.archive.frame import Frame, decode_block, encode_frame
 from hubbub.stream.archive.reader import OpenSegment
@@ -181,9 +181,10 @@ class _Rewrite:
     def _erase(self, seq: int, event: Event) -> Event:
         if not isinstance(event, Post | Edit) or not self._erasures.takes(seq, event):
             return event
-        left = blank(event)
-        self._num_erased += left != event
-        return left
+        if is_blank(event):
+            return event
+        self._num_erased += 1
+        return blank(event)
 
     def _write_block(self, num_events: int) -> None:
         """Write the first events that wait; their cursors only with the last of them."""

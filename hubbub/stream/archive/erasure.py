@@ -94,6 +94,18 @@ def blank(event: Post | Edit) -> Post | Edit:
     return _blank_post(event)
 
 
+def is_blank(event: Post | Edit) -> bool:
+    """Whether there is nothing to erase; the same as `event == blank(event)`, several times faster."""
+    post = event.post if isinstance(event, Edit) else event
+    if post.text or post.links or post.hashtags or post.mentions or post.media or post.langs or post.is_bot:
+        return False
+    return not any(value is not None for value in (post.handle, post.name, post.url, *_references(post)))
+
+
+def _references(post: Post) -> tuple[PostId | None, ...]:
+    return post.reply_to, post.root, post.quote_of
+
+
 def _blank_post(post: Post) -> Post:
     return Post(
         id=post.id,

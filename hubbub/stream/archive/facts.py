@@ -14,7 +14,7 @@ import msgspec
 
 from hubbub.posts import AuthorId, Edit, Event, Post
 from hubbub.stream.archive.disk import refusals
-from hubbub.stream.archive.erasure import Erasures, blank, key_of
+from hubbub.stream.archive.erasure import Erasures, blank, is_blank, key_of
 from hubbub.stream.archive.segment import TEMPORARY
 
 SUFFIX = ".facts"
@@ -44,12 +44,12 @@ def collect_facts(events: Iterable[tuple[int, Event]]) -> Facts:
     authors: dict[AuthorId, int] = {}
     for seq, event in events:
         if isinstance(event, Post):
-            if event != blank(event):
+            if not is_blank(event):
                 posts.append(key_of(event.id))
                 authors.setdefault(event.author, seq)
         elif isinstance(event, Edit):
             facts.controls.append((seq, blank(event)))
-            if event != blank(event):
+            if not is_blank(event):
                 facts.whole_edits.append(seq)
                 authors.setdefault(event.post.author, seq)
         else:

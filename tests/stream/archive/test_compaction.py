@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hubbub.errors import Corruption
 from hubbub.posts import AccountEvent, ConsentEvent, Deletion, Edit, Post
 from hubbub.stream import open_archive
-from hubbub.stream.archive.erasure import Erasures, blank
-from tests.stream.invented import post, posts
+from hubbub.stream.archive.erasure import Erasures, blank, is_blank
+from tests.stream.invented import any_post, post, posts, texts
 
 
 def on_disk(path) -> bytes:
@@ -229,6 +229,12 @@ small_events = st.one_of(
         received_us=st.just(1),
     ),
 )
+
+
+@given(st.one_of(any_post, st.builds(Edit, post=any_post, replaces=texts)))
+def test_blank_is_what_blanking_does_not_change(event):
+    assert is_blank(event) == (event == blank(event))
+    assert is_blank(blank(event))
 
 
 @settings(max_examples=60, deadline=None)
