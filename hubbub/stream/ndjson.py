@@ -28,7 +28,7 @@ class NdjsonSource:
     """Reads one file (`-` is standard input; `.gz` and `.zst` are unpacked).
 
     The cursor is the number of bytes read, after unpacking, so that an interrupted reading goes on exactly
-    behind the last line that was kept. Standard input has no cursor: it cannot be read twice.
+    behind the last line that was kept. Standard input and other pipes have none: they cannot be read twice.
     """
 
     def __init__(
@@ -48,8 +48,9 @@ class NdjsonSource:
             InvalidInput: there is no such file or format.
         """
         open_decoder(format)
-        if path != "-" and not Path(path).is_file():
+        if path != "-" and (not Path(path).exists() or Path(path).is_dir()):
             raise InvalidInput(f"there is no file {path!r}; give a file of lines, or - for standard input")
+        self._is_pipe = path == "-" or not Path(path).is_file()
         if is_growing and path.endswith((".gz", ".zst")):
             raise InvalidInput(f"{path!r} is compressed and cannot be followed as it grows; unpack it")
         self.path = path
@@ -78,11 +79,11 @@ class NdjsonSource:
                 events = []
 
     def _cursor(self, offset: int) -> Cursor | None:
-        return None if self.path == "-" else str(offset)
+        return None if self._is_pipe else str(offset)
 
     def _skip(self, file: BinaryIO, after: Cursor | None) -> int:
         """Go behind the cursor; a file shorter than that was replaced, and is read from its beginning."""
-        if after is None or self.path == "-":
+        if after is None or self._is_pipe:
             return 0
         offset = int(after)
         if file.seekable() and not self.path.endswith((".gz", ".zst")):
@@ -128,7 +129,7 @@ class NdjsonSource:
     def _read(self, file: BinaryIO, stop: threading.Event) -> bytes:
         """Return what is there, waiting for more where more may come; empty at the end."""
         try:
-            if self.path == "-":
+            if self._is_pipe:
                 return _read_ready(file, stop)
             while not (data := file.read(_CHUNK_BYTES)):
                 if not self._is_growing or stop.wait(_POLL_S):
@@ -163,7 +164,8 @@ def open_lines(path: str) -> BinaryIO:
             return cast(BinaryIO, gzip.open(path, "rb"))
         if path.endswith(".zst"):
             return _open_zst(path)
-        return open(path, "rb")
+        file: BinaryIO = open(path, "rb", buffering=-1 if Path(path).is_file() else 0)
+        return file
     except OSError as error:
         raise StorageError(describe_refusal("read", Path(path), error)) from error
 

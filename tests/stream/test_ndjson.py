@@ -138,6 +138,19 @@ def test_standard_input_is_kept_as_soon_as_it_comes(tmp_path):
     assert process.returncode == 0
 
 
+def test_a_named_pipe_is_read_like_standard_input(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with open_archive(tmp_path / "archive") as archive:
+        writer = threading.Thread(target=path.write_bytes, args=(lines(1, 500),))
+        writer.start()
+        source = NdjsonSource(str(path))
+        follow(source, archive)
+        writer.join()
+        assert texts(archive) == wanted(500)
+        assert archive.cursor(source.name) is None
+
+
 def test_stopping_ends_the_waiting_for_a_silent_pipe(tmp_path):
     reading, writing = os.pipe()
     before = os.dup(0)
