@@ -69,20 +69,25 @@ class RemoteHouse:
         self._client.close()
 
     def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
-        """Stream the answer to a question until it is done."""
+        """Stream the answer to a question until it is done.
+
+        Raises:
+            HubbubError: the owner refused, failed, or left before the answer was done.
+        """
         params = {"q": question} if clock_us is None else {"q": question, "clock": str(clock_us)}
-        decoder = msgspec.json.Decoder(Found | Shown | Retraction | Done)
         try:
             with self._client.stream("GET", "/api/ask", params=params) as response:
                 self._check(response)
-                for line in response.iter_lines():
-                    if line.startswith("data:"):
-                        event = decoder.decode(line[5:])
-                        yield event
-                        if isinstance(event, Done):
-                            return
+                for name, data in _read_events(response.iter_lines()):
+                    if name == "error":
+                        raise self._refused(data.encode(), response.status_code)
+                    if name in _DECODERS:
+                        yield _DECODERS[name].decode(data)
+                    if name == "done":
+                        return
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
+        raise HubbubError(f"{self.url} left before the answer was done; ask again")
 
     def search(self, text: str, limit: int, is_newest_first: bool = False) -> list[Hit]:
         """Search with the query syntax that people type."""
@@ -102,17 +107,45 @@ class RemoteHouse:
         return msgspec.json.decode(response.content, type=dict[str, object])
 
     def _check(self, response: httpx2.Response) -> None:
-        if response.status_code < 400:
-            return
-        response.read()
+        if response.status_code >= 400:
+            raise self._refused(response.read(), response.status_code)
+
+    def _refused(self, body: bytes, status: int) -> HubbubError:
         try:
-            message = str(response.json()["error"]["message"])
-        except (ValueError, KeyError, TypeError):
-            message = f"HTTP {response.status_code}"
-        kind = InvalidInput if response.status_code in (400, 413, 422) else HubbubError
-        raise kind(f"{self.url} refused: {message}")
+            error = msgspec.json.decode(body, type=_Refusal).error
+        except msgspec.DecodeError:
+            error = _Error(message=f"HTTP {status}")
+        kind = InvalidInput if error.type == "invalid_request_error" else HubbubError
+        return kind(f"{self.url} refused: {error.message}")
 
     def _unreachable(self, error: Exception) -> HubbubError:
         return HubbubError(
             f"no answer from {self.url} ({type(error).__name__}); is `hubbub serve` still running?"
         )
+
+
+class _Error(msgspec.Struct, frozen=True, kw_only=True):
+    message: str
+    type: str | None = None
+
+
+class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    error: _Error
+
+
+_DECODERS: dict[str, msgspec.json.Decoder[AnswerEvent]] = {
+    "found": msgspec.json.Decoder(Found),
+    "sentence": msgspec.json.Decoder(Shown),
+    "retraction": msgspec.json.Decoder(Retraction),
+    "done": msgspec.json.Decoder(Done),
+}
+
+
+def _read_events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """Read names and data of server-sent events; our server writes each on one line."""
+    name = ""
+    for line in lines:
+        if line.startswith("event: "):
+            name = line[7:]
+        elif line.startswith("data: "):
+            yield name, line[6:]
