@@ -14,8 +14,10 @@ from hubbub.index.query import Query
 from hubbub.index.tokenize import MAX_QUERY_TEXT, query_terms
 from hubbub.units import US_PER_HOUR
 
-DEPTH = 60
-"""Candidates of each leg."""
+DEPTH = 100
+"""Candidates of each leg (decision 030)."""
+_MIN_LETTERS = 20
+"""Shorter queries are too often taken for the wrong language; they reach all languages anyway."""
 RECENT_US = 6 * US_PER_HOUR
 """Matches received within this long before now are candidates whatever older posts score."""
 
@@ -27,7 +29,7 @@ def aim(plan: Plan, query: Query, embed: Callable[[Sequence[str]], Vectors], now
         return msgspec.structs.replace(plan, depth=depth)
     text = " ".join((query.text[:MAX_QUERY_TEXT], *query.phrases))[:MAX_QUERY_TEXT]
     weights: dict[int, float] = {}
-    for term, weight in query_terms(text, query.langs or (text_language(text),)).items():
+    for term, weight in query_terms(text, query.langs or _guessed(text)).items():
         weights[cached_id(term)] = max(weight, weights.get(cached_id(term), 0.0))
     row = embed([text])[0]
     return msgspec.structs.replace(
@@ -38,3 +40,7 @@ def aim(plan: Plan, query: Query, embed: Callable[[Sequence[str]], Vectors], now
         recent_us=now_us - RECENT_US,
         depth=depth,
     )
+
+
+def _guessed(text: str) -> tuple[str, ...]:
+    return (text_language(text),) if sum(map(str.isalpha, text)) >= _MIN_LETTERS else ()

@@ -12,16 +12,17 @@ import numpy as np
 
 from hubbub.index.aiming import aim
 from hubbub.index.backend import Backend, Legs
-from hubbub.index.candidates import Candidates
 from hubbub.index.document import Key, author_token, decode_post, make_document, post_key
 from hubbub.index.embedding import Embedder, Vectors
+from hubbub.index.feedback import best, choose, is_widened, widen
 from hubbub.index.fold import Changes, Pending, fold
 from hubbub.index.language import post_language
 from hubbub.index.late_vectors import LateVectors
+from hubbub.index.lexical import embedded_text
 from hubbub.index.newest import newest_matches, relevant_recent
-from hubbub.index.ordering import order
-from hubbub.index.plan import plan_filters
+from hubbub.index.plan import Plan, plan_filters
 from hubbub.index.query import Hit, Query
+from hubbub.index.ranking import Ranking, contenders, fuse, order
 from hubbub.index.state import Burial, State
 from hubbub.posts import Event, Post, PostId, Visibility
 
@@ -35,6 +36,8 @@ FLUSH_S = 5.0
 """`fold` flushes by itself when the last flush is older; a flush stalls searches for some 50 ms."""
 
 _RETRY_S = 0.05
+_SPARE = 20
+"""Candidates read beyond the limit, since some may be hidden."""
 
 
 class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +76,7 @@ class Index:
         self._embedder = embedder
         self._indexed = tuple(visibilities)
         self._on_close = on_close
+        self.ranking = Ranking()
         self._lock = threading.RLock()
         self._applied = self._position = int(state.get("position") or 0)
         newest = state.get("newest_us")
@@ -132,9 +136,7 @@ class Index:
                 return self._newest_hits(relevant_recent(self._backend, plan, query.limit, now_us))[
                     : query.limit
                 ]
-            candidates = self._candidates(self._backend.search(plan))
-            ranked = order(query, candidates, now_us)[: query.limit]
-        return [Hit(post=candidates.posts[place], score=score) for place, score in ranked]
+            return self._ranked(query, self._fed_back(query, plan, self._backend.search(plan)), now_us)
 
     def fetch(self, ids: Iterable[PostId], for_prompt: bool = False) -> dict[PostId, Post]:
         """Return those posts that live and may be shown (and put in a prompt, if asked)."""
@@ -216,11 +218,11 @@ class Index:
         is_instant = self._embedder.is_instant
         vectors: Sequence[list[float] | None] = [None] * len(new)
         if is_instant and self._embedder.dim:
-            rows = self.embed([item.post.text for _, item in new])
+            rows = self.embed([embedded_text(item.post) for _, item in new])
             vectors = [row if any(row) else None for row in rows.tolist()]
         documents = []
-        for (_, item), vector in zip(new, vectors, strict=True):
-            document = make_document(item.seq, item.post, post_language(item.post), vector)
+        for (key, item), vector in zip(new, vectors, strict=True):
+            document = make_document(key, item.seq, item.post, post_language(item.post), vector)
             if held := self._state.restricted.get(item.post.author):
                 document.is_hidden, document.is_unpromptable = held.is_hidden, held.is_unpromptable
             documents.append(document)
@@ -241,18 +243,20 @@ class Index:
             self._backend.delete([key for key, seq in owned.items() if seq < known.erased_before])
             self._backend.flag(token, known.is_hidden, known.is_unpromptable)
 
-    def _candidates(self, legs: Legs) -> Candidates:
-        lexical = legs.recent | legs.lexical
-        keys = list(lexical | legs.dense)
-        found = self._read(keys)
-        keys = [key for key in keys if key in found]
-        return Candidates(
-            keys,
-            [found[key] for key in keys],
-            np.array([lexical.get(key, 0.0) for key in keys]),
-            np.array([legs.dense.get(key, 0.0) for key in keys]),
-            self._backend.vectors,
-        )
+    def _fed_back(self, query: Query, plan: Plan, legs: Legs) -> Legs:
+        if not is_widened(query, legs, self.ranking):
+            return legs
+        weights = best(fuse(legs, self.ranking), self.ranking)
+        chosen = choose(weights, self._read(list(weights)), self.ranking)
+        vectors = self._backend.vectors(list(chosen)) if self._embedder.dim else {}
+        return self._backend.search(widen(plan, chosen, weights, vectors, self.ranking))
+
+    def _ranked(self, query: Query, legs: Legs, now_us: int) -> list[Hit]:
+        recency = self.ranking.recency if query.recency is None else query.recency
+        scores = fuse(legs, self.ranking)
+        found = self._read(contenders(scores, query.limit + _SPARE, recency))
+        ranked = order(found, scores, now_us, recency, self.ranking.half_life_us)
+        return [Hit(post=found[key], score=score) for key, score in ranked[: query.limit]]
 
     def _hits(self, matches: Sequence[tuple[Key, float]]) -> list[Hit]:
         found = self._read([key for key, _ in matches])

@@ -9,6 +9,7 @@ import numpy as np
 from hubbub.index.backend import Backend
 from hubbub.index.document import decode_post
 from hubbub.index.embedding import Embedder
+from hubbub.index.lexical import embedded_text
 from hubbub.index.state import State
 
 _BATCH = 32
@@ -46,7 +47,7 @@ class LateVectors:
             posts = self._backend.fetch(keys)
         if not keys:
             return False
-        texts = {key: decode_post(text).text for key, text in posts.items()}
+        texts = {key: embedded_text(decode_post(text)) for key, text in posts.items()}
         rows = np.asarray(self._embedder.embed(list(texts.values())), np.float32)
         vectors = {
             key: row.tolist()

@@ -36,6 +36,12 @@ def post_terms(post: Post, lang: str | None) -> list[str]:
     return found
 
 
+def embedded_text(post: Post) -> str:
+    """Return what the vector of a post stands for: who says what, and what its pictures show."""
+    said = f"{post.name[:100]}: {post.text}" if post.name else post.text
+    return "\n".join((said[:MAX_TEXT], *post.media)) if post.media else said
+
+
 @lru_cache(maxsize=65_536)
 def author_terms(handle: str | None, name: str | None) -> tuple[str, ...]:
     """Return the terms of an author's names, each once; names have no language, so English rules apply."""
