@@ -13,7 +13,7 @@ from hubbub.cli.options import json_option
 from hubbub.cli.output import print_note
 from hubbub.cli.serve import serve_house
 from hubbub.config import read_config
-from hubbub.sample import SAMPLE_QUESTIONS, sample_path
+from hubbub.sample import EXAMPLE_QUESTIONS, SAMPLE_QUESTIONS, sample_path
 from hubbub.server.house import House
 from hubbub.stream import ReplayClock, ReplaySource
 from hubbub.stream import follow as follow_source
@@ -61,7 +61,8 @@ def _serve_live(house: House, clock: ReplayClock) -> None:
     _play_until(house, live_from_us)
     clock.start(live_from_us)
     house.follow(ReplaySource(str(sample_path()), clock=clock))
-    serve_house(house, house.config)
+    examples = [(question.text, question.lang) for question in EXAMPLE_QUESTIONS]
+    serve_house(house, house.config, examples=examples)
 
 
 def _play_until(house: House, until_us: int) -> None:

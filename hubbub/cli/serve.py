@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,12 @@ def serve(sources: tuple[str, ...], public: bool, **flags: Any) -> None:
         serve_house(house, config, is_public=public)
 
 
-def serve_house(house: House, config: Config, *, is_public: bool = False) -> None:
+def serve_house(
+    house: House, config: Config, *, is_public: bool = False, examples: Sequence[tuple[str, str]] = ()
+) -> None:
     """Answer HTTP over an open house until interrupted, and say on stderr where."""
     from hubbub.server.app import create_app
+    from hubbub.server.guard import LOCAL_HOSTS
     from hubbub.server.remote import remove_address, write_address
     from hubbub.server.run import serve as run_server
 
@@ -57,6 +61,7 @@ def serve_house(house: House, config: Config, *, is_public: bool = False) -> Non
         print_note(f"hubbub is at {url}  (Ctrl-C ends it)")
 
     try:
-        run_server(create_app(house), config.host, config.port, on_ready, is_public=is_public)
+        app = create_app(house, hosts=None if is_public else LOCAL_HOSTS, examples=examples)
+        run_server(app, config.host, config.port, on_ready, is_public=is_public)
     finally:
         remove_address(directory)
