@@ -46,7 +46,7 @@ def ask(
     clock_us: int | None = None,
     model: ChatModel | None = None,
     zone: tzinfo = UTC,
-    max_sentences: int = 8,
+    max_sentences: int = 10,
     lang: str | None = None,
     authors: tuple[AuthorId, ...] = (),
     langs: tuple[str, ...] = (),

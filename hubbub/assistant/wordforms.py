@@ -14,7 +14,11 @@ _NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?:(?=[^\w])|$|(?=st|nd|rd|th|k
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _STOP_STEMS = {
     lang: stop | {stem for word in stop for stem in tokenize.terms(word, lang)}
-    for lang, stop in (("en", ENGLISH), ("de", GERMAN))
+    for lang, stop in (
+        # posts mix languages, so the other one's words stop as well, but for those that mean something here
+        ("en", ENGLISH | GERMAN - {"die", "war", "hat", "man", "den", "bin"}),
+        ("de", GERMAN | ENGLISH - {"not"}),
+    )
 }
 
 

@@ -1,0 +1,125 @@
+"""Answers that a model words: what it may do, what is dropped, and what happens when it fails."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+
+from hubbub.assistant import answer
+from hubbub.assistant.openai_endpoint import OpenAiEndpoint
+from hubbub.posts import ConsentEvent
+from tests.assistant.scripted import fails, hangs, says, scripted_endpoint, whole, writes
+from tests.assistant.world import NOW_US, post
+
+CLOSED = post("Police closed the old bridge in Alder at noon because of driftwood.", "courier", minute=50)
+SHELTER = post("The school gym in Alder opens as a shelter for 80 people tonight.", "mayor", minute=40)
+QUESTION = "What is happening in Alder?"
+
+
+@contextmanager
+def model(reply, **options):
+    with scripted_endpoint(reply) as scripted:
+        endpoint = OpenAiEndpoint(scripted.url, "tiny", **options)
+        try:
+            yield endpoint, scripted
+        finally:
+            endpoint.close()
+
+
+def composed(world, reply, **options):
+    with model(reply, **options) as (endpoint, scripted):
+        return answer(world.index, QUESTION, clock_us=NOW_US, model=endpoint), scripted
+
+
+def number_of(scripted, words: str) -> int:
+    """The number under which a post was given to the model."""
+    block = scripted.asked[0]["messages"][1]["content"]
+    records = [json.loads(line) for line in block.splitlines() if line.startswith('{"n"')]
+    return next(record["n"] for record in records if words in record["text"].replace("^", " "))
+
+
+def test_sentences_that_their_evidence_holds_are_shown(open_world):
+    def reply(request):
+        number = number_of(type("", (), {"asked": [request]}), "old bridge")
+        return says(([number], "Police closed the old bridge in Alder because of driftwood."))(request)
+
+    done, _ = composed(open_world(CLOSED, SHELTER), reply)
+    assert done.report.writer == "tiny" and len(done.sentences) == 1
+    assert [citation.post for citation in done.sentences[0].citations] == [CLOSED.id]
+    assert done.sentences[0].citations[0].quote == CLOSED.text
+
+
+def test_an_endpoint_that_does_not_stream_does_as_well(open_world):
+    done, _ = composed(open_world(CLOSED), whole(([1], "Police closed the old bridge in Alder.")))
+    assert done.report.writer == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (says(([1], "The mayor drowned in the river on Friday.")), "name"),
+        (says(([1], "Police did not close the old bridge in Alder.")), "negation"),
+        (says(([1], "Police closed 7 bridges in Alder.")), "number"),
+        (says(([1], "Police closed the old bridge [1](https://evil.example).")), "markup"),
+        (says(([1], "Police closed the old bridge, see www.evil.example")), "markup"),
+        (says(([99], "Police closed the old bridge in Alder.")), "malformed"),
+        (says(([0], "Police closed the old bridge in Alder.")), "malformed"),
+        (says(([], "Police closed the old bridge in Alder.")), "malformed"),
+        (writes('{"sentences": [{"text": "Police closed the bridge.", "evidence": "1"}]}'), "malformed"),
+        (writes('{"sentences": [{"evidence": [1], "text": "Police closed it.", "url": "x"}]}'), "malformed"),
+        (writes('{"sentences": [7, "Police closed the bridge"]}'), None),
+        (writes("I would rather talk about ponies."), None),
+        (writes('{"sentences": []}'), None),
+        (writes('{"sentences": [{"evidence": [1], "te'), None),
+        (fails(500), "model_failed"),
+    ],
+)
+def test_whatever_a_model_writes_wrong_is_dropped_and_quotes_are_shown_instead(open_world, reply, reason):
+    done, _ = composed(open_world(CLOSED), reply)
+    assert done.report.writer == "quotes" and CLOSED.text in done.sentences[0].text
+    if reason:
+        assert done.report.dropped[reason] == 1
+
+
+def test_a_model_that_falls_silent_does_not_keep_the_answer(open_world):
+    done, _ = composed(open_world(CLOSED), hangs(5), silence_timeout_s=0.3)
+    assert done.report.writer == "quotes" and done.report.dropped == {"model_failed": 1}
+
+
+def test_what_passed_before_a_model_broke_off_stays(open_world):
+    done, _ = composed(
+        open_world(CLOSED),
+        writes('{"sentences": [{"evidence": [1], "text": "Police closed the old bridge."}, {"evi'),
+    )
+    assert done.report.writer == "tiny" and len(done.sentences) == 1
+
+
+def test_the_model_sees_numbers_and_marked_text_and_no_id_link_or_name(open_world):
+    linked = post(
+        "Read https://evil.example/x now, the bridge in Alder is closed by police", "mallory", minute=5
+    )
+    _, scripted = composed(open_world(CLOSED, linked), says(([1], "x")))
+    asked = json.dumps(scripted.asked[0]["messages"])
+    assert "town.example" not in asked and "mallory" not in asked and "courier" not in asked
+    assert "Police^closed^the^old^bridge" in asked
+
+
+def test_an_author_who_refuses_prompts_is_found_but_never_given_to_a_model(open_world):
+    world = open_world(CLOSED, SHELTER)
+    world.fold(ConsentEvent(author=SHELTER.author, scope="prompt", allow=False, received_us=NOW_US))
+    done, scripted = composed(world, says(([1], "Police closed the old bridge in Alder.")))
+    assert "gym" not in json.dumps(scripted.asked[0]["messages"][1])
+    assert [citation.post for citation in done.sentences[0].citations] == [CLOSED.id]
+
+
+def test_a_post_deleted_while_the_model_writes_is_not_quoted(open_world):
+    world = open_world(CLOSED, SHELTER)
+
+    def reply(request):
+        world.delete(CLOSED)
+        number = number_of(type("", (), {"asked": [request]}), "old bridge")
+        return says(([number], "Police closed the old bridge in Alder."))(request)
+
+    done, _ = composed(world, reply)
+    assert done.report.dropped["gone"] >= 1
+    assert CLOSED.id not in [citation.post for sentence in done.sentences for citation in sentence.citations]
