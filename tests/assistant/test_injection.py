@@ -62,7 +62,7 @@ LIVE = re.compile(
 
 
 def assert_inert(done):
-    """Nothing that is shown can act: links are the platform's, and no text carries codes or breaks its line."""
+    """Nothing that is shown can act: links are the platform's, no text carries codes or breaks its line."""
     shown = render(done)
     assert not LIVE.search(shown)
     for sentence in done.sentences:
