@@ -117,9 +117,9 @@ def test_feedback_finds_what_the_query_does_not_say(tmp_path: object) -> None:
     texts = [
         "Marrowick bridge closed, detour over Quayside",
         "bridge in Marrowick closed: take the Quayside detour",
-        "Marrowick bridge still closed this evening",
+        "Marrowick bridge still closed, says the council",
         "traffic crawls along the Quayside detour",
-        "lovely evening for a picnic",
+        "lovely day for a picnic",
         "my cat has opinions about breakfast",
     ]
     index = open_index(f"sqlite:{tmp_path}", "none")
