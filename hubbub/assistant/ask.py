@@ -37,6 +37,8 @@ from hubbub.units import now_us
 
 MAX_SHOWN_POSTS = 20
 """Found posts that are handed out before the first sentence."""
+_MAX_CHECKS = 10
+"""Rounds of the last check: each shows a retraction, during which more may die."""
 
 
 def ask(
@@ -89,6 +91,7 @@ class _Run:
         self.writer = "quotes"
         self.max_sentences = max_sentences
         self.shown: list[Sentence] = []
+        self.next_id = 0
         self.dropped: Counter[str] = Counter()
         self.started_s = time.perf_counter()
         self.first_evidence_ms: float | None = None
@@ -156,6 +159,7 @@ class _Run:
             if sentence:
                 self.first_sentence_ms = self.first_sentence_ms or self._elapsed_ms()
                 self.shown.append(sentence)
+                self.next_id += 1
                 yield Shown(sentence=sentence)
             elif draft.kind in {"lead", "story"} and draft.story is not None:
                 dead.add(draft.story)
@@ -173,14 +177,17 @@ class _Run:
         return None
 
     def _retract(self) -> Iterator[Retraction]:
-        """Check everything that was shown once more, all at once."""
-        cited = {citation.post for sentence in self.shown for citation in sentence.citations}
+        """Check everything that was shown once more, and again while that finds something."""
         for_prompt = self.writer != "quotes"
-        due = broken(self.shown, self.index.fetch(cited, for_prompt=for_prompt)) if cited else []
-        gone = {retraction.sentence for retraction in due}
-        self.shown = [sentence for sentence in self.shown if sentence.id not in gone]
-        self.dropped["retracted"] += len(due)
-        yield from due
+        for _ in range(_MAX_CHECKS):
+            cited = {citation.post for sentence in self.shown for citation in sentence.citations}
+            due = broken(self.shown, self.index.fetch(cited, for_prompt=for_prompt)) if cited else []
+            if not due:
+                return
+            gone = {retraction.sentence for retraction in due}
+            self.shown = [sentence for sentence in self.shown if sentence.id not in gone]
+            self.dropped["retracted"] += len(due)
+            yield from due
 
     def _answer(self, findings: Findings) -> Answer:
         report = Report(
