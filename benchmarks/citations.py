@@ -232,7 +232,7 @@ def follow(meddler: Meddler, truth: Truth, question: str, clock_us: int, tally: 
 
 
 def finish(answer: Answer, shown: Mapping[int, Sentence], truth: Truth, tally: Tally) -> None:
-    """Compare the finished answer with what was shown and not taken back, and with the truth at this moment."""
+    """Compare the finished answer with what was shown and not taken back, and with the truth now."""
     tally.answers += 1
     for reason, count in answer.report.dropped.items():
         tally.dropped[reason] = tally.dropped.get(reason, 0) + count
