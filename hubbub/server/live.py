@@ -15,6 +15,8 @@ from hubbub.server.streams import Emit
 from hubbub.server.wire import KEEP_ALIVE, encode_event
 
 STATUS_S = 1.0
+MAX_CHARS = 2_000
+"""Of a post's text in the stream: a ten-million-character post must not go to every reader."""
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True, tag="left_out"):
@@ -98,7 +100,7 @@ class Live:
 
     def _encode_posts(self, living: list[Post], num_unseen: int) -> bytes:
         shown = living[-self._desk.limits.posts_per_tick :]
-        frames = [encode_event("post", post) for post in shown]
+        frames = [encode_event("post", _shorten(post)) for post in shown]
         # Posts that were looked at and may not be shown are not "left out".
         num_left_out = num_unseen + len(living) - len(shown)
         if num_left_out:
@@ -121,6 +123,11 @@ async def live(request: Request) -> Response:
     channel = request.app.state.live
     assert isinstance(channel, Live)
     return desk.streams.response(channel.read)
+
+
+def _shorten(post: Post) -> Post:
+    """Keep what a list can show; who opens the post fetches it whole."""
+    return post if len(post.text) <= MAX_CHARS else msgspec.structs.replace(post, text=post.text[:MAX_CHARS])
 
 
 def _encode_change(change: Change) -> bytes:

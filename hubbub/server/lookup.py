@@ -33,7 +33,7 @@ async def post(request: Request) -> Response:
 
 
 async def posts(request: Request) -> Response:
-    """Give those of the posts `id` (repeated) that may be shown now; a page that was away looks again."""
+    """Give those of the posts `id` (repeated) that may be shown now, and name those known to be deleted."""
     desk = desk_of(request)
     ids = request.query_params.getlist("id")
     if len(ids) > desk.limits.max_ids:
@@ -41,7 +41,8 @@ async def posts(request: Request) -> Response:
             400, f"{len(ids)} ids; at most {desk.limits.max_ids} are taken", code="too_many", param="id"
         )
     living = await desk.look_up(desk.house.index.fetch, ids)
-    return json_response({"posts": [living[post] for post in dict.fromkeys(ids) if post in living]})
+    posts = [living[post] for post in dict.fromkeys(ids) if post in living]
+    return json_response({"posts": posts, "deleted": [post for post in ids if desk.feed.is_gone(post)]})
 
 
 async def search(request: Request) -> Response:

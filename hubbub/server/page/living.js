@@ -30,7 +30,8 @@ export async function recheck(ids = [...shown.keys()]) {
   const wanted = ids.filter((id) => shown.has(id));
   for (let at = 0; at < wanted.length; at += MAX_IDS) {
     const part = wanted.slice(at, at + MAX_IDS);
-    const { posts } = await getJson("/api/posts", part.map((id) => ["id", id]));
+    const { posts, deleted } = await getJson("/api/posts", part.map((id) => ["id", id]));
+    for (const id of deleted) gone.add(id);
     const living = new Map(posts.map((post) => [post.id, post]));
     for (const id of part) tell(id, living.get(id) ?? null, gone.has(id) ? "deleted" : "hidden");
   }
