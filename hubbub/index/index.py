@@ -24,6 +24,7 @@ from hubbub.index.plan import Plan, plan_filters
 from hubbub.index.query import Hit, Query
 from hubbub.index.ranking import Ranking, contenders, fuse, order
 from hubbub.index.state import Burial, State
+from hubbub.index.term_counts import TermCounts
 from hubbub.posts import Event, Post, PostId, Visibility
 
 PUBLIC: tuple[Visibility, ...] = ("public",)
@@ -77,6 +78,7 @@ class Index:
         self._indexed = tuple(visibilities)
         self._on_close = on_close
         self.ranking = Ranking()
+        self._counts = TermCounts(state.kept("term_counts"))
         self._lock = threading.RLock()
         self._applied = self._position = int(state.get("position") or 0)
         newest = state.get("newest_us")
@@ -116,6 +118,8 @@ class Index:
             notes = {"position": str(self._applied)}
             if self._newest_us is not None:
                 notes["newest_us"] = str(self._newest_us)
+            if self._counts.is_due:
+                self._state.keep("term_counts", self._counts.dump())
             self._state.set(**notes)
             self._state.sync()
             self._position = self._applied
@@ -132,11 +136,12 @@ class Index:
         with self._lock:
             if not plan.term_ids and plan.vector is None:
                 return self._hits(newest_matches(self._backend, plan, query.limit))
+            weighed = self._counts.weigh(plan)
             if query.sort == "time":
-                return self._newest_hits(relevant_recent(self._backend, plan, query.limit, now_us))[
+                return self._newest_hits(relevant_recent(self._backend, weighed, query.limit, now_us))[
                     : query.limit
                 ]
-            return self._ranked(query, self._fed_back(query, plan, self._backend.search(plan)), now_us)
+            return self._ranked(query, self._fed_back(query, plan, self._backend.search(weighed)), now_us)
 
     def fetch(self, ids: Iterable[PostId], for_prompt: bool = False) -> dict[PostId, Post]:
         """Return those posts that live and may be shown (and put in a prompt, if asked)."""
@@ -229,6 +234,7 @@ class Index:
         if not is_instant:
             self._state.owe_vectors(document.key for document in documents)
         self._backend.put(documents)
+        self._counts.add([document.term_ids for document in documents])
         newest = max(document.received_us for document in documents)
         self._newest_us = newest if self._newest_us is None else max(self._newest_us, newest)
 
@@ -249,7 +255,8 @@ class Index:
         weights = best(fuse(legs, self.ranking), self.ranking)
         chosen = choose(weights, self._read(list(weights)), self.ranking)
         vectors = self._backend.vectors(list(chosen)) if self._embedder.dim else {}
-        return self._backend.search(widen(plan, chosen, weights, vectors, self.ranking))
+        wide = widen(plan, chosen, weights, vectors, self.ranking)
+        return self._backend.search(self._counts.weigh(wide))
 
     def _ranked(self, query: Query, legs: Legs, now_us: int) -> list[Hit]:
         recency = self.ranking.recency if query.recency is None else query.recency

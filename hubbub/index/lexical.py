@@ -1,4 +1,4 @@
-"""What lexical search sees of a post, and how much each term weighs; idf is the backend's business."""
+"""What lexical search sees of a post, and how much each term weighs; `term_counts.py` adds idf."""
 
 from __future__ import annotations
 

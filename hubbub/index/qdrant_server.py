@@ -145,7 +145,7 @@ class ServerBackend:
         self._client.create_collection(
             self._name,
             vectors_config={"meaning": meaning} if dim else {},
-            sparse_vectors_config={"terms": m.SparseVectorParams(modifier=m.Modifier.IDF)},
+            sparse_vectors_config={"terms": m.SparseVectorParams()},
             quantization_config=m.ScalarQuantization(
                 scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8)
             ),

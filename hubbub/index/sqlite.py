@@ -1,6 +1,6 @@
 """The reference backend: stdlib SQLite and an exact numpy scan; clear and right, good to about 200,000 posts.
 
-Scores are the engine's: sparse BM25 weights times ln(1 + (N - n + .5) / (n + .5)), and cosine.
+Scores are the engine's: the product of a post's term weights and the plan's, and cosine.
 """
 
 from __future__ import annotations
@@ -144,12 +144,7 @@ class SqliteBackend:
         self._db.close()
 
     def _lexical(self, plan: Plan, where: str, values: Sequence[object]) -> dict[Key, float]:
-        total = int(self._all("SELECT count(*) FROM docs")[0][0])
-        weights = []
-        for term, weight in zip(plan.term_ids, plan.term_weights, strict=True):
-            n = int(self._all("SELECT count(*) FROM postings WHERE term = ?", (term,))[0][0])
-            if n:
-                weights.append((term, weight * float(np.log(1 + (total - n + 0.5) / (n + 0.5)))))
+        weights = list(zip(plan.term_ids, plan.term_weights, strict=True))
         if not weights:
             return {}
         asked = ",".join("(?, ?)" for _ in weights)

@@ -22,6 +22,7 @@ FORMAT = 1
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS burials (
     key BLOB PRIMARY KEY, seq INTEGER NOT NULL, kind TEXT NOT NULL, successor BLOB
 ) WITHOUT ROWID;
@@ -83,6 +84,15 @@ class State:
     def set(self, **notes: str) -> None:
         """Write notes by name."""
         self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(notes.items()))])
+
+    def kept(self, name: str) -> bytes | None:
+        """Return bytes that were kept by name."""
+        rows = self._all("SELECT value FROM kept WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    def keep(self, name: str, value: bytes) -> None:
+        """Keep bytes by name."""
+        self._write([("INSERT OR REPLACE INTO kept VALUES (?, ?)", [(name, value)])])
 
     def buried(self, keys: Sequence[Key]) -> dict[Key, Burial]:
         """Return the burials among `keys`."""

@@ -18,7 +18,7 @@ def hot_config(dim: int) -> q.EdgeConfig:
     """Describe a slice that takes writes: plain scan, no log of its own (decision 020)."""
     return q.EdgeConfig(
         vectors={"meaning": _vector(dim)} if dim else None,
-        sparse_vectors={"terms": q.EdgeSparseVectorParams(modifier=q.Modifier.Idf)},
+        sparse_vectors={"terms": q.EdgeSparseVectorParams()},
         payload_memory=q.Memory.Cached,
         wal_enabled=False,
     )
@@ -31,7 +31,7 @@ def sealed_config(dim: int) -> q.EdgeConfig:
     """
     graph = q.HnswIndexConfig(_GRAPH_M, _GRAPH_EF_CONSTRUCT, _SCAN_KB, max_indexing_threads=1)
     small = q.ScalarQuantizationConfig(q.ScalarType.Int8, quantile=0.99, memory=q.Memory.Cached)
-    terms = q.EdgeSparseVectorParams(modifier=q.Modifier.Idf, memory=q.Memory.Cold)
+    terms = q.EdgeSparseVectorParams(memory=q.Memory.Cold)
     return q.EdgeConfig(
         vectors={"meaning": _vector(dim, graph, small)} if dim else None,
         sparse_vectors={"terms": terms},
