@@ -334,6 +334,8 @@ def test_it_fits_desk_and_pocket_by_day_and_night(
     assert chromium.one("#tab-live").is_displayed() == (width < 900)
     assert _worst_contrast(chromium) >= 4.5
     if width < 900:
+        place = "return document.querySelector(arguments[0]).getBoundingClientRect().top"
+        assert -1 <= chromium.run(place, ".sentence:has(.cite)") < chromium.run(place, "#panel")
         chromium.run("document.querySelector('.close').click()")
         chromium.one("#tab-live").click()
         assert chromium.one("#stream").is_displayed() and not chromium.one("#question").is_displayed()

@@ -12,29 +12,31 @@ const narrow = window.matchMedia("(max-width: 899px)");
 let opener = null;
 
 export function closePanel() {
+  const from = opener;
+  opener = null;
+  for (const pressed of document.querySelectorAll("[aria-expanded=true]")) pressed.setAttribute("aria-expanded", "false");
   const panel = find("panel");
   if (panel.hidden) return;
   panel.hidden = true;
   panel.replaceChildren();
   document.body.classList.remove("has-panel");
-  for (const pressed of document.querySelectorAll("[aria-expanded=true]")) pressed.setAttribute("aria-expanded", "false");
-  if (opener?.isConnected) opener.focus();
-  opener = null;
+  if (from?.isConnected) from.focus();
 }
 
 // Opens a post; `spans` are the quoted [start, end) in code points, `number` that of its citation.
 export async function openPanel(button, id, spans = [], number = null) {
   closePanel();
   opener = button;
-  if (narrow.matches) button.closest(".sentence")?.scrollIntoView({ block: "start" }); // the sheet covers the lower part
   button.setAttribute("aria-expanded", "true");
   let post = null;
   try {
     ({ post } = await getJson("/api/post", { id }));
   } catch (failure) {
+    if (opener !== button) return; // another was opened meanwhile
     if (![404, 410].includes(failure.status)) return announce(say("ask_failed", { why: failure.message }));
     return show([make("p", { class: "why" }, whyGone(failure.status === 410 ? "deleted" : "hidden"))], number);
   }
+  if (opener !== button) return;
   const article = make("article", { class: "post whole" });
   fill(article, post, spans);
   show([article], number);
@@ -54,7 +56,8 @@ function show(children, number) {
   panel.replaceChildren(make("div", { class: "panel-top" }, head, close), ...children);
   panel.hidden = false;
   document.body.classList.add("has-panel");
-  head.focus({ preventScroll: false });
+  head.focus({ preventScroll: true });
+  if (narrow.matches) opener.closest(".sentence")?.scrollIntoView({ block: "start" }); // the sheet covers the lower part
 }
 
 function fill(article, post, spans, isEdited = false) {
