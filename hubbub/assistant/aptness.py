@@ -34,8 +34,7 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
     "why": re.compile(
-        r"\b(?:because|due to|after|since|caused|cause|reason|over|owing to|weil|wegen|da|nach|grund"
-        r"|aufgrund|ursache|deshalb)\b",
+        r"\b(?:because|due to|caused|cause|reasons?|owing to|weil|wegen|grund|aufgrund|ursache|deshalb)\b",
         re.IGNORECASE,
     ),
     # a name: capitalised words in a row, or an account
@@ -43,7 +42,12 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
 }
 
 
+def holds(intent: Intent, quote: str) -> bool:
+    """Tell whether a quote holds the kind of thing that is asked for; true where that is nothing special."""
+    kind = _KINDS.get(intent)
+    return kind is None or kind.search(quote) is not None
+
+
 def fits(intent: Intent, quote: str) -> float:
     """Return how much more a quote is worth for holding what is asked for; 1 where nothing special is."""
-    kind = _KINDS.get(intent)
-    return _BOOST if kind and kind.search(quote) else 1.0
+    return _BOOST if intent in _KINDS and holds(intent, quote) else 1.0

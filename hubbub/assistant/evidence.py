@@ -36,8 +36,9 @@ _MAX_QUOTED_POSTS = 2
 
 _MIN_TORN_CHARS = 90
 """Feeds cut headlines at a hundred characters or later."""
-_FOREIGN = 0.6
-"""Worth of a quote in another language than the answer's: shown where there is no better."""
+_CLOSING_TAGS = re.compile(r"(?:\s*(?:#\w+|https?://\S+))+\s*$")
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+_TAG = re.compile(r"#(\w+)")
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +52,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     relevance: float
     """Share of the question's topic that the span (mostly) and its post name, 0 to 1."""
     terms: frozenset[str]
+    is_foreign: bool = False
+    """In another language than the answer's."""
     is_negative: bool = False
     """It says that something is not so."""
     is_denial: bool = False
@@ -109,6 +112,13 @@ def stems(post: Post, lang: str) -> frozenset[str]:
     return frozenset(found) | {fold(tag) for tag in post.hashtags}
 
 
+def _frame(post: Post, lang: str) -> frozenset[str]:
+    """Return what holds for every sentence of a post: the tags that close it, and who speaks."""
+    closing = _CLOSING_TAGS.search(post.text)
+    said = " ".join((closing[0] if closing else "", post.name or "", post.handle or ""))
+    return frozenset(content_words(said, lang)) | {fold(tag) for tag in _TAG.findall(said)}
+
+
 def _of_voice(question: Question, voice: Voice, torn: frozenset[str]) -> list[Evidence]:
     """Rate the spans of a voice: the oldest posts and the shortest, which add the least of their own."""
     posts = {post.text: post for post in reversed(voice.posts)}
@@ -116,16 +126,22 @@ def _of_voice(question: Question, voice: Voice, torn: frozenset[str]) -> list[Ev
     chosen = {post.id: post for post in (*shortest[: _MAX_QUOTED_POSTS - 1], voice.posts[0])}
     found: dict[str, Evidence] = {}
     for post in chosen.values():
-        whole = stems(post, question.lang)
+        whole, around = stems(post, question.lang), _frame(post, question.lang)
         for span in cut(post.text):
-            item = _rate(question, voice, post, span, whole, torn)
+            item = _rate(question, voice, post, span, whole, around, torn)
             if item and item.quality > found.get(item.quote, item).quality - 1e-9:
                 found[item.quote] = item
     return list(found.values())
 
 
 def _rate(
-    question: Question, voice: Voice, post: Post, span: Span, whole: frozenset[str], torn: frozenset[str]
+    question: Question,
+    voice: Voice,
+    post: Post,
+    span: Span,
+    whole: frozenset[str],
+    around: frozenset[str],
+    torn: frozenset[str],
 ) -> Evidence | None:
     value = quality(post.text, span, for_opinion=question.intent == "opinion")
     if value == 0.0:
@@ -133,12 +149,8 @@ def _rate(
     quote = post.text[span.start : span.end]
     if span.end == len(post.text) >= _MIN_TORN_CHARS and _is_torn(quote, torn):
         value *= 0.4
-    if post.langs and not any(lang.startswith(question.lang) for lang in post.langs):
-        value *= _FOREIGN
     terms = frozenset(content_words(quote, question.lang))
-    # what is told as news need not name its topic in every sentence, an answer to a question should
-    tight = 0.2 if question.intent in ("news", "opinion") else 0.75
-    relevance = tight * coverage(question, terms) + (1.0 - tight) * coverage(question, whole)
+    relevance = _relevance(question, terms, around, whole)
     return Evidence(
         post=post,
         voice=voice,
@@ -147,7 +159,30 @@ def _rate(
         quality=min(value, 1.0),
         relevance=relevance,
         terms=terms,
+        is_foreign=_is_foreign(post, quote, question.lang),
     )
+
+
+def _relevance(
+    question: Question, terms: frozenset[str], around: frozenset[str], whole: frozenset[str]
+) -> float:
+    """Weigh whether the topic is named by the span, by the tags and the author around it, or by the post.
+
+    What is told as news need not name its topic in every sentence, an answer to a question should; a topic
+    that was widened by tags is hardly ever named.
+    """
+    framed = coverage(question, terms | around)
+    direct = framed if question.related else coverage(question, terms)
+    if question.intent in ("news", "opinion"):
+        return 0.35 * direct + 0.3 * framed + 0.35 * coverage(question, whole)
+    return 0.65 * direct + 0.1 * framed + 0.25 * coverage(question, whole)
+
+
+def _is_foreign(post: Post, quote: str, lang: str) -> bool:
+    """Tell by the declared language, or by the script: both languages that we write use Latin letters."""
+    if post.langs:
+        return not any(declared.startswith(lang) for declared in post.langs)
+    return len(_LATIN.findall(quote)) < 0.5 * sum(map(str.isalpha, quote))
 
 
 def _with_polarity(item: Evidence) -> Evidence:

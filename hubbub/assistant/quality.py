@@ -11,6 +11,7 @@ MIN_WORDS = 4
 MIN_WORDS_UNSPACED = 8
 """Characters, where a script puts no blanks between words."""
 _MAX_CHARS = 320
+_MIN_FEED_CHARS = 90
 _BEST_WORDS = range(7, 34)
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
@@ -41,7 +42,7 @@ def quality(text: str, span: Span, *, for_opinion: bool = False) -> float:
         value *= 1.0 if any(tell.count(lowered) for tell in _PERSONAL) else 0.65
     elif tells.SPEAKING.count(lowered):
         value *= 1.15
-    value *= _form(sentence, words, span)
+    value *= _form(sentence, words, span, len(text))
     return min(value, 1.0)
 
 
@@ -74,11 +75,11 @@ def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
     return letters >= 0.55 * len(sentence)
 
 
-def _form(sentence: str, words: list[str], span: Span) -> float:
+def _form(sentence: str, words: list[str], span: Span, num_chars: int) -> float:
     """Length, shouting, tags in a row, a torn end, an opening that asks or points back."""
     value = 1.0
     if len(words) < _BEST_WORDS.start:
-        value *= 0.6 + 0.1 * max(len(words) - MIN_WORDS, 0)
+        value *= 0.6 + 0.13 * max(len(words) - MIN_WORDS, 0)
     elif len(words) >= _BEST_WORDS.stop:
         value *= 0.8
     if span.is_cut or _CUT.search(sentence) or tells.DANGLES.search(_LAST_TAGS.sub("", sentence)):
@@ -93,11 +94,18 @@ def _form(sentence: str, words: list[str], span: Span) -> float:
         (_is_unbalanced(sentence), 0.75),
         ("!!" in sentence or "??" in sentence, 0.7),
         (span.is_part, 0.9),
+        (_is_headline_with_teaser(sentence, span, num_chars), 0.6),
         (_QUOTES_OTHERS.search(sentence), 0.6),
         (sentence[:1].islower() and not sentence.islower(), 0.85),
     ):
         value *= cost if is_so else 1.0
     return value * 0.7 ** max(sentence.count("#") + sentence.count("@") - 2, 0)
+
+
+def _is_headline_with_teaser(sentence: str, span: Span, num_chars: int) -> bool:
+    """Tell whether a feed's headline drags its first words along: "storm hits coast: heavy rain and"."""
+    is_tail = span.end == num_chars >= _MIN_FEED_CHARS and sentence[-1:].isalnum()
+    return is_tail and not span.is_part and re.search(r"[^\s\d]:\s|\s-\s", sentence) is not None
 
 
 def _is_unbalanced(sentence: str) -> bool:

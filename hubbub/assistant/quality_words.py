@@ -88,10 +88,12 @@ OPENS_QUESTION = re.compile(
 )
 # What it speaks of stands in a sentence before it, which nobody will see.
 POINTS_BACK = re.compile(
-    r"^\W*(?:most are|they|he|she|it|this|that|these|those|both|all are|and|but|so|then|also|thus"
+    r"^\W*(?:most are|they|he|she|it|this|that|these|those|both|all are|and|but|so|then|also|instead"
+    r"|again|other|others|only|there|thus"
     r"|therefore|however|earlier|such"
     r"|sie|er|es|das|dies|diese|dieser|die meisten|und|aber|dann|dazu|damit|daher|deshalb|darum"
-    r"|alle sind|beide|auch|so)\s",
+    r"|alle sind|beide|auch|so|denn|dagegen|ebenfalls|zudem|doch|jedoch|allerdings|stattdessen|dabei"
+    r"|dort|hier|\d+\.)\s",
     re.IGNORECASE,
 )
 # Orders to an assistant are no statement about the world; were one quoted, it would still only be a quote.
@@ -116,7 +118,7 @@ DANGLES = re.compile(
     r"|over|after|before|about"
     r"|is|are|was|were|has|have|had|be|been|will|would|its|his|her|their|our|my|your|this|these|those"
     r"|it's|he|she|they|i|we|if"
-    r"|says|said|mr|u|w|s|t|ap|via|due|amid|against|between|during|while|because|not|no|said|until"
+    r"|some|says|said|mr|u|w|s|t|ap|via|due|amid|against|between|during|while|because|not|no|said|until"
     r"|der|die|das|den|dem|des|ein|eine|einen|einem|einer|und|oder|aber|in|im|an|am|auf|aus|bei|mit"
     r"|nach|von|vom|vor|zu|zum|zur"
     r"|f\u00fcr|ist|sind|war|hat|haben|wird|werden|dass|weil|wenn|als|\S*[-/&])$",

@@ -26,7 +26,8 @@ NEWS_WINDOWS_US = (US_PER_DAY, 7 * US_PER_DAY, None)
 """What is happening asks about the last day; if that is empty, about the last week, then any time."""
 _ENOUGH = 4
 _FEW = 60
-_MIN_TAG_AUTHORS = 2
+_MIN_TAG_AUTHORS = 3
+_TAG_SHARE = 0.25
 _MAX_TAGS = 2
 
 
@@ -69,7 +70,7 @@ def retrieve(index: Searchable, question: Question, filters: Filters) -> Finding
             break
     posts = [post for post, _ in scored]
     return Findings(
-        question=wider,
+        question=msgspec.structs.replace(wider, from_us=from_us),
         posts=tuple(posts),
         voices=tuple(collapse(posts, [score for _, score in scored])),
         from_us=from_us,
@@ -88,10 +89,9 @@ def _widened(question: Question, scored: Sequence[tuple[Post, float]]) -> Questi
     for post, _ in scored:
         for tag in post.hashtags:
             authors.setdefault(fold(tag), set()).add(post.author)
-    tags = sorted(
-        (tag for tag, who in authors.items() if len(who) >= _MIN_TAG_AUTHORS),
-        key=lambda tag: -len(authors[tag]),
-    )
+    needed = max(_MIN_TAG_AUTHORS, _TAG_SHARE * len({post.author for post, _ in scored}))
+    known = {tag for tag, who in authors.items() if len(who) >= needed and tag not in question.terms[0]}
+    tags = sorted(known, key=lambda tag: (-len(authors[tag]), tag))
     if not tags:
         return question
     forms = (*question.terms[0], *tags[:_MAX_TAGS])

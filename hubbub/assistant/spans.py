@@ -39,10 +39,13 @@ _STOP = re.compile(
 _JOINT = re.compile(
     "(?i:\\s+rt\\s*@\\w+\\s*:?\\s*)|(?<=[^\\s\\d]):\\s+|\\s+(?:[|\u2022\u00b7]|//|--?|\u2013|\u2014|>>?)\\s+"
 )
+# A dateline, a thread's number, a repost's mark, "copy and paste", a label, a bullet.
 _OPENING = re.compile(
-    '(?:\\s|copy\\s*(?:&|and)\\s*paste\\b|rt\\s*@[\\w.]+\\s*:?|rt\\b|["\u201c\u201d]?@[\\w.]+\\s*:'
-    "|(?:breaking(?:\\s+news)?|eilmeldung|eil|update|news|video|photo|just in|exclusive|live)\\s*[:!"
-    "|-]+|[-\u2013\u2014>*|\u2022:,.;!)\u2026]+)+",
+    "(?:\\s|[\\w .,/]{0,40}\\((?:reuters|ap|afp|dpa)\\)\\s*[-:\u2013\u2014]+"
+    "|\\(?\\d{1,2}(?:/(?:\\d{1,2}|x|n)?\\)?|\\))(?=\\s)"
+    '|copy\\s*(?:&|and)\\s*paste\\b|rt\\s*@[\\w.]+\\s*:?|rt\\b|["\u201c\u201d]?@[\\w.]+\\s*:'
+    "|(?:breaking(?:\\s+news)?|eilmeldung|eil|update|news|video|photo|just in|exclusive|live)\\s*[:!|-]+"
+    "|[-\u2013\u2014>*|\u2022:,.;!)\u2026]+)+",
     re.IGNORECASE,
 )
 _ENDING = re.compile(

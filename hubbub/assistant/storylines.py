@@ -14,9 +14,10 @@ import numpy.typing as npt
 from hubbub.assistant.aptness import fits
 from hubbub.assistant.conflict import Conflict, against, contradiction
 from hubbub.assistant.evidence import Evidence, Matrix, Pool
+from hubbub.assistant.intents import Intent
 from hubbub.assistant.question import Question
 from hubbub.assistant.voices import Voice, count_voices
-from hubbub.units import US_PER_HOUR
+from hubbub.units import US_PER_DAY, US_PER_HOUR
 
 Scores: TypeAlias = npt.NDArray[np.float64]
 
@@ -24,16 +25,23 @@ AGREES = 0.42
 """Likeness from which on a span says in substance the same; by reading pairs of real posts."""
 REPEATS = 0.55
 """Likeness from which on a second quote would bore."""
-RELATED = 0.16
+RELATED = 0.22
 """Likeness from which on a span belongs to the same story."""
-_HALF_LIFE_US = 6 * US_PER_HOUR
-"""For news; a question with a time window brings its own."""
+_HALF_LIFE_US = 7 * US_PER_DAY
+"""Where no window is searched; else it is a quarter of the window: six hours of the last day."""
+_MAX_STORIES: dict[Intent, int] = {"news": 6, "topic": 5, "opinion": 5, "check": 4}
+"""A question for one fact gets three."""
+_FOREIGN = 0.45
+"""Worth of a quote in another language than the answer's: shown where there is no better."""
+_CORRECTS = 1.3
+"""Worth of news that something is false: whoever saw the false report needs it first."""
 _MAX_ALTERNATES = 2
 _NUM_DETAILED = 2
 """Stories that get details; the others stay one sentence, so that more of them fit."""
 _MAX_TOLD_PER_AUTHOR = 2
-_MIN_QUALITY_ALONE = 0.6
+_MIN_QUALITY_ALONE = 0.66
 """Quality that a statement needs which nobody repeats."""
+_MIN_SCORE_FACT = 0.35
 _MIN_SCORE = 0.15
 """Of the best statement's score; weaker ones are not worth a reader's time."""
 
@@ -86,8 +94,8 @@ def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) 
     )
     stories: list[Story] = []
     told: list[int] = []
-    for _ in range(max_stories):
-        place = _next(scores, pool, agreeing, told)
+    for _ in range(min(max_stories, _MAX_STORIES.get(question.intent, 3))):
+        place = _next(question.intent, scores, pool, agreeing, told)
         if place is None:
             break
         place, conflict, contrary = _last_word(pool, place, agreeing)
@@ -168,7 +176,10 @@ def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness
     # What many speak of in other words: an echo of the story, not of the statement.
     echo = 1.0 + 0.1 * math.log2(1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum()))
     value: float = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)
+    if question.intent == "news":
+        value *= (_CORRECTS if item.is_denial else 1.0) / item.relevance**0.5
     # a fuller wording of the same tells more
+    value *= _FOREIGN if item.is_foreign else 1.0
     value *= fits(question.intent, item.quote) * (0.7 + 0.03 * min(len(item.terms), 12))
     return value * _freshness(question, max(voice.posts[-1].received_us for voice in voices))
 
@@ -176,7 +187,7 @@ def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness
 def _freshness(question: Question, time_us: int) -> float:
     """Halve with age, down to a floor: news fast, what people say or ask for facts slowly."""
     is_news = question.intent == "news"
-    half = _HALF_LIFE_US if is_news else 8 * _HALF_LIFE_US
+    half = _HALF_LIFE_US
     if question.from_us is not None:
         half = max((question.clock_us - question.from_us) // 4, US_PER_HOUR)
     end = question.clock_us if question.to_us is None else question.to_us
@@ -185,7 +196,11 @@ def _freshness(question: Question, time_us: int) -> float:
 
 
 def _next(
-    scores: Scores, pool: Pool, agreeing: Sequence[tuple[Voice, ...]], told: Sequence[int]
+    intent: Intent,
+    scores: Scores,
+    pool: Pool,
+    agreeing: Sequence[tuple[Voice, ...]],
+    told: Sequence[int],
 ) -> int | None:
     """The best statement that differs from all that was told (maximal marginal relevance)."""
     value = scores.copy()
@@ -199,7 +214,8 @@ def _next(
             if id(item.voice) in shown or is_weak or heard[item.post.author] >= _MAX_TOLD_PER_AUTHOR:
                 value[place] = 0.0
     best = int(value.argmax())
-    return best if value[best] > 0 and value[best] >= _MIN_SCORE * float(scores.max()) else None
+    least = _MIN_SCORE if intent in _MAX_STORIES else _MIN_SCORE_FACT
+    return best if value[best] > 0 and value[best] >= least * float(scores.max()) else None
 
 
 def _details(pool: Pool, scores: Scores, head: int, told: Sequence[int], limit: int) -> list[int]:

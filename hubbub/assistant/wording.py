@@ -14,6 +14,7 @@ Note: TypeAlias = Literal[
     "not_searchable",
     "unconfirmed",
     "uncontradicted",
+    "nearest",
     "lost",
 ]
 

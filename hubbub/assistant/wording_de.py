@@ -22,7 +22,11 @@ class German:
             return "vor einer Minute" if round(minutes) == 1 else f"vor {round(minutes)} Minuten"
         if hours < 35.5:
             return "vor einer Stunde" if round(hours) == 1 else f"vor {round(hours)} Stunden"
-        return "vor einem Tag" if round(days) == 1 else f"vor {_digits(round(days))} Tagen"
+        if days < 60:
+            return f"vor {round(days)} Tagen"
+        if days < 700:
+            return f"vor {round(days / 30.44)} Monaten"
+        return f"vor {_digits(round(days / 365.25))} Jahren"
 
     def lead(self, scene: Scene, said: Said, stance: Stance) -> str:
         """Open the answer with its weightiest statement."""
@@ -74,6 +78,7 @@ class German:
             "nothing_in_window": f"Nichts gefunden{about}{window}; ohne Zeitangabe auch \u00c4lteres.",
             "not_searchable": "Diese Frage nennt nichts Suchbares; bitte Ort, Person oder Thema nennen.",
             "unconfirmed": "Das best\u00e4tigt bisher niemand sonst: Es kann ein Ger\u00fccht sein.",
+            "nearest": "Das liegt der Frage am n\u00e4chsten; vielleicht beantwortet es sie nicht.",
             "uncontradicted": "Kein gefundener Beitrag widerspricht dem; bewiesen ist es damit nicht.",
             "lost": "Es wurden Beitr\u00e4ge gefunden, aber keiner davon l\u00e4sst sich zitieren.",
         }[note]

@@ -22,7 +22,11 @@ class English:
             return _plural(round(minutes), "minute") + " ago"
         if hours < 35.5:
             return _plural(round(hours), "hour") + " ago"
-        return _plural(round(days), "day") + " ago"
+        if days < 60:
+            return _plural(round(days), "day") + " ago"
+        if days < 700:
+            return _plural(round(days / 30.44), "month") + " ago"
+        return _plural(round(days / 365.25), "year") + " ago"
 
     def lead(self, scene: Scene, said: Said, stance: Stance) -> str:
         """Open the answer with its weightiest statement."""
@@ -78,6 +82,7 @@ class English:
             "nothing_in_window": f"Nothing was found{about}{window}; ask without a time to see older posts.",
             "not_searchable": "This question names nothing to search for: add a place, a person or a topic.",
             "unconfirmed": "Nobody else confirms this yet: take it as a rumour.",
+            "nearest": "These are the closest posts; perhaps none of them answers the question.",
             "uncontradicted": "No post that was found contradicts this; that alone does not prove it.",
             "lost": "Posts were found, but none of them could be quoted.",
         }[note]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from hubbub.assistant.aptness import holds
 from hubbub.assistant.conflict import Conflict
 from hubbub.assistant.display import inert, isolated
 from hubbub.assistant.draft import Draft
@@ -21,6 +22,7 @@ from hubbub.assistant.wording_en import English
 
 _SAYS_IT = 0.85
 """Share of the question's words that a quote must hold to be taken for saying it."""
+_FACTS = ("who", "when", "where", "number", "why")
 _WORDINGS: dict[str, Wording] = {"en": English(), "de": German()}
 
 
@@ -61,6 +63,13 @@ def write_quotes(question: Question, findings: Findings, stories: Sequence[Story
     if question.intent == "check" and stances <= {"says", "near"} and "says" in stances:
         if not any(story.conflict for story in stories):
             yield note(question, findings, "uncontradicted")
+    if question.intent in (*_FACTS, "check") and stories and _is_doubtful(question, stories[0].head):
+        yield note(question, findings, "nearest")
+
+
+def _is_doubtful(question: Question, evidence: Evidence) -> bool:
+    """Tell whether even the best quote misses a word of the question, or the kind of thing it asks for."""
+    return evidence.relevance < _SAYS_IT or not holds(question.intent, evidence.quote)
 
 
 def _statement(question: Question, findings: Findings, story: Story, number: int) -> Draft:

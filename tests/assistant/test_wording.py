@@ -27,7 +27,8 @@ def said(num_voices: int = 1, handle: str | None = "mayor", first: int = 0, last
         (59 * US_PER_MINUTE + 40 * US_PER_S, "1 hour ago", "vor einer Stunde"),
         (3 * US_PER_HOUR, "3 hours ago", "vor 3 Stunden"),
         (36 * US_PER_HOUR, "2 days ago", "vor 2 Tagen"),
-        (2_000 * US_PER_DAY, "2,000 days ago", "vor 2.000 Tagen"),
+        (200 * US_PER_DAY, "7 months ago", "vor 7 Monaten"),
+        (2_000 * US_PER_DAY, "5 years ago", "vor 5 Jahren"),
     ],
 )
 def test_ages_are_told_in_one_unit(age_us, english, german):
