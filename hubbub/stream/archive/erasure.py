@@ -4,10 +4,11 @@ An erased event keeps its sequence number, its kind, its ids and times, so that 
 end with it as with the whole one; text, names, links, tags and picture descriptions are gone.
 
 Erased is the text of
-- a deleted post, whether it came before or after its deletion;
+- a deleted post, whether it came before or after its deletion, and of the edits that gave it a new id;
 - the version that an edit replaced (an edit with a later one behind it, too);
 - all posts of a removed account up to its being restored, if it ever is;
-- all posts of an author whose last word on the scope `index` is no.
+- all posts of an author who refuses the scope `index`, up to their taking that back, if they ever do.
+The index forgets the same posts for good, so nothing is erased that it might still show.
 """
 
 from __future__ import annotations
@@ -23,63 +24,88 @@ class Erasures:
     """What must go, as of the events noted so far; they are noted in the order of the log."""
 
     def __init__(self) -> None:
-        self.deleted: set[PostId] = set()
-        self.replaced: set[PostId] = set()
-        self.removed_until: dict[AuthorId, int] = {}
-        """All posts of these authors before this sequence number go."""
-        self.refused: set[AuthorId] = set()
+        self._deleted: set[PostId] = set()
+        self._successors: dict[PostId, list[PostId]] = {}
+        """The new ids that edits gave to a post."""
+        self._replaced: set[PostId] = set()
         self._newest_edit: dict[PostId, tuple[int, int]] = {}
+        """(seq, received_us) of the last edit of a post, under its old and its new id."""
+        self._removed_until: dict[AuthorId, int] = {}
+        self._refused_until: dict[AuthorId, int] = {}
 
     def note(self, seq: int, event: Event) -> None:
         """Learn from an event what it takes away."""
         if isinstance(event, Deletion):
-            self.deleted.add(event.id)
+            self._delete(event.id)
         elif isinstance(event, Edit):
-            self.replaced.add(event.replaces)
-            for identity in (event.replaces, event.post.id):
-                self._newest_edit[identity] = (seq, event.received_us)
+            self._note_edit(seq, event)
         elif isinstance(event, AccountEvent):
-            self._note_account(seq, event)
+            if event.status == "removed":
+                self._removed_until[event.author] = FOREVER
+            elif event.status == "restored":
+                _end(self._removed_until, event.author, seq)
         elif isinstance(event, ConsentEvent) and event.scope == "index":
             if event.allow is False:
-                self.refused.add(event.author)
+                self._refused_until[event.author] = FOREVER
             else:
-                self.refused.discard(event.author)
+                _end(self._refused_until, event.author, seq)
 
-    def _note_account(self, seq: int, event: AccountEvent) -> None:
-        if event.status == "removed":
-            self.removed_until[event.author] = FOREVER
-        elif event.status == "restored" and self.removed_until.get(event.author) == FOREVER:
-            self.removed_until[event.author] = seq
+    def _note_edit(self, seq: int, edit: Edit) -> None:
+        self._replaced.add(edit.replaces)
+        for identity in (edit.replaces, edit.post.id):
+            self._newest_edit[identity] = (seq, edit.received_us)
+        if edit.replaces != edit.post.id:
+            self._successors.setdefault(edit.replaces, []).append(edit.post.id)
+            if edit.replaces in self._deleted:
+                self._delete(edit.post.id)
+
+    def _delete(self, identity: PostId) -> None:
+        waiting = [identity]
+        while waiting:
+            gone = waiting.pop()
+            if gone not in self._deleted:
+                self._deleted.add(gone)
+                waiting += self._successors.get(gone, [])
 
     def takes(self, seq: int, event: Event) -> bool:
         """Whether this event's text must go."""
         if isinstance(event, Edit):
-            return self._takes_post(seq, event.post) or self._takes_version(seq, event)
+            return self._takes_post(seq, event.post) or self._takes_edit(seq, event)
         if isinstance(event, Post):
-            return event.id in self.replaced or self._takes_post(seq, event)
+            return self._takes_post(seq, event) or self._takes_version(seq, event)
         return False
 
     def _takes_post(self, seq: int, post: Post) -> bool:
-        return (
-            post.id in self.deleted
-            or post.author in self.refused
-            or seq < self.removed_until.get(post.author, 0)
-        )
+        return post.id in self._deleted or seq < self._gone_before(post.author)
 
-    def _takes_version(self, seq: int, edit: Edit) -> bool:
+    def _gone_before(self, author: AuthorId) -> int:
+        return max(self._removed_until.get(author, 0), self._refused_until.get(author, 0))
+
+    def _takes_version(self, seq: int, post: Post) -> bool:
+        """Whether an edit replaced this post; one that came and was received later may be another."""
+        if post.id not in self._replaced:
+            return False
+        newest_seq, received_us = self._newest_edit[post.id]
+        return seq < newest_seq or post.received_us <= received_us
+
+    def _takes_edit(self, seq: int, edit: Edit) -> bool:
         """Whether a later edit was also received later: an old one that is sent again takes nothing."""
         newest_seq, received_us = self._newest_edit.get(edit.post.id, (0, 0))
         return seq < newest_seq and edit.received_us <= received_us
 
     def post_keys(self) -> set[int]:
-        """Return the keys of all posts that must go."""
-        return {key_of(identity) for ids in (self.deleted, self.replaced) for identity in ids}
+        """Return the keys of all posts that may have to go."""
+        return {key_of(identity) for identity in self._deleted | self._replaced}
 
     def author_keys(self) -> dict[int, int]:
         """Return the keys of all authors whose posts before a sequence number must go."""
-        until = {key_of(author): seq for author, seq in self.removed_until.items()}
-        return until | {key_of(author): FOREVER for author in self.refused}
+        authors = self._removed_until.keys() | self._refused_until.keys()
+        return {key_of(author): self._gone_before(author) for author in authors}
+
+
+def _end(until: dict[AuthorId, int], author: AuthorId, seq: int) -> None:
+    if until.get(author) == FOREVER:
+        until[author] = seq
 
 
 def key_of(identity: str) -> int:

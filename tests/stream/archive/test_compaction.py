@@ -102,7 +102,7 @@ def test_an_old_edit_sent_again_takes_nothing_from_the_newer_one(tmp_path):
     assert left[2].post.text == "newer"
 
 
-def test_who_refuses_the_index_is_erased_and_who_takes_it_back_is_not(tmp_path):
+def test_who_refuses_the_index_loses_all_posts_until_they_take_it_back(tmp_path):
     def consent(author, allow, scope="index"):
         return ConsentEvent(author=author, scope=scope, allow=allow, received_us=1)
 
@@ -110,16 +110,34 @@ def test_who_refuses_the_index_is_erased_and_who_takes_it_back_is_not(tmp_path):
         secret(1, author="test://no"),
         consent("test://no", False),
         secret(2, author="test://no"),
-        post(3, author="test://changed"),
+        secret(3, author="test://changed"),
         consent("test://changed", False),
         consent("test://changed", None),
-        post(4, author="test://prompt"),
+        post(4, author="test://changed"),
+        post(5, author="test://prompt"),
         consent("test://prompt", False, "prompt"),
     ]
     left = compacted(tmp_path, events)
-    assert left[1].text == left[3].text == ""
-    assert (left[4], left[7]) == (events[3], events[6])
+    assert left[1].text == left[3].text == left[4].text == ""
+    assert (left[7], left[8]) == (events[6], events[7])
     assert b"SECRET" not in on_disk(tmp_path)
+
+
+def test_a_deletion_reaches_the_edits_that_gave_the_post_a_new_id(tmp_path):
+    first = Edit(post=secret(2), replaces="test://post/1")
+    late = Edit(post=secret(3), replaces="test://post/2")
+    left = compacted(tmp_path, [secret(1), first, Deletion(id="test://post/1", received_us=9), late])
+    assert left[2].post.text == left[4].post.text == ""
+    assert b"SECRET" not in on_disk(tmp_path)
+
+
+def test_a_post_that_came_again_after_its_edit_goes_only_if_it_is_the_older_one(tmp_path):
+    def version(text, received_us):
+        return Post(id="test://p", author="test://a", text=text, received_us=received_us)
+
+    edit = Edit(post=version("edited", 5), replaces="test://p")
+    left = compacted(tmp_path, [edit, version("the first one again", 4), version("another", 6)])
+    assert (left[2].text, left[3].text) == ("", "another")
 
 
 def test_compaction_reports_and_then_has_nothing_to_do(tmp_path):
