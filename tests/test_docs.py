@@ -1,4 +1,4 @@
-"""Every console block of the documents is run, and its output compared; `make docs` writes the true output in."""
+"""Every console block of the documents is run and its output compared; `make docs` writes it in."""
 
 import os
 import re

@@ -103,9 +103,8 @@ def test_rebuild_gives_the_same_posts(flood, capsys):
 
 def test_malformed_lines_are_counted_and_shown(tmp_path, capsys):
     path = tmp_path / "posts.ndjson"
-    path.write_text(
-        '{"id": "1", "author": "a", "text": "rain"}\nnot json\n[]\n{"id": "2", "author": "b", "text": "sun"}\n'
-    )
+    lines = ['{"id": "1", "author": "a", "text": "rain"}', "not json", "[]", '{"id": "2", "text": "sun"}']
+    path.write_text("\n".join(lines))
     assert run(["follow", str(path), "--data", str(tmp_path / "data"), "--json"]) == 0
     counts = json.loads(capsys.readouterr().out)
     assert (counts["num_lines"], counts["num_events"], counts["num_malformed"]) == (4, 2, 2)
