@@ -27,6 +27,7 @@ Key: TypeAlias = str
 _NAMESPACE = bytes.fromhex("6ba7b8119dad11d180b400c04fd430c8")
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
+_PLAIN_ENDS = '.,!?:;()"'
 _MAX_CACHED = 64  # code points: longer runs without a space are rare and must not fill the cache
 
 
@@ -57,13 +58,13 @@ def post_key(post_id: PostId) -> Key:
     return f"{digits[:12]}5{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:32]}"
 
 
-def make_document(seq: int, post: Post, lang: str, vector: list[float] | None) -> Document:
+def make_document(key: Key, seq: int, post: Post, lang: str, vector: list[float] | None) -> Document:
     """Build the stored form of a post; `lang` is the language it is stemmed in ('und' if unknown)."""
     found = post_terms(post, lang)
     term_ids, weights = weigh_terms(found)
     keys = " ".join(_key_tokens(post, lang, found))
     return Document(
-        key=post_key(post.id),
+        key=key,
         seq=seq,
         received_us=post.received_us,
         post=encode_post(post),
@@ -148,6 +149,11 @@ def _chunk_tokens(chunk: str) -> str:
 
 
 def _cut_chunk(chunk: str) -> str:
+    # What nine of ten chunks are: one plain word, perhaps with # or @ before it and a full stop behind.
+    bare = chunk.strip(_PLAIN_ENDS)
+    bare = bare[1:] if bare[:1] in ("#", "@") else bare
+    if bare.isascii() and bare.isalnum():
+        return fold(bare)
     # Words with signs that engines' tokenizers cut at (underscores, Indic vowel signs, emoji) go by digest.
     return " ".join(word if word.isalnum() else "Z" + _digest(word) for word in words(chunk))
 

@@ -20,6 +20,7 @@ from hubbub.posts import (
     Edit,
     Event,
     Post,
+    PostId,
     Visibility,
 )
 
@@ -58,7 +59,8 @@ class _Folder:
         self._changes = Changes()
         self._state = state
         self._indexed = indexed
-        self._buried = state.buried(list(dict.fromkeys(_keys(events))))
+        self._keys = {post_id: post_key(post_id) for post_id in _ids(events)}
+        self._buried = state.buried(list(self._keys.values()))
         self._authors = state.authors({author for _, event in events if (author := _author(event))})
 
     def run(self, events: Iterable[tuple[int, Event]]) -> Changes:
@@ -66,7 +68,7 @@ class _Folder:
             if isinstance(event, Post):
                 self._add(seq, event)
             elif isinstance(event, Deletion):
-                self._delete(seq, post_key(event.id))
+                self._delete(seq, self._keys[event.id])
             elif isinstance(event, Edit):
                 self._edit(seq, event)
             else:
@@ -74,14 +76,14 @@ class _Folder:
         return self._changes
 
     def _add(self, seq: int, post: Post) -> None:
-        key = post_key(post.id)
+        key = self._keys[post.id]
         if not self._is_wanted(seq, key, post) or key in self._changes.pending:
             self._changes.num_dropped += 1
         else:
             self._changes.pending[key] = Pending(seq, post, False)
 
     def _edit(self, seq: int, edit: Edit) -> None:
-        key, old = post_key(edit.post.id), post_key(edit.replaces)
+        key, old = self._keys[edit.post.id], self._keys[edit.replaces]
         if key != old:
             last = self._last_version(old, key)
             grave = self._grave(last)
@@ -158,13 +160,13 @@ def _erases(event: AccountEvent | ConsentEvent) -> bool:
     return event.scope == "index" and event.allow is False
 
 
-def _keys(events: Iterable[tuple[int, Event]]) -> Iterable[Key]:
+def _ids(events: Iterable[tuple[int, Event]]) -> Iterable[PostId]:
     for _, event in events:
         if isinstance(event, Post | Deletion):
-            yield post_key(event.id)
+            yield event.id
         elif isinstance(event, Edit):
-            yield post_key(event.post.id)
-            yield post_key(event.replaces)
+            yield event.post.id
+            yield event.replaces
 
 
 def _author(event: Event) -> AuthorId | None:

@@ -9,7 +9,7 @@ from hubbub.index import Query, open_index
 from hubbub.posts import AccountEvent, ConsentEvent, Deletion
 from tests.index.invented import START_US, STEP_US, WORDS, invented_posts
 
-COUNT = 250
+COUNT = 200
 POSTS = invented_posts(COUNT)
 TAKEN = [
     (COUNT + 1, Deletion(id="x://status/17", received_us=1)),
@@ -40,7 +40,7 @@ def index(request, tmp_path_factory):
 
 def queries():
     rng = random.Random(3)
-    for _ in range(20):
+    for _ in range(10):
         text = " ".join(rng.sample(WORDS, rng.randint(1, 4)))
         yield Query(text=text, limit=10)
         yield Query(text=text, limit=10, langs=("en",), from_us=START_US + rng.randrange(COUNT) * STEP_US)

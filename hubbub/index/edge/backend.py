@@ -29,9 +29,17 @@ class EdgeBackend:
     """Writes go to the last slice, deletions to each that holds the key, searches to those in range."""
 
     def __init__(
-        self, directory: Path, dim: int, slice_posts: int = SLICE_POSTS, erase_s: float = 3600.0
+        self,
+        directory: Path,
+        dim: int,
+        *,
+        slice_posts: int = SLICE_POSTS,
+        erase_s: float = 3600.0,
+        is_sealing: bool = True,
     ) -> None:
         """Open or create the slices under `directory`, which this process must own.
+
+        Without `is_sealing` nothing is rebuilt unless the caller does it (`next_job`, `finish_job`).
 
         Raises:
             Corruption: a slice is damaged.
@@ -51,14 +59,30 @@ class EdgeBackend:
             self._add_slice()
         self._loading = load_slices(directory, self._slices, self._lock)
         self._sealer = Sealer(self, dim)
+        if is_sealing:
+            self._sealer.start()
 
     def wait_ready(self) -> None:
         """Return once every slice is loaded: writes and exact reads need all of them."""
         self._loading.wait()
 
     def versions(self, keys: Sequence[Key]) -> dict[Key, int]:
-        """Return the sequence number of each stored document among `keys`."""
-        return self._gather(lambda shard: shard.versions(keys))
+        """Return the sequence number of each stored document among `keys`.
+
+        A crash can leave an edited post in two slices, one flushed later than the other; its edit is replayed
+        then, and comes by here: the older version goes.
+        """
+        self.wait_ready()
+        newest: dict[Key, tuple[int, Slice]] = {}
+        with self._lock:
+            for one in self._slices:
+                for key, seq in one.loaded.versions(keys).items():
+                    if key in newest:
+                        stale = newest[key][1] if newest[key][0] < seq else one
+                        self._delete_from(stale, [key])
+                    if key not in newest or newest[key][0] < seq:
+                        newest[key] = seq, one
+        return {key: seq for key, (seq, _) in newest.items()}
 
     def owned(self, author: str) -> dict[Key, int]:
         """Return key and sequence number of every document of an author token."""

@@ -31,6 +31,9 @@ class Sealer:
         self._child: subprocess.Popen[str] | None = None
         self.last_error = ""
         self._thread = threading.Thread(target=self._run, name="hubbub-sealer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look for jobs."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -44,7 +47,8 @@ class Sealer:
         child = self._child
         if child:
             child.kill()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._is_stopping.is_set():

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import qdrant_edge as q
@@ -27,18 +28,23 @@ _BLOCK_BYTES = 65_536
 
 
 def main(task: str, source: Path, copy: Path, dim: int) -> None:
-    """Copy the slice, say so, then rebuild the copy."""
+    """Rebuild as a child process: politely, and not longer than the parent lives."""
     os.nice(_NICENESS)
     _die_with_parent()
+    rebuild(task, source, copy, dim, _say)
+
+
+def rebuild(task: str, source: Path, copy: Path, dim: int, say: Callable[[str], object]) -> None:
+    """Copy the slice, say so, then seal or compact the copy."""
     remove_copy(copy)
     if task == "seal":
         shutil.copytree(source, copy, copy_function=copy_sparse)
-        _say(COPIED)
+        say(COPIED)
         seal(copy, dim)
     else:
         raw = _raw(copy)
         shutil.copytree(source, raw, copy_function=copy_sparse)
-        _say(COPIED)
+        say(COPIED)
         compact(raw, copy, dim)
         shutil.rmtree(raw)
 

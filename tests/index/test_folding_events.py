@@ -1,0 +1,237 @@
+"""Random lives of posts and accounts end in the same place as a plain dictionary, in every backend."""
+
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hubbub.index import Index, Query
+from hubbub.index.edge import EdgeBackend
+from hubbub.index.edge.sealing import rebuild
+from hubbub.index.embedding import open_embedder
+from hubbub.index.qdrant_server import open_server
+from hubbub.index.sqlite import SqliteBackend
+from hubbub.index.state import State
+from hubbub.posts import AccountEvent, ConsentEvent, Deletion, Edit, Post
+from tests.index.invented import START_US, invented_post
+
+IDS = st.integers(0, 11)
+AUTHORS = st.integers(0, 2)
+VERSIONS = st.integers(0, 5)
+EVENT_KINDS = st.one_of(
+    st.tuples(st.just("post"), IDS, AUTHORS),
+    st.tuples(st.just("post"), IDS, AUTHORS),
+    st.tuples(st.just("post"), IDS, AUTHORS),
+    st.tuples(st.just("repost"), IDS, AUTHORS),
+    st.tuples(st.just("edit"), IDS, VERSIONS),
+    st.tuples(st.just("new id"), IDS, VERSIONS),
+    st.tuples(st.just("withdraw"), IDS, VERSIONS),
+    st.tuples(st.just("delete"), IDS, st.just(0)),
+    st.tuples(
+        st.just("account"), AUTHORS, st.sampled_from(["removed", "suspended", "protected", "restored"])
+    ),
+    st.tuples(
+        st.just("consent"),
+        AUTHORS,
+        st.tuples(
+            st.sampled_from(["index", "show", "prompt", "corpus"]), st.sampled_from([True, False, None])
+        ),
+    ),
+)
+STEPS = st.one_of(
+    EVENT_KINDS,
+    EVENT_KINDS,
+    EVENT_KINDS,
+    st.tuples(st.just("replay"), st.integers(0, 30), st.integers(1, 8)),
+    st.tuples(st.just("reopen"), st.just(0), st.just(0)),
+    st.tuples(st.just("copy"), st.just(0), st.just(0)),
+    st.tuples(st.just("swap"), st.just(0), st.just(0)),
+)
+
+
+class Oracle:
+    """What an index must hold, told as simply as possible; it sees every event once."""
+
+    def __init__(self):
+        self.posts, self.dead, self.heir = {}, set(), {}
+        self.removed, self.hidden, self.refused = set(), set(), set()
+
+    def take(self, event):
+        if isinstance(event, Post):
+            if event.id not in self.posts:
+                self._store(event)
+        elif isinstance(event, Deletion):
+            post_id = event.id
+            while post_id is not None:
+                self._bury(post_id)
+                post_id = self.heir.pop(post_id, None)
+        elif isinstance(event, Edit):
+            self._edit(event)
+        elif isinstance(event, AccountEvent):
+            self._account(event)
+        else:
+            refusal = (event.author, event.scope)
+            (self.refused.add if event.allow is False else self.refused.discard)(refusal)
+            self._erase_blocked(event.author)
+
+    def visible(self, for_prompt=False):
+        barred = self.hidden | {a for a, scope in self.refused if scope == "show"}
+        if for_prompt:
+            barred |= {a for a, scope in self.refused if scope == "prompt"}
+        return {post.id: post for post in self.posts.values() if post.author not in barred}
+
+    def _edit(self, event):
+        if event.replaces != event.post.id:
+            last = event.replaces
+            while last in self.heir and last != event.post.id:
+                last = self.heir[last]
+            if last in self.dead:
+                self._bury(event.post.id)
+                return
+            if last != event.post.id:
+                self._bury(last)
+                self.heir[last] = event.post.id
+        if event.post.visibility != "public":
+            self.posts.pop(event.post.id, None)
+        else:
+            self._store(event.post)
+
+    def _account(self, event):
+        if event.status == "restored":
+            self.removed.discard(event.author)
+            self.hidden.discard(event.author)
+        else:
+            (self.removed if event.status == "removed" else self.hidden).add(event.author)
+        self._erase_blocked(event.author)
+
+    def _erase_blocked(self, author):
+        if self._is_blocked(author):
+            for post in [post for post in self.posts.values() if post.author == author]:
+                self._bury(post.id)
+
+    def _store(self, post):
+        if post.id not in self.dead and post.repost_of is None and not self._is_blocked(post.author):
+            self.posts[post.id] = post
+
+    def _bury(self, post_id):
+        self.posts.pop(post_id, None)
+        self.dead.add(post_id)
+
+    def _is_blocked(self, author):
+        return author in self.removed or (author, "index") in self.refused
+
+
+class World:
+    """One index beside its oracle, driven by the same steps."""
+
+    def __init__(self, backend_name, directory):
+        self.name, self.directory = backend_name, Path(directory)
+        self.embedder = open_embedder("none")
+        self.memory = open_server(":memory:", 0) if backend_name == "memory" else None
+        self.state = State(None) if self.memory else None
+        self.oracle, self.events, self.job = Oracle(), [], None
+        self.open()
+
+    def open(self):
+        if self.name == "edge":
+            self.backend = EdgeBackend(self.directory, 0, slice_posts=4, erase_s=0, is_sealing=False)
+        elif self.name == "sqlite":
+            self.backend = SqliteBackend(self.directory / "posts.db", 0)
+        else:
+            self.backend = self.memory
+        self.index = Index(self.backend, self.state or State(self.directory / "state.db"), self.embedder)
+
+    def step(self, kind, one, two):
+        if kind == "replay":
+            past = self.events[one : one + two]
+            if past:
+                self.index.fold(past)
+        elif kind == "reopen" and self.name != "memory":
+            self.end_job()
+            self.index.close()
+            self.open()
+        elif kind == "copy" and self.name == "edge" and self.job is None:
+            self.job = self.backend.next_job()
+            if self.job:
+                task, part, source, target = self.job
+                rebuild(task, source, target, 0, lambda word: setattr(part, "is_copying", False))
+        elif kind == "swap":
+            self.end_job()
+        elif kind not in ("reopen", "copy"):
+            event = make_event(kind, one, two, len(self.events) + 1, self.oracle)
+            self.events.append((len(self.events) + 1, event))
+            self.index.fold(self.events[-1:])
+            self.oracle.take(event)
+
+    def end_job(self):
+        if self.job:
+            task, part, _, target = self.job
+            self.backend.finish_job(part, target, task == "seal")
+            self.job = None
+
+    def check(self):
+        visible = self.oracle.visible()
+        everything = {event.id for _, event in self.events if isinstance(event, Post)}
+        everything |= {event.post.id for _, event in self.events if isinstance(event, Edit)}
+        assert self.index.fetch(everything) == visible
+        assert self.index.fetch(everything, for_prompt=True) == self.oracle.visible(for_prompt=True)
+        found = {hit.post.id: hit.post for hit in self.index.search(Query(limit=100))}
+        assert found == visible
+        for post in list(visible.values())[:3]:
+            word = next(word for word in post.text.split() if word.startswith("only"))
+            assert post in [hit.post for hit in self.index.search(Query(text=word))]
+
+    def close(self):
+        self.end_job()
+        if self.memory is None:
+            self.index.close()
+
+
+def make_event(kind, one, two, seq, oracle):
+    time_us = START_US + seq
+    if kind == "delete":
+        return Deletion(id=post_id(one, 0), received_us=time_us)
+    if kind == "account":
+        return AccountEvent(author=f"did:plc:{one}", status=two, received_us=time_us)
+    if kind == "consent":
+        return ConsentEvent(author=f"did:plc:{one}", scope=two[0], allow=two[1], received_us=time_us)
+    author = two if kind in ("post", "repost") else one % 3
+    base = invented_post(one, random.Random(seq))
+    fields = {"author": f"did:plc:{author}", "received_us": time_us, "reply_to": None}
+    version = two if kind == "new id" else 0
+    post = Post(
+        **{
+            **{field: getattr(base, field) for field in ("handle", "langs", "hashtags")},
+            **fields,
+            "id": post_id(one, version),
+            "text": f"{base.text} version{seq}",
+            "repost_of": "x://status/9999" if kind == "repost" else None,
+            "visibility": "followers" if kind == "withdraw" else "public",
+        }
+    )
+    return post if kind in ("post", "repost") else Edit(post=post, replaces=post_id(one, 0))
+
+
+def post_id(number, version):
+    return f"x://status/{number}" + (f"v{version}" if version else "")
+
+
+@pytest.mark.parametrize("backend", ["edge", "sqlite", "memory"])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(STEPS, min_size=5, max_size=40))
+def test_any_history_ends_where_a_dictionary_ends(backend, steps):
+    directory = tempfile.mkdtemp()
+    try:
+        world = World(backend, directory)
+        for step in steps:
+            world.step(*step)
+        world.check()
+        world.index.fold(world.events)
+        world.check()
+        world.close()
+    finally:
+        shutil.rmtree(directory)
