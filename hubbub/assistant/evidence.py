@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hubbub.assistant.polarity import count_negations, figures, is_denial
-from hubbub.assistant.quality import quality
+from hubbub.assistant.quality import MIN_CUT_CHARS, quality
 from hubbub.assistant.question import Question
-from hubbub.assistant.spans import Span, cut
+from hubbub.assistant.spans import Span, cut, is_last
 from hubbub.assistant.voices import Voice
 from hubbub.assistant.wordforms import content_words, fold
 from hubbub.posts import Post
@@ -34,8 +34,6 @@ _MAX_QUOTED_POSTS = 2
 """Posts of one voice whose wording is considered."""
 
 
-_MIN_TORN_CHARS = 90
-"""Feeds cut headlines at a hundred characters or later."""
 _CLOSING_TAGS = re.compile(r"(?:\s*(?:#\w+|https?://\S+))+\s*$")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _TAG = re.compile(r"#(\w+)")
@@ -147,7 +145,7 @@ def _rate(
     if value == 0.0:
         return None
     quote = post.text[span.start : span.end]
-    if span.end == len(post.text) >= _MIN_TORN_CHARS and _is_torn(quote, torn):
+    if len(post.text) >= MIN_CUT_CHARS and is_last(post.text, span) and _is_torn(quote, torn):
         value *= 0.4
     terms = frozenset(content_words(quote, question.lang))
     relevance = _relevance(question, terms, around, whole)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from hubbub.assistant import quality_words as tells
-from hubbub.assistant.spans import Span
+from hubbub.assistant.spans import Span, is_last
 
 MIN_WORDS = 4
 MIN_WORDS_UNSPACED = 8
 """Characters, where a script puts no blanks between words."""
 _MAX_CHARS = 320
-_MIN_FEED_CHARS = 90
+MIN_CUT_CHARS = 90
+"""Feeds cut headlines at a hundred characters or later."""
 _BEST_WORDS = range(7, 34)
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
@@ -42,7 +43,7 @@ def quality(text: str, span: Span, *, for_opinion: bool = False) -> float:
         value *= 1.0 if any(tell.count(lowered) for tell in _PERSONAL) else 0.65
     elif tells.SPEAKING.count(lowered):
         value *= 1.15
-    value *= _form(sentence, words, span, len(text))
+    value *= _form(sentence, words, span, is_cut=len(text) >= MIN_CUT_CHARS and is_last(text, span))
     return min(value, 1.0)
 
 
@@ -75,7 +76,7 @@ def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
     return letters >= 0.55 * len(sentence)
 
 
-def _form(sentence: str, words: list[str], span: Span, num_chars: int) -> float:
+def _form(sentence: str, words: list[str], span: Span, *, is_cut: bool) -> float:
     """Length, shouting, tags in a row, a torn end, an opening that asks or points back."""
     value = 1.0
     if len(words) < _BEST_WORDS.start:
@@ -94,7 +95,8 @@ def _form(sentence: str, words: list[str], span: Span, num_chars: int) -> float:
         (_is_unbalanced(sentence), 0.75),
         ("!!" in sentence or "??" in sentence, 0.7),
         (span.is_part, 0.9),
-        (_is_headline_with_teaser(sentence, span, num_chars), 0.6),
+        (is_cut and _is_headline_with_teaser(sentence, span), 0.6),
+        (is_cut and span.is_part and sentence[-1:].isalnum(), 0.7),
         (_QUOTES_OTHERS.search(sentence), 0.6),
         (sentence[:1].islower() and not sentence.islower(), 0.85),
     ):
@@ -102,10 +104,11 @@ def _form(sentence: str, words: list[str], span: Span, num_chars: int) -> float:
     return value * 0.7 ** max(sentence.count("#") + sentence.count("@") - 2, 0)
 
 
-def _is_headline_with_teaser(sentence: str, span: Span, num_chars: int) -> bool:
+def _is_headline_with_teaser(sentence: str, span: Span) -> bool:
     """Tell whether a feed's headline drags its first words along: "storm hits coast: heavy rain and"."""
-    is_tail = span.end == num_chars >= _MIN_FEED_CHARS and sentence[-1:].isalnum()
-    return is_tail and not span.is_part and re.search(r"[^\s\d]:\s|\s-\s", sentence) is not None
+    return (
+        not span.is_part and sentence[-1:].isalnum() and re.search(r"[^\s\d]:\s|\s-\s", sentence) is not None
+    )
 
 
 def _is_unbalanced(sentence: str) -> bool:

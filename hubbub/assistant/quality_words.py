@@ -88,7 +88,7 @@ OPENS_QUESTION = re.compile(
 )
 # What it speaks of stands in a sentence before it, which nobody will see.
 POINTS_BACK = re.compile(
-    r"^\W*(?:most are|they|he|she|it|this|that|these|those|both|all are|and|but|so|then|also|instead"
+    r"^\W*(?:most are|they|he|she|it|this|that|these|those|both|all are|and|but|so|then|also|well|instead"
     r"|again|other|others|only|there|thus"
     r"|therefore|however|earlier|such"
     r"|sie|er|es|das|dies|diese|dieser|die meisten|und|aber|dann|dazu|damit|daher|deshalb|darum"

@@ -26,8 +26,8 @@ NEWS_WINDOWS_US = (US_PER_DAY, 7 * US_PER_DAY, None)
 """What is happening asks about the last day; if that is empty, about the last week, then any time."""
 _ENOUGH = 4
 _FEW = 60
-_MIN_TAG_AUTHORS = 3
-_TAG_SHARE = 0.25
+_MIN_TAG_AUTHORS = 2
+_TAG_SHARE = 0.12
 _MAX_TAGS = 2
 
 
@@ -91,6 +91,9 @@ def _widened(question: Question, scored: Sequence[tuple[Post, float]]) -> Questi
             authors.setdefault(fold(tag), set()).add(post.author)
     needed = max(_MIN_TAG_AUTHORS, _TAG_SHARE * len({post.author for post, _ in scored}))
     known = {tag for tag, who in authors.items() if len(who) >= needed and tag not in question.terms[0]}
+    # a tag that is its author's name advertises
+    signed = fold(" ".join(f"{post.handle} {post.name}" for post, _ in scored))
+    known = {tag for tag in known if tag not in signed}
     tags = sorted(known, key=lambda tag: (-len(authors[tag]), tag))
     if not tags:
         return question

@@ -58,6 +58,7 @@ _ENDING = re.compile(
 _LABEL = re.compile(r"(?P<tags>(?:#\w+\s+)*#(?P<word>\w+)\s+)(?P<next>[^\W_]\w+)")
 _TAGS = re.compile(r"(?:\s+(?:[#@]\w+|[\u2600-\u27bf\U0001f300-\U0001faff\ufe0f\u200d]+))+$")
 # A hashtag after one of these is a word of its sentence ("nobody in #alexandria").
+_DRESSING = re.compile(r"[#@]\w+|https?://\S+|[\W_]")
 _NEEDS_NEXT = re.compile(
     r"\b(?:in|at|of|the|on|for|to|from|with|by|a|an|and|or|near|im|am|der|die|das|den|dem|des|von|vom"
     r"|zum|zur|mit|und|aus|bei|f\u00fcr|is|are)$",
@@ -80,6 +81,11 @@ def cut(text: str) -> list[Span]:
         if len(found) >= _MAX_SPANS:
             break
     return found[:_MAX_SPANS]
+
+
+def is_last(text: str, span: Span) -> bool:
+    """Tell whether nothing but tags, links and marks follows a span: a length limit may have cut it."""
+    return not _DRESSING.sub("", text[span.end :])
 
 
 def _sentences(shadow: str) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubbub.assistant.spans import cut
+from hubbub.assistant.spans import cut, is_last
 
 RISING = "\u6c34\u4f4d\u304c\u4e0a\u304c\u308b"  # the water is rising
 CLOSED = "\u6a4b\u306f\u9589\u9396"  # bridge closed
@@ -68,3 +68,9 @@ def test_offsets_are_code_points_whatever_emoji_stand_before(place):
     )
     found = [text[span.start : span.end] for span in cut(text)]
     assert found[-1] == "Stay home."
+
+
+def test_the_last_span_is_known_below_tags_and_links():
+    text = "Storm hits the coast. Heavy rain and #news https://a.example/1"
+    spans = [span for span in cut(text) if not span.is_part]
+    assert [is_last(text, span) for span in spans] == [False, True]
