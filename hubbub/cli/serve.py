@@ -35,8 +35,11 @@ from hubbub.server.house import House
 @data_options
 def serve(sources: tuple[str, ...], public: bool, **flags: Any) -> None:
     """Open the page: ask, see posts arrive, click a quote."""
+    from hubbub.server.run import check_host
+
     options = take_source_options(flags)
     config = read_settings(**flags)
+    check_host(config.host, is_public=public)
     opened = open_sources(config, sources, options)
     clock = None if opened.clock is None else opened.clock.now_us
     with House(config, is_writer=bool(sources), clock=clock) as house:

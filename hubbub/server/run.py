@@ -38,11 +38,7 @@ class Server:
             InvalidInput: the host is not this machine's own and `is_public` is not set.
             InUse: the port is taken.
         """
-        if not is_public and not _is_local(host):
-            raise InvalidInput(
-                f"host {host!r} would let others on the network read this house; "
-                "use 127.0.0.1, or say explicitly that remote readers are wanted"
-            )
+        check_host(host, is_public=is_public)
         self._socket = _bind(host, port)
         name = f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{self._socket.getsockname()[1]}"
@@ -77,6 +73,19 @@ def serve(
         InUse: the port is taken.
     """
     Server(app, host, port, on_ready=on_ready, is_public=is_public).run()
+
+
+def check_host(host: str, *, is_public: bool) -> None:
+    """Make sure that nobody lets the network in by accident.
+
+    Raises:
+        InvalidInput: the host is not this machine's own and `is_public` is not set.
+    """
+    if not is_public and not _is_local(host):
+        raise InvalidInput(
+            f"host {host!r} would let others on the network read this house; "
+            "use 127.0.0.1, or say --public if they are meant to"
+        )
 
 
 @contextmanager
