@@ -43,6 +43,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Tags that stand for the topic as well; `retrieve` finds them."""
     parts: tuple[str, ...] = ()
     """The topics of a question that joins several by `and`; empty where there is one."""
+    part_terms: tuple[tuple[tuple[str, ...], ...], ...] = ()
+    """`terms` of each part."""
     from_us: int | None = None
     to_us: int | None = None
     window: str = ""
@@ -71,8 +73,8 @@ def understand(text: str, clock_us: int, *, zone: tzinfo = UTC, lang: str | None
     spoken = lang or _lang(clean)
     intent, rest = _intent(window.rest, _lang(clean))
     topic = _topic(rest)
-    stems = (tuple(dict.fromkeys(content_words(word, spoken))) for word in topic.split())
-    terms = tuple(dict.fromkeys(forms for forms in stems if forms))[:_MAX_TERMS]
+    terms = _forms(topic, spoken)[:_MAX_TERMS]
+    parts = _parts(topic, spoken)
     if not terms and (intent != "news" or not words(clean)):
         intent = "unsearchable"
     return Question(
@@ -84,7 +86,8 @@ def understand(text: str, clock_us: int, *, zone: tzinfo = UTC, lang: str | None
         terms=terms,
         names=_names(topic),
         hashtags=tuple(dict.fromkeys(re.findall(r"#(\w+)", topic))),
-        parts=_parts(topic, spoken),
+        parts=parts,
+        part_terms=tuple(_forms(part, spoken) for part in parts),
         from_us=window.from_us,
         to_us=window.to_us,
         window=window.words,
@@ -131,6 +134,12 @@ def _subject(text: str, topic: str) -> str:
         else None
     )
     return match[0] if match else topic
+
+
+def _forms(topic: str, lang: str) -> tuple[tuple[str, ...], ...]:
+    """Return the stems that count for each word of a topic."""
+    stems = (tuple(dict.fromkeys(content_words(word, lang))) for word in topic.split())
+    return tuple(dict.fromkeys(forms for forms in stems if forms))
 
 
 def _is_empty(token: str) -> bool:

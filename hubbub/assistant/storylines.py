@@ -172,7 +172,7 @@ def _alternates(pool: Pool, scores: Scores, places: Sequence[int]) -> tuple[Evid
 
 def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness: Matrix) -> float:
     copies = sum(len(voice.posts) - 1 for voice in voices)
-    agreement = 1.0 + 0.6 * math.log2(count_voices(voices)) + 0.15 * math.log2(1 + copies)
+    agreement = 1.0 + 0.8 * math.log2(count_voices(voices)) + 0.15 * math.log2(1 + copies)
     # What many speak of in other words: an echo of the story, not of the statement.
     echo = 1.0 + 0.1 * math.log2(1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum()))
     value: float = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)

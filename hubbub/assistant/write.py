@@ -69,7 +69,8 @@ def write_quotes(question: Question, findings: Findings, stories: Sequence[Story
 
 def _is_doubtful(question: Question, evidence: Evidence) -> bool:
     """Tell whether even the best quote misses a word of the question, or the kind of thing it asks for."""
-    return evidence.relevance < _SAYS_IT or not holds(question.intent, evidence.quote)
+    is_missing = question.intent in ("when", "number") and not holds(question.intent, evidence.quote)
+    return is_missing or evidence.relevance < _SAYS_IT
 
 
 def _statement(question: Question, findings: Findings, story: Story, number: int) -> Draft:
