@@ -21,20 +21,6 @@ class Legs(msgspec.Struct, kw_only=True):
     dense: dict[Key, float] = {}
     """Cosine."""
 
-    def merge(self, other: Legs, depth: int) -> Legs:
-        """Return the best `depth` of each leg of both."""
-        return Legs(
-            lexical=_best(self.lexical | other.lexical, depth),
-            recent=_best(self.recent | other.recent, depth),
-            dense=_best(self.dense | other.dense, depth),
-        )
-
-
-def _best(scores: dict[Key, float], depth: int) -> dict[Key, float]:
-    if len(scores) <= depth:
-        return scores
-    return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:depth])
-
 
 class BackendStats(msgspec.Struct, frozen=True, kw_only=True):
     """What a backend says about itself."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from hubbub.index.backend import Legs
 from hubbub.index.document import Key
 from hubbub.index.language import post_language
 from hubbub.index.lexical import cached_id, post_terms
@@ -19,7 +18,8 @@ from hubbub.posts import Post
 
 MAX_WORDS = 8
 """Longer queries already say what they want."""
-_BASE = 100
+_FIRST_DEPTH = 60
+_BASE = 60
 """A post counts by how far it stands above the one of this rank."""
 _LEAST = 0.5
 """What even that one would count, in standard deviations: of three posts found, the third still has a say."""
@@ -27,14 +27,14 @@ _SPARE = 4
 """Candidates looked at for each post wanted, as the best posts repeat one another."""
 
 
-def is_widened(query: Query, legs: Legs, ranking: Ranking) -> bool:
+def is_widened(query: Query, ranking: Ranking) -> bool:
     """Tell whether feedback helps: topics gain 3 to 6 points MAP, questions after one post lose one."""
-    return (
-        ranking.feedback_posts > 0
-        and bool(legs.lexical)
-        and not is_question(query.text)
-        and len(words(query.text)) <= MAX_WORDS
-    )
+    return ranking.feedback_posts > 0 and not is_question(query.text) and len(words(query.text)) <= MAX_WORDS
+
+
+def first_plan(plan: Plan) -> Plan:
+    """Return the plan of the first search: only its best posts matter, however old."""
+    return msgspec.structs.replace(plan, recent_us=None, depth=min(plan.depth, _FIRST_DEPTH))
 
 
 def best(scores: Mapping[Key, float], ranking: Ranking) -> dict[Key, float]:

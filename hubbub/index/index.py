@@ -14,7 +14,7 @@ from hubbub.index.aiming import aim
 from hubbub.index.backend import Backend, Legs
 from hubbub.index.document import Key, author_token, decode_post, make_document, post_key
 from hubbub.index.embedding import Embedder, Vectors
-from hubbub.index.feedback import best, choose, is_widened, widen
+from hubbub.index.feedback import best, choose, first_plan, is_widened, widen
 from hubbub.index.fold import Changes, Pending, fold
 from hubbub.index.language import post_language
 from hubbub.index.late_vectors import LateVectors
@@ -141,7 +141,7 @@ class Index:
                 return self._newest_hits(relevant_recent(self._backend, weighed, query.limit, now_us))[
                     : query.limit
                 ]
-            return self._ranked(query, self._fed_back(query, plan, self._backend.search(weighed)), now_us)
+            return self._ranked(query, self._widened(query, plan) or self._backend.search(weighed), now_us)
 
     def fetch(self, ids: Iterable[PostId], for_prompt: bool = False) -> dict[PostId, Post]:
         """Return those posts that live and may be shown (and put in a prompt, if asked)."""
@@ -249,14 +249,17 @@ class Index:
             self._backend.delete([key for key, seq in owned.items() if seq < known.erased_before])
             self._backend.flag(token, known.is_hidden, known.is_unpromptable)
 
-    def _fed_back(self, query: Query, plan: Plan, legs: Legs) -> Legs:
-        if not is_widened(query, legs, self.ranking):
-            return legs
+    def _widened(self, query: Query, plan: Plan) -> Legs | None:
+        """Search with what the best posts of a first search say; None where that does not help."""
+        if not is_widened(query, self.ranking):
+            return None
+        legs = self._backend.search(self._counts.weigh(first_plan(plan)))
+        if not legs.lexical:
+            return None
         weights = best(fuse(legs, self.ranking), self.ranking)
         chosen = choose(weights, self._read(list(weights)), self.ranking)
         vectors = self._backend.vectors(list(chosen)) if self._embedder.dim else {}
-        wide = widen(plan, chosen, weights, vectors, self.ranking)
-        return self._backend.search(self._counts.weigh(wide))
+        return self._backend.search(self._counts.weigh(widen(plan, chosen, weights, vectors, self.ranking)))
 
     def _ranked(self, query: Query, legs: Legs, now_us: int) -> list[Hit]:
         recency = self.ranking.recency if query.recency is None else query.recency

@@ -8,10 +8,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from qdrant_edge import ScoredPoint
+
 from hubbub.index.backend import BackendStats, Legs
 from hubbub.index.document import Document, Key
 from hubbub.index.edge.loading import load_slices
 from hubbub.index.edge.manifest import Manifest, SliceNote, read_manifest, remove_waste, write_manifest
+from hubbub.index.edge.points import best_points
 from hubbub.index.edge.sealer import Sealer
 from hubbub.index.edge.shard import Shard
 from hubbub.index.edge.slices import Slice
@@ -120,12 +123,13 @@ class EdgeBackend:
 
     def search(self, plan: Plan) -> Legs:
         """Run the legs in every loaded slice in range and keep the best of each leg."""
-        legs = Legs()
+        found: dict[str, list[ScoredPoint]] = {}
         with self._lock:
             for one in self._slices:
                 if one.is_in_range(plan):
-                    legs = legs.merge(one.loaded.search(plan), plan.depth)
-        return legs
+                    for leg, points in one.loaded.search(plan).items():
+                        found.setdefault(leg, []).extend(points)
+        return Legs(**{leg: best_points(points, plan.depth) for leg, points in found.items()})
 
     def newest(self, plan: Plan) -> list[tuple[Key, int]]:
         """Return the newest matches of all loaded slices."""

@@ -27,6 +27,13 @@ def key_of(point: Any) -> Key:
     return key
 
 
+def best_points(points: list[q.ScoredPoint], depth: int) -> dict[Key, float]:
+    """Return keys and scores of the best points of several slices."""
+    if len(points) > depth:
+        points = sorted(points, key=lambda point: -point.score)[:depth]
+    return {key_of(point): point.score for point in points}
+
+
 def match_tokens(tokens: str) -> q.FieldCondition:
     """Build the condition that a token or a phrase of tokens occurs."""
     match = q.MatchPhrase(tokens) if " " in tokens else q.MatchText(tokens)
