@@ -77,6 +77,11 @@ class Backend(Protocol):
         """Return the stored vectors."""
         ...
 
+    @property
+    def owes_erasure(self) -> bool:
+        """Whether deleted bytes wait for one of the next flushes to overwrite them."""
+        ...
+
     def wait_ready(self) -> None:
         """Return once writes will not have to wait; searches may be answered before."""
         ...

@@ -25,6 +25,7 @@ from hubbub.index.query import Hit, Query
 from hubbub.index.ranking import Ranking, contenders, fuse, order
 from hubbub.index.state import Burial, State
 from hubbub.index.term_counts import TermCounts
+from hubbub.index.upkeep import Upkeep
 from hubbub.posts import Event, Post, PostId, Visibility
 
 PUBLIC: tuple[Visibility, ...] = ("public",)
@@ -32,9 +33,6 @@ PUBLIC: tuple[Visibility, ...] = ("public",)
 
 BATCH = 128
 """Events folded under one hold of the lock: a search waits at most for these (about 10 ms)."""
-
-FLUSH_S = 5.0
-"""`fold` flushes by itself when the last flush is older; a flush stalls searches for some 50 ms."""
 
 _RETRY_S = 0.05
 _SPARE = 20
@@ -83,11 +81,13 @@ class Index:
         self._applied = self._position = int(state.get("position") or 0)
         newest = state.get("newest_us")
         self._newest_us = int(newest) if newest else None
-        self._flushed_s = time.monotonic()
+        self._has_news = False
         self._num_dropped = 0
         self._recover()
         self._late_vectors = LateVectors(backend, state, embedder, self._lock)
         self._late_vectors.start()
+        self._upkeep = Upkeep(self._flush_news)
+        self._upkeep.start()
 
     @property
     def position(self) -> int:
@@ -98,12 +98,12 @@ class Index:
         """Apply events in order and return the last sequence number applied; replays change nothing."""
         stream = iter(events)
         self._backend.wait_ready()
+        self._upkeep.check()
         while batch := list(islice(stream, BATCH)):
             with self._lock:
                 self._apply(batch)
                 self._applied = max(self._applied, batch[-1][0])
-                if time.monotonic() - self._flushed_s > FLUSH_S:
-                    self._try_flush()
+                self._has_news = True
         return self._applied
 
     def flush(self) -> None:
@@ -123,8 +123,13 @@ class Index:
             self._state.set(**notes)
             self._state.sync()
             self._position = self._applied
-            self._flushed_s = time.monotonic()
+            self._has_news = self._backend.owes_erasure
             return True
+
+    def _flush_news(self) -> None:
+        with self._lock:
+            if self._has_news:
+                self._try_flush()
 
     def search(self, query: Query) -> list[Hit]:
         """Return the best or newest matches, best first; every filter acts before anything is ranked."""
@@ -179,6 +184,7 @@ class Index:
     def close(self) -> None:
         """Flush and release everything."""
         self._late_vectors.stop()
+        self._upkeep.stop()
         with self._lock:
             self.flush()
             self._backend.close()

@@ -73,7 +73,7 @@ def _open_backend(kind: str, where: str, directory: Path, embedder: Embedder, er
     if kind == "sqlite":
         from hubbub.index.sqlite import SqliteBackend
 
-        return SqliteBackend(directory / "posts.db", embedder.dim)
+        return SqliteBackend(directory / "posts.db", embedder.dim, erase_s)
     if kind == "edge":
         from hubbub.index.edge import EdgeBackend
 

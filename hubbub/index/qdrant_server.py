@@ -124,6 +124,11 @@ class ServerBackend:
         named: list[tuple[Key, Any]] = [(_key(record), record.vector or {}) for record in records]
         return {key: vector["meaning"] for key, vector in named if "meaning" in vector}
 
+    @property
+    def owes_erasure(self) -> bool:
+        """No: what is deleted is erased by the server's own optimizer."""
+        return False
+
     def wait_ready(self) -> None:
         """Return at once."""
 

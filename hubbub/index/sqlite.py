@@ -6,6 +6,7 @@ Scores are the engine's: the product of a post's term weights and the plan's, an
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ _COLUMNS = "key, seq, received_us, post, tokens, terms, vector, is_hidden, is_un
 class SqliteBackend:
     """Documents in one SQLite file, their vectors also in memory as one matrix."""
 
-    def __init__(self, path: Path | None, dim: int) -> None:
+    def __init__(self, path: Path | None, dim: int, erase_s: float = 3600.0) -> None:
         """Open or create the file; None keeps everything in memory.
 
         Raises:
@@ -46,15 +47,15 @@ class SqliteBackend:
             StorageError: the directory is missing or read-only.
         """
         self._where = str(path or ":memory:")
+        self._erase_s = erase_s / 2
+        self._erase_at_s: float | None = None
         try:
             self._db = sqlite3.connect(self._where, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            # Deleted text is overwritten in the file at once, in the word index too.
+            # What is deleted is overwritten in the file at once, but for the word index (see `flush`).
             self._db.execute("PRAGMA secure_delete=ON")
             self._db.executescript(_SCHEMA)
-            if sqlite3.sqlite_version_info >= (3, 42):
-                self._db.execute("INSERT INTO filters (filters, rank) VALUES ('secure-delete', 1)")
         except sqlite3.DatabaseError as error:
             raise self._translate(error) from None
         self._matrix = _Matrix(dim)
@@ -127,11 +128,22 @@ class SqliteBackend:
         rows = self._by_keys("SELECT key, vector FROM docs WHERE vector IS NOT NULL AND key IN", keys)
         return {key: np.frombuffer(blob, np.float16).tolist() for key, blob in rows}
 
+    @property
+    def owes_erasure(self) -> bool:
+        """Whether deleted words wait in the word index."""
+        return self._erase_at_s is not None
+
     def wait_ready(self) -> None:
         """Return at once."""
 
     def flush(self) -> bool:
-        """Make everything stored so far survive power loss."""
+        """Make everything stored so far survive power loss; now and then rebuild the word index.
+
+        FTS5 keeps deleted words until segments merge; its secure-delete needs SQLite 3.42 (Debian 12: 3.40).
+        """
+        if self._erase_at_s is not None and time.monotonic() >= self._erase_at_s:
+            self._all("INSERT INTO filters (filters) VALUES ('optimize')")
+            self._erase_at_s = None
         self._all("PRAGMA wal_checkpoint(TRUNCATE)")
         return True
 
@@ -178,6 +190,8 @@ class SqliteBackend:
             self._db.executemany("DELETE FROM postings WHERE term = ? AND doc = ?", gone)
             self._db.execute("DELETE FROM docs WHERE id = ?", (number,))
             self._matrix.remove(number)
+            if self._erase_at_s is None:
+                self._erase_at_s = time.monotonic() + self._erase_s
 
     def _by_keys(self, sql: str, keys: Sequence[Key]) -> list[tuple[Any, ...]]:
         found = []

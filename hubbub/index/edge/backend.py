@@ -65,6 +65,11 @@ class EdgeBackend:
         if is_sealing:
             self._sealer.start()
 
+    @property
+    def owes_erasure(self) -> bool:
+        """No: what is deleted is erased by rebuilding slices."""
+        return False
+
     def wait_ready(self) -> None:
         """Return once every slice is loaded: writes and exact reads need all of them."""
         self._loading.wait()

@@ -1,0 +1,78 @@
+"""What was deleted leaves the disk: no byte of its words is in any file of the index after `erase_s`."""
+
+import contextlib
+import os
+import secrets
+import time
+from pathlib import Path
+
+import pytest
+
+from hubbub.index import Index, Query
+from hubbub.index.edge import EdgeBackend
+from hubbub.index.embedding import open_embedder
+from hubbub.index.sqlite import SqliteBackend
+from hubbub.index.state import State
+from hubbub.posts import AccountEvent, Deletion, Edit, Post
+
+SECRETS = [secrets.token_hex(12) for _ in range(6)]
+COUNT = 60
+
+
+def secret_post(number, text):
+    return Post(id=f"x://status/{number}", author=f"did:plc:{number % 10}", text=text, received_us=number)
+
+
+def files_with(directory, words):
+    """Name the files that hold any of the words."""
+    needles = [word.encode() for word in words]
+    found = []
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # a slice was swapped meanwhile
+                content = Path(parent, name).read_bytes()
+                found += [name for needle in needles if needle in content]
+    return found
+
+
+def open_small(name, directory, erase_s=1.0):
+    embedder = open_embedder("hashed:64")
+    if name == "sqlite":
+        backend = SqliteBackend(directory / "posts.db", embedder.dim, erase_s)
+    else:
+        posts = 10_000 if name == "hot slice" else 20
+        backend = EdgeBackend(directory, embedder.dim, slice_posts=posts, erase_s=erase_s)
+    return Index(backend, State(directory / "state.db"), embedder)
+
+
+@pytest.mark.parametrize("name", ["hot slice", "sealed slices", "sqlite"])
+def test_deleted_edited_and_removed_text_leaves_the_disk(name, tmp_path):
+    index = open_small(name, tmp_path)
+    events = [(n, secret_post(n, f"only{n} {SECRETS[n % 6] if n < 7 else 'plain'}")) for n in range(1, COUNT)]
+    index.fold(events)
+    index.flush()
+    assert files_with(tmp_path, SECRETS), "the words are on the disk before"
+    wait_until(lambda: index.stats().num_shards - index.stats().num_sealed <= 1)
+    index.fold(
+        [
+            (COUNT + 1, Deletion(id="x://status/1", received_us=1)),
+            (COUNT + 2, Edit(post=secret_post(2, "a mended text"), replaces="x://status/2")),
+            *[
+                (COUNT + n, AccountEvent(author=f"did:plc:{n}", status="removed", received_us=1))
+                for n in range(3, 7)
+            ],
+        ]
+    )
+    index.flush()
+    wait_until(lambda: index.flush() or not files_with(tmp_path, SECRETS))
+    living = {hit.post.id for hit in index.search(Query(limit=COUNT))}
+    assert living == {f"x://status/{n}" for n in range(2, COUNT) if n % 10 not in (3, 4, 5, 6)}
+    index.close()
+    assert not files_with(tmp_path, SECRETS)
+
+
+def wait_until(is_true, seconds=40.0):
+    start = time.monotonic()
+    while not is_true():
+        assert time.monotonic() - start < seconds, "it did not happen in time"
+        time.sleep(0.2)
