@@ -28,10 +28,13 @@ class StaticEmbedder:
 
     is_instant = True
 
-    def __init__(self, pieces: Pieces, table: Vectors, name: str = "static") -> None:
+    def __init__(
+        self, pieces: Pieces, table: Vectors, name: str = "static", projection: Vectors | None = None
+    ) -> None:
         self.pieces = pieces
         self.table = table  # shape (number of pieces, dim)
         self.dim = int(table.shape[1])
+        self.projection = projection  # shape (teacher's dim, dim), where a teacher is known
         self._name = name
 
     @cached_property
@@ -76,6 +79,7 @@ def read_table(path: Path) -> StaticEmbedder:
                 raise VersionMismatch(f"table {str(path)!r} has format {version}; this hubbub reads {FORMAT}")
             names = bytes(file["names"]).decode().split("\n")
             table = file["rows"].astype(np.float32) * file["scales"].astype(np.float32)[:, None]
+            projection = file["projection"].astype(np.float32)
     except FileNotFoundError:
         raise InvalidInput(
             f"no embedding table at {str(path)!r}; make one with `hubbub index learn`"
@@ -86,11 +90,14 @@ def read_table(path: Path) -> StaticEmbedder:
         raise StorageError(f"embedding table {str(path)!r} cannot be read: {error}") from error
     if len(names) != len(table):
         raise Corruption(f"embedding table {str(path)!r} has {len(names)} names for {len(table)} rows")
-    return StaticEmbedder(Pieces(names), table, "static" if path == SHIPPED else "learned")
+    name = "static" if path == SHIPPED else "learned"
+    return StaticEmbedder(Pieces(names), table, name, projection if projection.size else None)
 
 
-def write_table(path: Path, names: Sequence[str], table: Vectors) -> None:
+def write_table(path: Path, names: Sequence[str], table: Vectors, projection: Vectors | None = None) -> None:
     """Write a table with 8 bits a number and one scale a row (relative error of a text's vector below 1 %).
+
+    `projection` turns the teacher's vectors into the table's, for whoever learns on from this table.
 
     Raises:
         StorageError: the disk refused.
@@ -106,6 +113,7 @@ def write_table(path: Path, names: Sequence[str], table: Vectors) -> None:
                 names=np.frombuffer("\n".join(names).encode(), np.uint8),
                 rows=rows,
                 scales=scales.astype(np.float32),
+                projection=np.zeros((0, 0)) if projection is None else projection.astype(np.float16),
             )
         unfinished.replace(path)
     except OSError as error:
