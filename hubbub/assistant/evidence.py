@@ -30,7 +30,7 @@ _ONE_OF_SEVERAL = 0.9
 _BACKGROUND = 20.0
 """Spans of other topics that rarity imagines beside those compared, so that it means something for three."""
 _TOPIC_WEIGHT = 0.4
-"""Weight of the question's own words, which all that was found has in common."""
+"""Weight of the question's own word where it has just one."""
 _MAX_QUOTED_POSTS = 2
 """Posts of one voice whose wording is considered."""
 
@@ -85,28 +85,35 @@ def gather(question: Question, voices: Sequence[Voice], embed: Embed) -> Pool:
 
 
 def coverage(question: Question, terms: frozenset[str] | set[str]) -> float:
-    """Return the share of the question's topic words that are among the stems; names weigh double.
+    """Return the share of the question's topic words that are among the stems; by their weights.
 
     Of a question that joins topics by `and`, one of them is nearly enough.
     """
     if not question.terms:
         return 1.0
-    parts = max((_share(part, question.names, terms) for part in question.part_terms), default=0.0)
-    return max(_share(question.terms, question.names, terms), _ONE_OF_SEVERAL * parts)
+    weights = question.weights or tuple(1.0 for _ in question.terms)
+    whole = _share(question.terms, weights, terms)
+    alone = [_share(part, tuple(1.0 for _ in part), terms) for part in question.part_terms]
+    return max(whole, _ONE_OF_SEVERAL * max(alone, default=0.0))
 
 
 def _share(
-    topic: tuple[tuple[str, ...], ...], names: tuple[str, ...], terms: frozenset[str] | set[str]
+    topic: tuple[tuple[str, ...], ...],
+    weights: tuple[float, ...],
+    terms: frozenset[str] | set[str],
 ) -> float:
     total = found = 0.0
-    for forms in topic:
-        weight = 2.0 if any(name.startswith(forms[0][:5]) for name in names) else 1.0
+    for forms, weight in zip(topic, weights, strict=True):
         total += weight
-        if any(form in terms for form in forms):
-            found += weight
-        elif any(_is_kin(form, term) for form in forms for term in terms):
-            found += 0.9 * weight
+        found += weight * _holds(forms, terms)
     return found / total if total else 0.0
+
+
+def _holds(forms: tuple[str, ...], terms: frozenset[str] | set[str]) -> float:
+    """Tell how surely one of a word's stems is among a text's: 1, or a little less for a derivation."""
+    if any(form in terms for form in forms):
+        return 1.0
+    return 0.9 if any(_is_kin(form, term) for form in forms for term in terms) else 0.0
 
 
 def _is_kin(form: str, term: str) -> bool:
@@ -223,7 +230,8 @@ def compare(question: Question, evidence: Sequence[Evidence], embed: Embed) -> M
         matrix[place, row] = 1.0
     rarity = np.log((count + _BACKGROUND) / (matrix.sum(axis=0) + 0.5)).astype(np.float32)
     for form in (form for forms in question.terms for form in forms if form in vocabulary):
-        rarity[vocabulary[form]] *= _TOPIC_WEIGHT
+        # one word is what all that was found has in common, several make a statement
+        rarity[vocabulary[form]] *= min(_TOPIC_WEIGHT * len(question.terms), 1.0)
     lexical = _cosine(matrix * np.maximum(rarity, 0.05))
     meaning = np.asarray(embed([item.quote for item in evidence]), np.float32)
     if meaning.shape[0] != count or not meaning.any():

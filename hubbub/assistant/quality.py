@@ -90,6 +90,7 @@ def _form(sentence: str, words: list[str], span: Span, *, is_cut: bool) -> float
     for is_so, cost in (
         (tells.OPENS_QUESTION.search(sentence), 0.5),
         (tells.POINTS_BACK.search(sentence), 0.6),
+        (tells.COMMANDS.search(sentence), 0.8),
         (sentence.startswith("@"), 0.7),
         (sentence.startswith("#"), 0.85),
         (_is_unbalanced(sentence), 0.75),

@@ -104,6 +104,12 @@ ORDERS = re.compile(
     r"|antworte nur|answer only)\b",
     re.IGNORECASE,
 )
+COMMANDS = re.compile(
+    r"^\W*(?:walk|take|use|leave|stay|keep|avoid|call|go|come|bring|help|share|read|see|look|don't"
+    r"|do not|never|make"
+    r"|bitte|nehmt|kommt|bleibt|meidet|nutzt|lasst)\s",
+    re.IGNORECASE,
+)
 ASKS = re.compile(
     r"\b(?:does any(?:one|body)|any(?:one|body) (?:know|there|else|got|seen)|who knows|wei(?:\u00df"
     r"|ss) jemand|kann jemand"

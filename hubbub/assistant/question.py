@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from hubbub.assistant.display import inert
-from hubbub.assistant.intents import GREETINGS, INTENTS, OPENERS, Intent
+from hubbub.assistant.intents import COMMON, GREETINGS, INTENTS, OPENERS, Intent
 from hubbub.assistant.stopwords import ENGLISH, GERMAN, STOPWORDS
 from hubbub.assistant.timewords import find_window
 from hubbub.assistant.wordforms import content_words, fold, words
@@ -19,6 +19,7 @@ MAX_QUESTION_CHARS = 2_000
 """More than any person types; beyond it somebody pasted a document."""
 _MAX_TERMS = 24
 _MAX_PARTS = 3
+_NAME, _GENERIC = 1.6, 0.5
 
 Lang = Literal["en", "de"]
 
@@ -36,6 +37,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """The words that say what it is about, as typed; empty asks about everything."""
     terms: tuple[tuple[str, ...], ...] = ()
     """The topic's words in order, each as the stems that count for it (a hashtag: itself and its parts)."""
+    weights: tuple[float, ...] = ()
+    """Of `terms`: names stand for the topic most, words as `start` or `people` least; empty = alike."""
     names: tuple[str, ...] = ()
     """Capitalised words of the topic, folded: places, people, organisations."""
     hashtags: tuple[str, ...] = ()
@@ -49,6 +52,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     to_us: int | None = None
     window: str = ""
     """The time words as typed; empty where the question named no time."""
+    core: str = ""
+    """The topic without such words as `start` or `people`; equal to the topic where it has none."""
     subject: str = ""
     """The topic as a sentence can speak of it: with its English article."""
 
@@ -84,9 +89,11 @@ def understand(text: str, clock_us: int, *, zone: tzinfo = UTC, lang: str | None
         clock_us=clock_us,
         topic=topic,
         terms=terms,
+        weights=_weights(topic, spoken)[:_MAX_TERMS],
         names=_names(topic),
         hashtags=tuple(dict.fromkeys(re.findall(r"#(\w+)", topic))),
         parts=parts,
+        core=" ".join(word for word in topic.split() if fold(word) not in COMMON) or topic,
         part_terms=tuple(_forms(part, spoken) for part in parts),
         from_us=window.from_us,
         to_us=window.to_us,
@@ -140,6 +147,19 @@ def _forms(topic: str, lang: str) -> tuple[tuple[str, ...], ...]:
     """Return the stems that count for each word of a topic."""
     stems = (tuple(dict.fromkeys(content_words(word, lang))) for word in topic.split())
     return tuple(dict.fromkeys(forms for forms in stems if forms))
+
+
+def _weights(topic: str, lang: str) -> tuple[float, ...]:
+    """Return the weight of each of `_forms(topic)`."""
+    names = set(_names(topic))
+    weights: dict[tuple[str, ...], float] = {}
+    for word in topic.split():
+        forms = tuple(dict.fromkeys(content_words(word, lang)))
+        if forms:
+            weights.setdefault(
+                forms, _NAME if fold(word) in names else _GENERIC if fold(word) in COMMON else 1.0
+            )
+    return tuple(weights.values())
 
 
 def _is_empty(token: str) -> bool:

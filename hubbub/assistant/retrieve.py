@@ -111,8 +111,7 @@ def _search_all(
             known = best.get(post.id)
             if known is None or known[1] < score * weight:
                 best[post.id] = (post, score * weight)
-    ranked = sorted(best.values(), key=lambda pair: (-pair[1], -pair[0].received_us, pair[0].id))
-    return _capped(ranked)
+    return _capped(sorted(best.values(), key=lambda pair: (-pair[1], -pair[0].received_us, pair[0].id)))
 
 
 def _queries(question: Question, filters: Filters, from_us: int | None) -> list[tuple[Query, float]]:
@@ -133,6 +132,8 @@ def _queries(question: Question, filters: Filters, from_us: int | None) -> list[
     queries = [(narrow, 1.0)]
     if question.intent == "news":
         queries.append((msgspec.structs.replace(narrow, sort="time", limit=MAX_POSTS // 2), 0.8))
+    if question.core != question.topic:
+        queries.append((msgspec.structs.replace(narrow, text=question.core), 1.0))
     queries += [
         (msgspec.structs.replace(narrow, text=part, limit=MAX_POSTS // 2), 0.9) for part in question.parts
     ]

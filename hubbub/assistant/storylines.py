@@ -33,7 +33,7 @@ _MAX_STORIES: dict[Intent, int] = {"news": 6, "topic": 5, "opinion": 5, "check":
 """A question for one fact gets three."""
 _FOREIGN = 0.45
 """Worth of a quote in another language than the answer's: shown where there is no better."""
-_CORRECTS = 1.3
+_CORRECTS = 1.4
 """Worth of news that something is false: whoever saw the false report needs it first."""
 _MAX_ALTERNATES = 2
 _NUM_DETAILED = 2
@@ -99,6 +99,8 @@ def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) 
         if place is None:
             break
         place, conflict, contrary = _last_word(pool, place, agreeing)
+        if any(other in told for other in contrary):
+            conflict, contrary = None, []
         told += [place, *contrary]
         details = _details(pool, scores, place, told, max_details if len(stories) < _NUM_DETAILED else 0)
         told += details
@@ -172,7 +174,7 @@ def _alternates(pool: Pool, scores: Scores, places: Sequence[int]) -> tuple[Evid
 
 def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness: Matrix) -> float:
     copies = sum(len(voice.posts) - 1 for voice in voices)
-    agreement = 1.0 + 0.8 * math.log2(count_voices(voices)) + 0.15 * math.log2(1 + copies)
+    agreement = 1.0 + 0.7 * math.log2(count_voices(voices)) + 0.15 * math.log2(1 + copies)
     # What many speak of in other words: an echo of the story, not of the statement.
     echo = 1.0 + 0.1 * math.log2(1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum()))
     value: float = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)

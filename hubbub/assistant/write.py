@@ -22,6 +22,8 @@ from hubbub.assistant.wording_en import English
 
 _SAYS_IT = 0.85
 """Share of the question's words that a quote must hold to be taken for saying it."""
+_ANSWERS = 0.6
+"""Share from which on a quote may answer a question for a fact."""
 _FACTS = ("who", "when", "where", "number", "why")
 _WORDINGS: dict[str, Wording] = {"en": English(), "de": German()}
 
@@ -70,7 +72,7 @@ def write_quotes(question: Question, findings: Findings, stories: Sequence[Story
 def _is_doubtful(question: Question, evidence: Evidence) -> bool:
     """Tell whether even the best quote misses a word of the question, or the kind of thing it asks for."""
     is_missing = question.intent in ("when", "number") and not holds(question.intent, evidence.quote)
-    return is_missing or evidence.relevance < _SAYS_IT
+    return is_missing or evidence.relevance < (_SAYS_IT if question.intent == "check" else _ANSWERS)
 
 
 def _statement(question: Question, findings: Findings, story: Story, number: int) -> Draft:
