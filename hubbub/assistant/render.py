@@ -10,6 +10,7 @@ from hubbub.assistant.write import wording
 
 _MIN_WIDTH = 40
 _RULE = {"en": "Sources", "de": "Quellen"}
+_UNKNOWN = {"en": "unknown account", "de": "unbekanntes Konto"}
 
 
 def render(answer: Answer, *, width: int = 80, color: bool = False) -> str:
@@ -40,7 +41,8 @@ def _sentence(sentence: Sentence, numbers: dict[str, int], width: int, color: bo
 
 
 def _source(number: int, citation: Citation, answer: Answer, width: int, color: bool) -> list[str]:
-    who = f"@{isolated(citation.handle)}" if citation.handle else isolated(citation.name or citation.author)
+    unknown = _UNKNOWN.get(answer.lang, _UNKNOWN["en"])
+    who = f"@{isolated(citation.handle)}" if citation.handle else isolated(citation.name or unknown)
     age = wording(answer.lang).age(max(answer.asked_us - citation.time_us, 0))
     head = textwrap.shorten(f"[{number}] {who}, {age}", width, placeholder="...")
     return [head, *([_faint(f"    {citation.url}", color)] if citation.url else [])]
