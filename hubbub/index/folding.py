@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Letters that Unicode does not decompose, though people type the plain one.
 _PLAIN = str.maketrans(
@@ -30,11 +31,21 @@ _PLAIN = str.maketrans(
 _MARKS = re.compile(
     "(?<![\u0400-\u052f\u0300-\u036f])[\u0300-\u036f]+|[\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\ufe00-\ufe0f]"
 )
+_MAX_CACHED = 40  # code points: a word; each comes by some ten times on its way into the index
 _LONG = re.compile(r"([^\W\d_])\1{2,}")
 
 
 def fold(text: str) -> str:
     """Return the text casefolded, in compatible form (NFKC), without accents; `soooo` becomes `soo`."""
+    return _fold_word(text) if len(text) <= _MAX_CACHED else _fold(text)
+
+
+@lru_cache(maxsize=131_072)
+def _fold_word(word: str) -> str:
+    return _fold(word)
+
+
+def _fold(text: str) -> str:
     if text.isascii():
         folded = text.lower()
     else:
