@@ -29,7 +29,9 @@ from hubbub.stream.archive.writer import Writer
 _BLOCK_EVENTS = 256
 """Small frames are joined up to this size on the way."""
 _BREATH_S = 0.0005
-"""After each frame other threads get this long, so that nobody waits for the interpreter."""
+"""After so many events other threads get this long, so that nobody waits for the interpreter."""
+_TAIL_BYTES = 1 << 18
+"""The writer may have to wait while this much is copied and synced."""
 
 
 class CompactionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,20 +104,42 @@ class Compactor:
         is_finished = first_seq != self._writer.segments[-1]
         facts = read_facts(path) if is_finished else None
         if facts is None:
-            facts = collect_facts(_read_events(self._directory, first_seq))
+            facts = collect_facts(_read_events(self._directory, first_seq, self._writer))
             if is_finished:
                 write_facts(path, facts)
         return facts
 
 
-def _read_events(directory: Path, first_seq: int) -> Iterator[tuple[int, Event]]:
+def _read_events(directory: Path, first_seq: int, writer: Writer) -> Iterator[tuple[int, Event]]:
     opened = OpenSegment(directory, first_seq)
     try:
-        for at, frame, payload in opened.walk.frames():
+        for at, frame, payload in _read_frames(opened, _find_end(opened, writer)):
             yield from enumerate(_decode(opened, at, frame, payload)[0], frame.first_seq)
-            time.sleep(_BREATH_S)
     finally:
         opened.close()
+
+
+def _find_end(opened: OpenSegment, writer: Writer) -> int:
+    """Tell up to where a file is written by now."""
+    with writer.lock:
+        is_newest = opened.first_seq == writer.segments[-1]
+        return writer.end_bytes if is_newest else os.fstat(opened.fd).st_size
+
+
+def _read_frames(opened: OpenSegment, end_bytes: int) -> Iterator[tuple[int, Frame, memoryview]]:
+    """Walk the frames up to a known end, letting others work in between; raises Corruption."""
+    num_events = 0
+    for at, frame, payload in opened.walk.frames():
+        yield at, frame, payload
+        if opened.walk.offset >= end_bytes:
+            return
+        num_events += frame.num_events
+        if num_events >= _BLOCK_EVENTS:
+            num_events = 0
+            time.sleep(_BREATH_S)
+    if opened.walk.offset < end_bytes:
+        seq, reason = opened.first_seq, opened.walk.damage or "it is shorter than it was"
+        raise_corruption(opened.path, opened.walk.offset, seq, reason)
 
 
 def _decode(
@@ -140,6 +164,8 @@ class _Rewrite:
         self._cursors: dict[str, Cursor] = {}
         self._next_seq = first_seq
         self._num_bytes = 0
+        self._num_old_bytes = 0
+        """So much of the old file has been taken over."""
         self._num_erased = 0
 
     def run(self) -> tuple[int, int]:
@@ -152,7 +178,8 @@ class _Rewrite:
                 self._fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
                 is_adopted = False
                 try:
-                    old_bytes = self._copy(opened)
+                    self._copy(opened)
+                    self._catch_up(opened)
                     is_adopted = self._swap(opened, temporary)
                 finally:
                     if not is_adopted:
@@ -161,22 +188,32 @@ class _Rewrite:
         finally:
             opened.close()
         if self._first_seq != self._writer.segments[-1]:
-            write_facts(self._path, collect_facts(_read_events(self._directory, self._first_seq)))
-        return self._num_erased, old_bytes - self._num_bytes
+            write_facts(
+                self._path, collect_facts(_read_events(self._directory, self._first_seq, self._writer))
+            )
+        return self._num_erased, self._num_old_bytes - self._num_bytes
 
-    def _copy(self, opened: OpenSegment) -> int:
-        """Copy all frames that are there, erasing; return the length of what was copied."""
+    def _copy(self, opened: OpenSegment) -> None:
+        """Copy all frames that are there now, erasing."""
         self._write(encode_head(self._first_seq))
-        for at, frame, payload in opened.walk.frames():
+        for at, frame, payload in _read_frames(opened, _find_end(opened, self._writer)):
             events, cursors = _decode(opened, at, frame, payload)
             self._events += map(self._erase, range(frame.first_seq, frame.next_seq), events)
             self._cursors |= cursors
             while len(self._events) >= _BLOCK_EVENTS:
                 self._write_block(_BLOCK_EVENTS)
-            time.sleep(_BREATH_S)
         self._write_block(len(self._events))
+        self._num_old_bytes = opened.walk.offset
+
+    def _catch_up(self, opened: OpenSegment) -> None:
+        """Take over what was appended meanwhile, as it is, until little is left."""
+        while _find_end(opened, self._writer) - self._num_old_bytes > _TAIL_BYTES:
+            self._take_over(opened, _find_end(opened, self._writer))
         os.fsync(self._fd)
-        return opened.walk.offset
+
+    def _take_over(self, opened: OpenSegment, end_bytes: int) -> None:
+        self._write(read_at(opened.fd, end_bytes - self._num_old_bytes, self._num_old_bytes))
+        self._num_old_bytes = end_bytes
 
     def _erase(self, seq: int, event: Event) -> Event:
         if not isinstance(event, Post | Edit) or not self._erasures.takes(seq, event):
@@ -199,17 +236,14 @@ class _Rewrite:
         self._num_bytes += len(data)
 
     def _swap(self, opened: OpenSegment, temporary: Path) -> bool:
-        """Take over what was appended meanwhile and put the new file in the old one's place."""
+        """Put the new file, with the last of the old one, in its place; True if it is the one written on."""
         with self._writer.lock:
-            is_newest = self._first_seq == self._writer.segments[-1]
-            end_bytes = self._writer.end_bytes if is_newest else os.fstat(opened.fd).st_size
-            start = opened.walk.offset
-            if opened.walk.damage and not is_newest:
-                raise_corruption(self._path, start, self._next_seq, opened.walk.damage)
-            if end_bytes > start:
-                self._write(read_at(opened.fd, end_bytes - start, start))
+            end_bytes = _find_end(opened, self._writer)
+            if end_bytes > self._num_old_bytes:
+                self._take_over(opened, end_bytes)
                 os.fsync(self._fd)
             replace_durably(temporary, self._path)
+            is_newest = self._first_seq == self._writer.segments[-1]
             if is_newest:
                 self._writer.adopt_rewritten(self._fd)
             return is_newest

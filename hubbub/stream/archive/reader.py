@@ -95,13 +95,15 @@ class Reader:
         Raises:
             Corruption: a frame is damaged; the message names file, byte and sequence number.
         """
-        for first_seq, block in self._blocks(after + 1, last_seq):
+        wanted = after + 1
+        for first_seq, block in self._blocks(wanted, last_seq):
             events = block.events
-            skip = max(after + 1 - first_seq, 0)
-            stop = last_seq + 1 - first_seq
+            # Compaction joins frames, so that a later one, too, may begin before what is wanted.
+            skip, stop = wanted - first_seq, last_seq + 1 - first_seq
             if skip or stop < len(events):
                 events = events[skip:stop]
-            yield from enumerate(events, first_seq + skip)
+            yield from enumerate(events, wanted)
+            wanted += len(events)
 
     def _blocks(self, wanted: int, last_seq: int) -> Iterator[tuple[int, Block]]:
         """Yield (first_seq, block) of the frames from the one that holds `wanted` on."""

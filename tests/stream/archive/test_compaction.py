@@ -1,5 +1,7 @@
 """Compaction takes the text that must go from the disk, keeps everything else, and disturbs nobody."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -188,43 +190,73 @@ def test_compaction_never_writes_over_a_damaged_file(tmp_path):
     assert victim.read_bytes() == damaged
 
 
-NUM_EVENTS = 3000
+def test_cursors_survive_the_rewriting_of_their_file(tmp_path):
+    with open_archive(tmp_path) as archive:
+        archive.append([secret(1)], {"a": "1", "b": "2"})
+        archive.append([], {"b": "3"})
+        archive.append([Deletion(id="test://post/1", received_us=1)])
+        assert archive.compact(1).num_erased == 1
+    with open_archive(tmp_path) as archive:
+        assert (archive.cursor("a"), archive.cursor("b")) == ("1", "3")
 
 
-def write_and_delete(archive):
-    for first in range(1, NUM_EVENTS + 1, 10):
+def test_a_reading_that_began_before_hands_out_no_erased_text_after(tmp_path):
+    with open_archive(tmp_path) as archive, open_archive(tmp_path, "r") as outside:
+        for number in range(1, 4):
+            archive.append([secret(number), secret(number)])
+        archive.append([Deletion(id="test://post/3", received_us=1)])
+        readings = [archive.read(), outside.read()]
+        for reading in readings:
+            assert next(reading) == (1, secret(1))
+        archive.compact(1)
+        for reading in readings:
+            left = list(reading)
+            assert [seq for seq, _ in left] == [2, 3, 4, 5, 6, 7]
+            assert [event.text for _, event in left[3:5]] == ["", ""]
+
+
+def write_and_delete(archive, is_done):
+    """Append without pause, up to a limit; every tenth event deletes the post half as far back."""
+    first = 1
+    while first < 20_000 and not (is_done.is_set() and first > 1000):
         archive.append(posts(first, first + 8))
         archive.append([Deletion(id=f"test://post/{first // 2}", received_us=1)])
+        first += 10
+        time.sleep(0.0005)
+    return first - 1
 
 
-def read_to_the_end(reader):
+def read_on(reader, is_done):
     last = 0
-    while last < NUM_EVENTS:
-        reader.wait(last, 10)
+    while not is_done.is_set() or reader.last_seq > last:
+        reader.wait(last, 0.1)
         for seq, event in reader.read(last, 100):
             assert seq == last + 1
             last = seq
             assert isinstance(event, Deletion) or event in (post(seq), blank(post(seq)))
+    return last
 
 
 def test_readers_and_the_writer_carry_on_while_it_is_compacted(tmp_path):
+    has_written, has_read = threading.Event(), threading.Event()
     with (
         ThreadPoolExecutor() as pool,
-        open_archive(tmp_path, segment_bytes=20_000) as archive,
+        open_archive(tmp_path, segment_bytes=200_000) as archive,
         open_archive(tmp_path, "r") as outside,
     ):
-        works = [
-            pool.submit(write_and_delete, archive),
-            pool.submit(read_to_the_end, archive),
-            pool.submit(read_to_the_end, outside),
-        ]
-        while not all(work.done() for work in works):
-            archive.compact(1)
-        for work in works:
-            work.result()
+        writing = pool.submit(write_and_delete, archive, has_written)
+        readings = [pool.submit(read_on, reader, has_read) for reader in (archive, outside)]
+        try:
+            num_files = sum(archive.compact(1).num_files for _ in range(8))
+        finally:
+            has_written.set()
+            last = writing.result()
+            has_read.set()
+        assert num_files >= 3
+        assert [reading.result() for reading in readings] == [last, last]
         archive.compact(2)
         texts = {event.id: event.text for _, event in archive.read() if isinstance(event, Post)}
-        assert all(texts.get(f"test://post/{first // 2}", "") == "" for first in range(1, NUM_EVENTS + 1, 10))
+        assert all(texts.get(f"test://post/{first // 2}", "") == "" for first in range(1, last + 1, 10))
 
 
 ids = st.sampled_from(["p", "q", "r", "s"])

@@ -32,6 +32,8 @@ def test_a_torn_tail_is_repaired_and_reported_wherever_it_tears(tmp_path, caplog
     for length in range(last + 1, len(data)):
         file.write_bytes(data[:length])
         with open_archive(tmp_path, "r") as reader:
+            assert reader.last_seq == 9
+            assert reader.wait(9, 0) is False
             assert [seq for seq, _ in reader.read()] == list(range(1, 10))
         caplog.clear()
         with open_archive(tmp_path) as archive:
