@@ -16,9 +16,11 @@ from hubbub.assistant.prompt import MAX_RECORDS, messages, schema
 from hubbub.assistant.question import Question
 from hubbub.assistant.storylines import Story
 from hubbub.assistant.voices import Voice, count_voices
+from hubbub.assistant.wordforms import fold
 from hubbub.posts import PostId
 
-Record = tuple[Evidence, tuple[Voice, ...]]
+Record = tuple[Evidence, tuple[Voice, ...], bool]
+"""A span, who says it, and whether it was denied later."""
 
 _MAX_TEXT = 400
 
@@ -35,13 +37,13 @@ def records(stories: Sequence[Story], allowed: Iterable[PostId]) -> list[Record]
     may = set(allowed)
     found: dict[tuple[PostId, int], Record] = {}
     for story in stories:
-        items: list[Record] = [(story.head, story.voices)]
+        items: list[Record] = [(story.head, story.voices, False)]
         if story.conflict:
-            items.append((story.conflict.against, story.conflict.voices))
-        items += [(detail, (detail.voice,)) for detail in (*story.details, *story.alternates)]
-        for evidence, voices in items:
-            if evidence.post.id in may:
-                found.setdefault((evidence.post.id, evidence.start), (evidence, voices))
+            items.append((story.conflict.against, story.conflict.voices, story.conflict.is_overtaken))
+        items += [(detail, (detail.voice,), False) for detail in (*story.details, *story.alternates)]
+        for item in items:
+            if item[0].post.id in may:
+                found.setdefault((item[0].post.id, item[0].start), item)
     return list(found.values())[:MAX_RECORDS]
 
 
@@ -54,13 +56,17 @@ def compose(
         ModelError: the model failed, or wrote nothing that follows the schema.
     """
     pieces = model.stream(messages(question, given, max_sentences), schema(len(given), max_sentences))
+    told: set[str] = set()
     for number, found in enumerate(sentences(pieces)):
         if number >= max_sentences:
             return
         draft = _draft(found, given, is_first=number == 0)
         if draft is None:
             dropped["malformed"] += 1
+        elif fold(draft.text) in told:
+            dropped["repeated"] += 1
         else:
+            told.add(fold(draft.text))
             yield draft
 
 
@@ -101,15 +107,16 @@ def _draft(found: object, given: Sequence[Record], *, is_first: bool) -> Draft |
     ):
         return None
     chosen = [given[number - 1] for number in numbers]
-    voices = list({id(voice): voice for _, group in chosen for voice in group}.values())
+    voices = list({id(voice): voice for _, group, _ in chosen for voice in group}.values())
     times = [post.received_us for voice in voices for post in voice.posts]
     return Draft(
         text=text,
         kind="lead" if is_first else "story",
-        evidence=tuple(evidence for evidence, _ in chosen),
+        evidence=tuple(evidence for evidence, _, _ in chosen),
         claim=text,
         num_voices=count_voices(voices),
         first_us=min(times),
         last_us=max(times),
-        is_conflicting=len({evidence.is_negative for evidence, _ in chosen}) > 1,
+        is_conflicting=len({evidence.is_negative for evidence, _, _ in chosen}) > 1,
+        is_overtaken=all(is_denied for _, _, is_denied in chosen),
     )

@@ -22,5 +22,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     first_us: int | None = None
     last_us: int | None = None
     is_conflicting: bool = False
+    is_overtaken: bool = False
+    """All that a model cites for it was denied later."""
     fallbacks: tuple[Draft, ...] = ()
     """To be tried in order where this one's evidence has died meanwhile."""

@@ -56,6 +56,7 @@ def open_gguf(path: Path, *, num_threads: int | None = None) -> LocalGguf:
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
     params.sampling.temp = 0.0
+    params.verbosity = 0  # it would write its progress to stderr
     try:
         server = xllamacpp.Server(params)
     except RuntimeError as error:

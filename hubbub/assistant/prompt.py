@@ -33,12 +33,14 @@ Reply with JSON only: {{"sentences": [{{"evidence": [1], "text": "..."}}]}}"""
 
 
 def messages(
-    question: Question, records: Sequence[tuple[Evidence, Sequence[Voice]]], max_sentences: int
+    question: Question, records: Sequence[tuple[Evidence, Sequence[Voice], bool]], max_sentences: int
 ) -> list[dict[str, str]]:
     """Build the messages; the fence is drawn anew each time, so that no post can close it."""
     fence = f"<<{secrets.token_hex(8)}>>"
     rules = _RULES.format(fence=fence, mark=_MARK, language=_LANGUAGES[question.lang], count=max_sentences)
-    block = "\n".join(_record(number, *record, question) for number, record in enumerate(records, 1))
+    block = "\n".join(
+        _record(number, record[0], record[1], question) for number, record in enumerate(records, 1)
+    )
     asked = f"Records:\n{fence}\n{block}\n{fence}\nQuestion of the reader: {question.text}"
     return [{"role": "system", "content": rules}, {"role": "user", "content": asked}]
 

@@ -16,7 +16,17 @@ from hubbub.assistant.wordforms import content_words, fold, numbers, words
 from hubbub.posts import Post, PostId
 
 Failure: TypeAlias = Literal[
-    "no_evidence", "gone", "changed", "markup", "number", "name", "negation", "quoted", "unsupported"
+    "no_evidence",
+    "gone",
+    "changed",
+    "denied",
+    "rambling",
+    "markup",
+    "number",
+    "name",
+    "negation",
+    "quoted",
+    "unsupported",
 ]
 
 MIN_SUPPORT = 0.6
@@ -30,6 +40,9 @@ _MARKUP = re.compile(
     re.IGNORECASE,
 )
 _QUOTED = re.compile('["\u201c\u201e\u00ab\u201a\u2018](.{3,}?)["\u201d\u201c\u00bb\u2019](?!\\w)')
+_STOP = re.compile("[.!?\u2026]+(?=\\s|$)")
+_MAX_STOPS = 3
+"""Full stops of one sentence: two may be abbreviations."""
 _NAME = re.compile(r"(?<![\w'\u2019])[^\W\d_a-z][\w'\u2019-]*")
 
 
@@ -48,7 +61,9 @@ def failure(draft: Draft, living: Mapping[PostId, Post], lang: str) -> Failure |
             return "gone"
         if post.text[evidence.start : evidence.end] != evidence.quote or not evidence.quote:
             return "changed"
-    return _wording_failure(draft.claim, draft.evidence, lang) if draft.claim else None
+    if not draft.claim:
+        return None
+    return "denied" if draft.is_overtaken else _wording_failure(draft.claim, draft.evidence, lang)
 
 
 def cite(evidence: Evidence, living: Mapping[PostId, Post]) -> Citation:
@@ -95,6 +110,8 @@ def _wording_failure(claim: str, evidence: tuple[Evidence, ...], lang: str) -> F
     joined = " \n ".join(quotes)
     if _MARKUP.search(claim):
         return "markup"
+    if len(_STOP.findall(claim)) > _MAX_STOPS:
+        return "rambling"
     held = set(words(joined))
     if not _numbers_hold(claim, quotes):
         return "number"

@@ -123,3 +123,24 @@ def test_a_post_deleted_while_the_model_writes_is_not_quoted(open_world):
     done, _ = composed(world, reply)
     assert done.report.dropped["gone"] >= 1
     assert CLOSED.id not in [citation.post for sentence in done.sentences for citation in sentence.citations]
+
+
+def test_what_was_denied_later_is_not_told_alone(open_world):
+    broke = post("The Hollin dam has broken, a wave is coming down the valley.", "kev", minute=10)
+    holds = post("FALSE: the Hollin dam has NOT broken, says the keeper.", "nora", minute=30)
+
+    def reply(request):
+        number = number_of(type("", (), {"asked": [request]}), "a wave is coming")
+        return says(([number], "The Hollin dam has broken."))(request)
+
+    with model(reply) as (endpoint, _):
+        world = open_world(broke, holds)
+        done = answer(world.index, "Has the Hollin dam broken?", clock_us=NOW_US, model=endpoint)
+    assert done.report.dropped["denied"] == 1 and done.report.writer == "quotes"
+
+
+def test_a_model_that_repeats_itself_is_cut(open_world):
+    once = "Police closed the old bridge."
+    done, _ = composed(open_world(CLOSED), says(([1], once), ([1], once), ([1], f"{once} " * 5)))
+    assert [sentence.text for sentence in done.sentences] == [once]
+    assert done.report.dropped == {"repeated": 1, "rambling": 1}
