@@ -50,10 +50,18 @@ class StaticEmbedder:
         vectors = np.zeros((len(texts), self.dim), np.float32)
         for start in range(0, len(texts), _SLICE):
             end = start + _SLICE
-            vectors[start:end] = unit_rows(self._sums(*self.pieces.flat(texts[start:end])))
+            vectors[start:end] = unit_rows(self.sums(*self.pieces.flat(texts[start:end])))
         return vectors
 
-    def _sums(self, flat: NDArray[np.intp], lengths: NDArray[np.intp]) -> Vectors:
+    def write(self, path: Path) -> None:
+        """Write the table for `read_table`, 8 bits a number.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        write_table(path, self.pieces.names, self.table, self.projection)
+
+    def sums(self, flat: NDArray[np.intp], lengths: NDArray[np.intp]) -> Vectors:
         """Add up the vectors of consecutive runs of pieces; a run of length 0 gives zeros."""
         sums = np.zeros((len(lengths), self.dim), np.float32)
         filled = np.flatnonzero(lengths)
