@@ -1,7 +1,7 @@
 """Teach a static table the words of one's own stream, within minutes and without torch; it reads no archive.
 
 Frequent words of the stream get rows of their own instead of pieces, and point where their company points.
-With a teacher (the `[rerank]` extra) the table is then fitted to the teacher's vectors of some thousand posts.
+With a teacher (the `[rerank]` extra) the table is then fitted to its vectors of some thousand posts.
 On TREC Microblog the first step alone brings two thirds of the gain (decision 031).
 """
 

@@ -50,13 +50,14 @@ def loss_and_slope(sums: Vectors, targets: Vectors) -> tuple[float, Vectors]:
     num = len(sums)
     found = unit_rows(sums)
     cosines = found @ targets.T
-    chances = np.exp(SHARPNESS * (cosines - cosines.max(axis=1, keepdims=True)))
-    chances /= chances.sum(axis=1, keepdims=True)
+    logits = SHARPNESS * (cosines - cosines.max(axis=1, keepdims=True))
+    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    chances = np.exp(logits)
     own = np.eye(num, dtype=np.float32)
     strain = found @ found.T - targets @ targets.T
     loss = (
         NEAR * float(1 - cosines.diagonal().mean())
-        - APART * float(np.log(chances.diagonal() + _TINY).mean())
+        - APART * float(logits.diagonal().mean())
         + ALIKE * float((strain**2).mean())
     )
     by_cosine = (APART * SHARPNESS * (chances - own) - NEAR * own) / num
