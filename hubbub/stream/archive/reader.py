@@ -18,7 +18,13 @@ from hubbub.stream.archive.damage import check_is_torn, raise_corruption
 from hubbub.stream.archive.disk import refusals
 from hubbub.stream.archive.frame import Block, Frame, decode_block, decode_cursors
 from hubbub.stream.archive.lock import is_same_boot
-from hubbub.stream.archive.segment import FrameWalk, list_segments, open_segment, segment_path
+from hubbub.stream.archive.segment import (
+    FrameWalk,
+    list_segments,
+    open_segment,
+    read_identity,
+    segment_path,
+)
 
 _MAX_PLACES = 64
 """Remembered places: one for each reader that comes back for more, with room to spare."""
@@ -28,7 +34,7 @@ class _Place(NamedTuple):
     """Where the frame of a sequence number begins, valid as long as the file is the same one."""
 
     segment: int
-    inode: int
+    identity: bytes
     offset: int
 
 
@@ -40,7 +46,8 @@ class OpenSegment:
         self.path = segment_path(directory, first_seq)
         with refusals("open the archive file", self.path):
             self.fd = open_segment(self.path)
-        self.inode = os.fstat(self.fd).st_ino
+        self._inode = os.fstat(self.fd).st_ino
+        self.identity = read_identity(self.fd)
         self.walk = FrameWalk(self.fd)
 
     def close(self) -> None:
@@ -50,7 +57,8 @@ class OpenSegment:
     def is_replaced(self) -> bool:
         """Whether the name now belongs to another file."""
         try:
-            return os.stat(self.path).st_ino != self.inode
+            # Its number is not used again while we hold the file open.
+            return os.stat(self.path).st_ino != self._inode
         except FileNotFoundError:
             return True
 
@@ -129,7 +137,7 @@ class Reader:
                     raise_corruption(opened.path, at, wanted, f"it goes on with seq {frame.first_seq}")
                 # Remembered before the events are handed out: a reader may leave in the middle of them.
                 is_last = frame.next_seq > last_seq + 1
-                place = _Place(opened.first_seq, opened.inode, at if is_last else opened.walk.offset)
+                place = _Place(opened.first_seq, opened.identity, at if is_last else opened.walk.offset)
                 self._remember(min(frame.next_seq, last_seq + 1), place)
                 yield frame.first_seq, self._decode(opened, at, frame, payload)
                 wanted = frame.next_seq
@@ -190,7 +198,7 @@ class Reader:
             place = self._places.get(wanted)
         if place:
             opened = OpenSegment(self._directory, place.segment)
-            if opened.inode == place.inode:
+            if opened.identity == place.identity:
                 opened.walk = FrameWalk(opened.fd, place.offset)
                 return opened
         else:
@@ -223,12 +231,13 @@ def describe_absence(directory: Path) -> str:
 
 
 class _End:
-    """Follows the end of the log by the size and inode of its last file."""
+    """Follows the end of the log by the state of its last file."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._segment = 0
-        self._seen = (-1, -1)
+        self._seen = (-1, -1, -1)
+        self._identity = b""
         self._offset = 0
         self._next_seq = 0
 
@@ -243,22 +252,23 @@ class _End:
             following = segment_path(self._directory, self._next_seq)
             if self._next_seq == self._segment or not following.exists():
                 return self._next_seq - 1
-            self._segment, self._seen = self._next_seq, (-1, -1)
+            self._segment, self._seen = self._next_seq, (-1, -1, -1)
 
     def _walk(self) -> None:
         path = segment_path(self._directory, self._segment)
         with refusals("look at the archive file", path):
             status = os.stat(path)
-        if (status.st_ino, status.st_size) == self._seen:
+        if _look(status) == self._seen:
             return
         opened = OpenSegment(self._directory, self._segment)
         try:
-            if opened.inode == self._seen[0]:
+            if opened.identity == self._identity:
                 opened.walk = FrameWalk(opened.fd, self._offset)
             for _, frame in opened.walk.headers():
                 self._next_seq = frame.next_seq
             self._offset = opened.walk.offset
-            self._seen = (opened.inode, status.st_size)
+            self._identity = opened.identity
+            self._seen = _look(status)
             if opened.walk.damage:
                 check_is_torn(
                     opened.fd,
@@ -270,3 +280,7 @@ class _End:
                 )
         finally:
             opened.close()
+
+
+def _look(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns

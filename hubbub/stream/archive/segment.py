@@ -1,9 +1,10 @@
 """A segment file of the log: its name, its head, and walking its frames; it decides nothing about damage.
 
 A segment is named by the sequence number of its first event (`00000000000000000001.log`) and begins with
-24 bytes, little-endian: "hubbub-log" (10), version u16, first_seq u64, crc32 of those 20 bytes u32.
+32 bytes, little-endian: "hubbub-log" (10), version u16, first_seq u64, identity (8 random bytes, new whenever
+the file is written anew), crc32 of those 28 bytes u32.
 Frames (`frame.py`) follow back to back. The first frame repeats the cursors of all sources.
-These 24 bytes keep their layout in every version, so that an older hubbub can tell a newer one's files.
+These 32 bytes keep their layout in every version, so that an older hubbub can tell a newer one's files.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from hubbub.stream.archive.disk import read_at, replace_durably, write_all
 from hubbub.stream.archive.frame import HEADER_BYTES, MAGIC, Frame, encode_frame, is_intact, parse_header
 
 VERSION = 1
-HEAD_BYTES = 24
+HEAD_BYTES = 32
 SUFFIX = ".log"
 TEMPORARY = ".tmp"
 
-_HEAD = struct.Struct("<10sHQ")
+_HEAD = struct.Struct("<10sHQ8s")
 _MAGIC = b"hubbub-log"
 _CRC = struct.Struct("<I")
 _READ_BYTES = 1 << 20
@@ -41,31 +42,36 @@ def list_segments(directory: Path) -> list[int]:
 
 
 def encode_head(first_seq: int) -> bytes:
-    """Write the 24 bytes that begin a segment."""
-    head = _HEAD.pack(_MAGIC, VERSION, first_seq)
+    """Write the 32 bytes that begin a segment."""
+    head = _HEAD.pack(_MAGIC, VERSION, first_seq, os.urandom(8))
     return head + _CRC.pack(zlib.crc32(head))
 
 
 def check_head(fd: int, path: Path) -> None:
-    """Check the first 24 bytes.
+    """Check the first 32 bytes.
 
     Raises:
         Corruption: they are damaged, or belong to another segment.
         VersionMismatch: a newer hubbub wrote the file.
     """
     data = read_at(fd, HEAD_BYTES, 0)
-    if len(data) < HEAD_BYTES or zlib.crc32(data[:20]) != _CRC.unpack_from(data, 20)[0]:
+    if len(data) < HEAD_BYTES or zlib.crc32(data[: _HEAD.size]) != _CRC.unpack_from(data, _HEAD.size)[0]:
         raise Corruption(
             f"{str(path)!r} is damaged at byte 0 (seq {int(path.stem)}): not the head of a hubbub log; "
             "restore this file from a backup"
         )
-    magic, version, first_seq = _HEAD.unpack_from(data)
+    magic, version, first_seq, _ = _HEAD.unpack_from(data)
     if magic != _MAGIC or first_seq != int(path.stem):
         raise Corruption(f"{str(path)!r} begins with seq {first_seq} at byte 0: it was renamed; name it back")
     if version > VERSION:
         raise VersionMismatch(
             f"{str(path)!r} has format {version}, this hubbub reads up to {VERSION}; upgrade hubbub"
         )
+
+
+def read_identity(fd: int) -> bytes:
+    """Return what tells this file from any other that has or had its name; inode numbers are used again."""
+    return read_at(fd, 8, _HEAD.size - 8)
 
 
 def open_segment(path: Path) -> int:

@@ -159,17 +159,16 @@ class Writer:
             if self._synced_bytes == self.end_bytes:
                 return
             fd, path, end_bytes = os.dup(self._fd), self.path, self.end_bytes
-            inode = os.fstat(fd).st_ino
         try:
             os.fsync(fd)
+            with self.lock:
+                if os.path.sameopenfile(self._fd, fd):
+                    self._synced_bytes = max(self._synced_bytes, end_bytes)
         except OSError as error:
             self._failure = describe_refusal("sync", path, error) + "; then open the archive again"
             raise StorageError(self._failure) from error
         finally:
             os.close(fd)
-        with self.lock:
-            if os.fstat(self._fd).st_ino == inode:
-                self._synced_bytes = max(self._synced_bytes, end_bytes)
 
     def close(self) -> None:
         """Sync, mark the end as synced, and close."""

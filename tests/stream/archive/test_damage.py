@@ -150,8 +150,8 @@ def test_a_newer_version_is_not_touched(tmp_path):
     import zlib
 
     file, data = fill(tmp_path)
-    assert data.startswith(encode_head(1))
-    head = struct.pack("<10sHQ", b"hubbub-log", 2, 1)
+    assert data[:20] == encode_head(1)[:20]
+    head = struct.pack("<10sHQ8s", b"hubbub-log", 2, 1, b"identity")
     newer = head + struct.pack("<I", zlib.crc32(head)) + data[HEAD_BYTES:]
     file.write_bytes(newer)
     for mode in "rw":
