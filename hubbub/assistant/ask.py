@@ -130,8 +130,6 @@ class _Run:
             yield note(self.question, findings, "lost")
         else:
             yield from write_quotes(self.question, findings, stories)
-            if count_voices(findings.voices) == 1:
-                yield note(self.question, findings, "unconfirmed")
 
     def _show_composed(self, model: ChatModel, stories: list[Story]) -> Iterator[AnswerEvent]:
         """Let the model write; if it fails or nothing of it passes, the writer stays `quotes`."""

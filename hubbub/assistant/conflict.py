@@ -8,14 +8,16 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from hubbub.assistant.evidence import Evidence, Pool
+from hubbub.assistant.polarity import PERSONS
 from hubbub.assistant.voices import Voice
 
 Reason: TypeAlias = Literal["denial", "figure"]
 
-_DENIES = 0.2
+_DENIES = 0.3
 """Likeness from which on a denial speaks of a statement; low, because a denial adds words of its own."""
 _COUNTS = 0.18
 """Likeness from which on two figures count the same thing."""
+_COUNTS_PERSONS = 0.3
 _TURNS = 0.85
 """Share of a negative statement's words that the other must hold as well."""
 _MIN_QUALITY = 0.3
@@ -38,11 +40,11 @@ def contradiction(one: Evidence, other: Evidence, likeness: float) -> Reason | N
     shared = len(one.terms & other.terms)
     if shared < 2:
         return None
-    if likeness >= _COUNTS and _figures_differ(one, other):
+    if likeness >= _COUNTS and _figures_differ(one, other, likeness):
         return "figure"
     if one.is_negative != other.is_negative:
         if one.is_denial or other.is_denial:
-            is_about = likeness >= _DENIES or shared >= 0.5 * min(len(one.terms), len(other.terms))
+            is_about = likeness >= _DENIES or shared >= max(2.5, 0.5 * min(len(one.terms), len(other.terms)))
             return "denial" if is_about else None
         # "curfew announced" and "curfew not respected" can both be true: only where all that the negative
         # one speaks of stands in the other as well do they clash
@@ -83,7 +85,8 @@ def against(pool: Pool, place: int, agreeing: Sequence[tuple[Voice, ...]]) -> Co
     )
 
 
-def _figures_differ(one: Evidence, other: Evidence) -> bool:
+def _figures_differ(one: Evidence, other: Evidence, likeness: float) -> bool:
     if one.post.author == other.post.author:
         return False  # an update, not a contradiction
-    return any(other.figures.get(unit, value) != value for unit, value in one.figures.items())
+    units = [unit for unit, value in one.figures.items() if other.figures.get(unit, value) != value]
+    return any(unit not in PERSONS or likeness >= _COUNTS_PERSONS for unit in units)

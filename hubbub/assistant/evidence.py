@@ -27,6 +27,7 @@ MAX_EVIDENCE = 140
 MAX_VOICES = 100
 """Voices that are read sentence by sentence: cutting and rating them takes a third of a millisecond each."""
 _ONE_OF_SEVERAL = 0.9
+_BY_TAG = 0.5
 _BACKGROUND = 20.0
 """Spans of other topics that rarity imagines beside those compared, so that it means something for three."""
 _TOPIC_WEIGHT = 0.4
@@ -117,8 +118,10 @@ def _holds(forms: tuple[str, ...], terms: frozenset[str] | set[str]) -> float:
 
 
 def _is_kin(form: str, term: str) -> bool:
-    """Tell whether one stem continues the other by a derivation: egypt, egyptian; flood, floodwat."""
+    """Tell whether one stem continues the other: egypt, egyptian; in compounds bruck, mullerbruck."""
     short, long = sorted((form, term), key=len)
+    if len(short) >= 5 and long.endswith(short):
+        return True
     return len(short) >= 4 and len(long) - len(short) <= 4 and long.startswith(short)
 
 
@@ -188,7 +191,9 @@ def _relevance(
     that was widened by tags is hardly ever named.
     """
     framed = coverage(question, terms | around)
-    direct = framed if question.related else coverage(question, terms)
+    direct = coverage(question, terms)
+    if question.related:
+        direct = max(direct, _BY_TAG * framed)
     if question.intent in ("news", "opinion"):
         return 0.35 * direct + 0.3 * framed + 0.35 * coverage(question, whole)
     return 0.65 * direct + 0.1 * framed + 0.25 * coverage(question, whole)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Intent = Literal["news", "opinion", "check", "who", "when", "where", "number", "why", "topic", "unsearchable"]
+Intent = Literal[
+    "news", "opinion", "check", "who", "when", "where", "number", "why", "what", "topic", "unsearchable"
+]
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -24,7 +26,7 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
             r"(?:\s+that)?",
             r"\b(?:is|are) the (?:rumou?rs?|reports?|claims?)\b(?:\s+that|\s+about|\s+of)?",
             r"\b(?:fact[- ]?check|verify)\b:?",
-            r"^\W*(?:is|are|was|were|did|does|do|has|have|had)\s+(?=\w+\s+\w+)",
+            r"^\W*(?:is|are|was|were|did|does|do|has|have|had)\s+(?=\S+\s+\S+)",
             r"\b(?:true or false|really true)\b",
         ),
         "check",
@@ -64,6 +66,7 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
     ),
     (_any(r"^\W*how (?:many|much|high|long|far|old|big)\b"), "number"),
     (_any(r"^\W*(?:why|how come)\b"), "why"),
+    (_any(r"^\W*(?:what|which|how)\b"), "what"),
 )
 _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
     (
@@ -72,7 +75,7 @@ _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
             r"|falsch))\b(?:\s*,?\s*dass)?",
             r"\bstimmt (?:die|der|das) (?:meldung|behauptung|ger\u00fccht)\b(?:\s*,?\s*(?:dass"
             r"|\u00fcber|von))?",
-            r"^\W*(?:ist|sind|war|waren|hat|haben|wurde|wurden)\s+(?=\w+\s+\w+)",
+            r"^\W*(?:ist|sind|war|waren|hat|haben|wurde|wurden)\s+(?=\S+\s+\S+)",
         ),
         "check",
     ),
@@ -111,6 +114,7 @@ _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
     ),
     (_any(r"^\W*wie ?(?:viele?|hoch|lange|weit|gro\u00df|stark)\b"), "number"),
     (_any(r"^\W*(?:warum|wieso|weshalb|weswegen)\b"), "why"),
+    (_any(r"^\W*(?:was|welche[rsnm]?|wie)\b"), "what"),
 )
 INTENTS = {"en": _ENGLISH, "de": _GERMAN}
 

@@ -55,6 +55,7 @@ _SPELLED = {
     )
     for word in names.split()
 }
+_MANY_CLAUSES = 3
 # One word for each thing that posts count in several words.
 _SAME_UNIT = {
     name: unit
@@ -67,7 +68,8 @@ _SAME_UNIT = {
     }.items()
     for name in names.split()
 }
-_PERSONS = frozenset(
+# Counted for many reasons: two figures of them need not be about the same thing.
+PERSONS = frozenset(
     """people persons person men women children protesters protestors demonstrators civilians residents
     officers soldiers passengers victims miners menschen personen leute kinder frauen einwohner
     passagiere demonstranten polizisten opfer""".split()
@@ -79,7 +81,9 @@ _NOT_COUNTED = frozenset(
 
 def is_denial(text: str) -> bool:
     """Tell whether a statement says that something is false, was corrected, or is denied."""
-    return bool(_DENIAL.search(text))
+    # "closed bridges, power back, a rumour refuted, a dog found" denies none of the rest
+    spoken = text.split(",")[0] if text.count(",") >= _MANY_CLAUSES else text
+    return bool(_DENIAL.search(spoken))
 
 
 def is_negative(text: str) -> bool:
@@ -102,7 +106,7 @@ def figures(text: str) -> dict[str, str]:
         unit, following = fold(match["unit"]), fold(match["next"] or "")
         if unit in _NOT_COUNTED or unit in STOPWORDS:
             continue
-        if unit in _PERSONS and following in _SAME_UNIT:
+        if unit in PERSONS and following in _SAME_UNIT:
             unit = following
         number = fold(match["number"])
         value = _SPELLED.get(number) or plain_number(number)

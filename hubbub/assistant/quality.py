@@ -86,7 +86,7 @@ def _form(sentence: str, words: list[str], span: Span, *, is_cut: bool) -> float
     if span.is_cut or _CUT.search(sentence) or tells.DANGLES.search(_LAST_TAGS.sub("", sentence)):
         value *= 0.4
     if sum(word.isupper() and len(word) > 1 for word in words) > 0.6 * len(words):
-        value *= 0.6
+        value *= 0.75
     for is_so, cost in (
         (tells.OPENS_QUESTION.search(sentence), 0.5),
         (tells.POINTS_BACK.search(sentence), 0.6),

@@ -145,8 +145,13 @@ def _subject(text: str, topic: str) -> str:
 
 def _forms(topic: str, lang: str) -> tuple[tuple[str, ...], ...]:
     """Return the stems that count for each word of a topic."""
-    stems = (tuple(dict.fromkeys(content_words(word, lang))) for word in topic.split())
-    return tuple(dict.fromkeys(forms for forms in stems if forms))
+    return tuple(dict.fromkeys(forms for forms in (_stems(word, lang) for word in topic.split()) if forms))
+
+
+def _stems(word: str, lang: str) -> tuple[str, ...]:
+    """Return the stems that count for a word; of a hashtag it is the whole one, not any of its parts."""
+    found = tuple(dict.fromkeys(content_words(word, lang)))
+    return found[:1] if word.startswith("#") else found
 
 
 def _weights(topic: str, lang: str) -> tuple[float, ...]:
@@ -154,11 +159,11 @@ def _weights(topic: str, lang: str) -> tuple[float, ...]:
     names = set(_names(topic))
     weights: dict[tuple[str, ...], float] = {}
     for word in topic.split():
-        forms = tuple(dict.fromkeys(content_words(word, lang)))
+        forms = _stems(word, lang)
         if forms:
-            weights.setdefault(
-                forms, _NAME if fold(word) in names else _GENERIC if fold(word) in COMMON else 1.0
-            )
+            # German capitalises every noun
+            is_name = lang == "en" and fold(word) in names
+            weights.setdefault(forms, _NAME if is_name else _GENERIC if fold(word) in COMMON else 1.0)
     return tuple(weights.values())
 
 

@@ -27,7 +27,7 @@ REPEATS = 0.55
 """Likeness from which on a second quote would bore."""
 RELATED = 0.22
 """Likeness from which on a span belongs to the same story."""
-_HALF_LIFE_US = 7 * US_PER_DAY
+_HALF_LIFE_US = 2 * US_PER_DAY
 """Where no window is searched; else it is a quarter of the window: six hours of the last day."""
 _MAX_STORIES: dict[Intent, int] = {"news": 6, "topic": 5, "opinion": 5, "check": 4}
 """A question for one fact gets three."""
@@ -176,7 +176,9 @@ def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness
     copies = sum(len(voice.posts) - 1 for voice in voices)
     agreement = 1.0 + 0.7 * math.log2(count_voices(voices)) + 0.15 * math.log2(1 + copies)
     # What many speak of in other words: an echo of the story, not of the statement.
-    echo = 1.0 + 0.1 * math.log2(1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum()))
+    echo = 1.0 + (0.1 if question.terms else 0.35) * math.log2(
+        1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum())
+    )
     value: float = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)
     if question.intent == "news":
         value *= (_CORRECTS if item.is_denial else 1.0) / item.relevance**0.5

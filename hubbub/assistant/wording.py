@@ -12,7 +12,6 @@ Note: TypeAlias = Literal[
     "nothing",
     "nothing_in_window",
     "not_searchable",
-    "unconfirmed",
     "uncontradicted",
     "nearest",
     "lost",

@@ -32,7 +32,7 @@ class German:
         """Open the answer with its weightiest statement."""
         quote = _quoted(said.quote)
         if scene.num_voices == 1:
-            alone = "Gefunden wurde nur ein Beitrag, und niemand sonst best\u00e4tigt ihn"
+            alone = "Nur ein Konto schreibt davon, niemand sonst best\u00e4tigt es"
             return f"{alone} ({self._source(said)}): {quote}"
         if scene.intent == "check" and stance != "near":
             one, many = ("sagt das", "sagen das") if stance == "says" else ("verneint das", "verneinen das")
@@ -77,7 +77,6 @@ class German:
             "nothing": f"Nichts gefunden{about}{window}.",
             "nothing_in_window": f"Nichts gefunden{about}{window}; ohne Zeitangabe auch \u00c4lteres.",
             "not_searchable": "Diese Frage nennt nichts Suchbares; bitte Ort, Person oder Thema nennen.",
-            "unconfirmed": "Das best\u00e4tigt bisher niemand sonst: Es kann ein Ger\u00fccht sein.",
             "nearest": "Das liegt der Frage am n\u00e4chsten; vielleicht beantwortet es sie nicht.",
             "uncontradicted": "Kein gefundener Beitrag widerspricht dem; bewiesen ist es damit nicht.",
             "lost": "Es wurden Beitr\u00e4ge gefunden, aber keiner davon l\u00e4sst sich zitieren.",

@@ -32,7 +32,9 @@ class English:
         """Open the answer with its weightiest statement."""
         quote = _quoted(said.quote)
         if scene.num_voices == 1:
-            return f"Only one post was found, and nobody else confirms it ({self._source(said)}): {quote}"
+            return (
+                f"Only one account posted about this, nobody else confirms it ({self._source(said)}): {quote}"
+            )
         if scene.intent == "check" and stance != "near":
             one, many = ("says so", "say so") if stance == "says" else ("denies it", "deny it")
             verb = f"voices {many}" if said.num_voices > 1 else f"voice {one}"
@@ -81,7 +83,6 @@ class English:
             "nothing": f"Nothing was found{about}{window}.",
             "nothing_in_window": f"Nothing was found{about}{window}; ask without a time to see older posts.",
             "not_searchable": "This question names nothing to search for: add a place, a person or a topic.",
-            "unconfirmed": "Nobody else confirms this yet: take it as a rumour.",
             "nearest": "These are the closest posts; perhaps none of them answers the question.",
             "uncontradicted": "No post that was found contradicts this; that alone does not prove it.",
             "lost": "Posts were found, but none of them could be quoted.",

@@ -24,7 +24,7 @@ _SAYS_IT = 0.85
 """Share of the question's words that a quote must hold to be taken for saying it."""
 _ANSWERS = 0.6
 """Share from which on a quote may answer a question for a fact."""
-_FACTS = ("who", "when", "where", "number", "why")
+_FACTS = ("who", "when", "where", "number", "why", "what")
 _WORDINGS: dict[str, Wording] = {"en": English(), "de": German()}
 
 
@@ -55,6 +55,7 @@ def note(question: Question, findings: Findings, which: Note) -> Draft:
 
 def write_quotes(question: Question, findings: Findings, stories: Sequence[Story]) -> Iterator[Draft]:
     """Write the lead, then the storylines in order of weight, each with its details and contradictions."""
+    stories = _with_witnesses(question, stories)
     for number, story in enumerate(stories):
         yield _statement(question, findings, story, number)
         if story.conflict:
@@ -67,6 +68,20 @@ def write_quotes(question: Question, findings: Findings, stories: Sequence[Story
             yield note(question, findings, "uncontradicted")
     if question.intent in (*_FACTS, "check") and stories and _is_doubtful(question, stories[0].head):
         yield note(question, findings, "nearest")
+
+
+def _with_witnesses(question: Question, stories: Sequence[Story]) -> Sequence[Story]:
+    """Of a question for a check, count with the first statement all who stand on its side in other words."""
+    if question.intent != "check" or not stories:
+        return stories
+    stance = _stance(question, stories[0].head)
+    voices = {id(voice): voice for voice in stories[0].voices}
+    for story in stories:
+        if _stance(question, story.head) == stance != "near":
+            voices |= {id(voice): voice for voice in story.voices}
+            agreeing = [detail.voice for detail in story.details if _stance(question, detail) == stance]
+            voices |= {id(voice): voice for voice in agreeing}
+    return [msgspec.structs.replace(stories[0], voices=tuple(voices.values())), *stories[1:]]
 
 
 def _is_doubtful(question: Question, evidence: Evidence) -> bool:

@@ -79,7 +79,9 @@ def test_nothing_found_is_said(open_world):
 def test_one_post_alone_is_called_unconfirmed(open_world):
     done = answer(open_world(SHELTER).index, "Where is the shelter?", clock_us=NOW_US)
     assert done.outcome == "unconfirmed"
-    assert done.sentences[0].text.startswith("Only one post was found, and nobody else confirms it (@mayor")
+    assert done.sentences[0].text.startswith(
+        "Only one account posted about this, nobody else confirms it (@mayor"
+    )
 
 
 @pytest.mark.parametrize("question", ["", "???", "hello", "\ud800\x00"])
@@ -177,3 +179,28 @@ def test_the_number_of_sentences_is_kept(open_world):
         )
         <= 2
     )
+
+
+def test_all_who_say_so_in_other_words_are_counted_for_a_check(open_world):
+    world = open_world(
+        post("The old bridge in Alder is closed because driftwood hits its pier.", "ann", minute=5),
+        post("Buses take the long way round: the Alder bridge is closed tonight.", "bob", minute=9),
+    )
+    lead = answer(world.index, "Is the Alder bridge closed?", clock_us=NOW_US).sentences[0]
+    assert lead.num_voices == 2 and lead.text.startswith("Two voices say so")
+
+
+def test_figures_that_differ_are_told_side_by_side(open_world):
+    few = post("About 80 people were evacuated from Weir Lane in Alder so far.", "courier", minute=5)
+    many = post("112 people were evacuated from Weir Lane in Alder, the mayor counts.", "mayor", minute=50)
+    done = answer(open_world(few, many).index, "How many people were evacuated in Alder?", clock_us=NOW_US)
+    conflict = next(sentence for sentence in done.sentences if sentence.kind == "conflict")
+    assert conflict.text.startswith("Figures differ") and {c.post for c in conflict.citations} == {
+        few.id,
+        many.id,
+    }
+
+
+def test_a_question_that_nothing_answers_outright_is_told_so(open_world):
+    done = answer(open_world(CLOSED, ECHO).index, "How many bridges does Alder have?", clock_us=NOW_US)
+    assert "perhaps none of them answers" in done.sentences[-1].text
