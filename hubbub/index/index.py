@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import msgspec
-import numpy as np
 
 from hubbub.index.aiming import aim
 from hubbub.index.backend import Backend, Legs
-from hubbub.index.document import Key, author_token, decode_post, make_document, post_key
+from hubbub.index.document import Document, Key, author_token, decode_post, post_key
 from hubbub.index.embedding import Embedder, Vectors
 from hubbub.index.feedback import best, choose, first_plan, is_widened, widen
 from hubbub.index.fold import Changes, Pending, fold
-from hubbub.index.language import post_language
 from hubbub.index.late_vectors import LateVectors
-from hubbub.index.lexical import embedded_text
 from hubbub.index.newest import newest_matches, relevant_recent
 from hubbub.index.plan import Plan, plan_filters
+from hubbub.index.preparing import BATCH, Batch, Preparation, finite, prepare
 from hubbub.index.query import Hit, Query
 from hubbub.index.ranking import Ranking, contenders, fuse, order
 from hubbub.index.state import Burial, State
@@ -30,9 +28,6 @@ from hubbub.posts import Event, Post, PostId, Visibility
 
 PUBLIC: tuple[Visibility, ...] = ("public",)
 """What is indexed unless the caller says otherwise."""
-
-BATCH = 128
-"""Events folded under one hold of the lock: a search waits at most for these (about 10 ms)."""
 
 _RETRY_S = 0.05
 _SPARE = 20
@@ -69,7 +64,9 @@ class Index:
         embedder: Embedder,
         visibilities: Collection[Visibility] = PUBLIC,
         on_close: Callable[[], object] = lambda: None,
+        embedder_name: str | None = None,
     ) -> None:
+        """Tie the parts; `embedder_name` opens the same embedder in a second process, under load."""
         self._backend = backend
         self._state = state
         self._embedder = embedder
@@ -78,6 +75,8 @@ class Index:
         self.ranking = Ranking()
         self._counts = TermCounts(state.kept("term_counts"))
         self._lock = threading.RLock()
+        self._fold_lock = threading.Lock()
+        self._preparation = Preparation(embedder_name)
         self._applied = self._position = int(state.get("position") or 0)
         newest = state.get("newest_us")
         self._newest_us = int(newest) if newest else None
@@ -96,15 +95,23 @@ class Index:
 
     def fold(self, events: Iterable[tuple[int, Event]]) -> int:
         """Apply events in order and return the last sequence number applied; replays change nothing."""
-        stream = iter(events)
         self._backend.wait_ready()
         self._upkeep.check()
-        while batch := list(islice(stream, BATCH)):
+        with self._fold_lock:
+            try:
+                self._fold(iter(events))
+            except BaseException:
+                self._preparation.stop()  # what it has in the making belongs to batches that never come
+                raise
+        return self._applied
+
+    def _fold(self, events: Iterator[tuple[int, Event]]) -> None:
+        batches = iter(lambda: list(islice(events, BATCH)), [])
+        for batch, prepared in self._preparation.ahead(batches):
             with self._lock:
-                self._apply(batch)
+                self._apply(batch, prepared)
                 self._applied = max(self._applied, batch[-1][0])
                 self._has_news = True
-        return self._applied
 
     def flush(self) -> None:
         """Write everything folded so far so that it survives power loss, then advance `position`."""
@@ -159,9 +166,7 @@ class Index:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row a text, shape (n, dim): of unit length, or zero where nothing is known."""
-        rows = np.asarray(self._embedder.embed(list(texts)), np.float32)
-        rows[~np.isfinite(rows).all(axis=1)] = 0
-        return rows
+        return finite(self._embedder.embed(list(texts)))
 
     def stats(self) -> IndexStats:
         """Count what the index holds."""
@@ -185,13 +190,14 @@ class Index:
         """Flush and release everything."""
         self._late_vectors.stop()
         self._upkeep.stop()
+        self._preparation.stop()
         with self._lock:
             self.flush()
             self._backend.close()
             self._state.close()
             self._on_close()
 
-    def _apply(self, batch: Sequence[tuple[int, Event]]) -> None:
+    def _apply(self, batch: Batch, prepared: Mapping[Key, Document]) -> None:
         changes = fold(batch, self._state, self._indexed)
         self._num_dropped += changes.num_dropped
         for author, before in changes.erased.items():
@@ -203,7 +209,7 @@ class Index:
         for author in changes.flagged:
             known = changes.authors[author]
             self._backend.flag(author_token(author), known.is_hidden, known.is_unpromptable)
-        self._put(self._new(changes.pending))
+        self._put(self._new(changes.pending), prepared)
 
     def _erase(self, author: str, before: int, changes: Changes) -> dict[Key, Burial]:
         owned = self._backend.owned(author_token(author))
@@ -223,21 +229,19 @@ class Index:
         self._num_dropped += len(pending) - len(new)
         return new
 
-    def _put(self, new: Sequence[tuple[Key, Pending]]) -> None:
+    def _put(self, new: Sequence[tuple[Key, Pending]], prepared: Mapping[Key, Document]) -> None:
         if not new:
             return
-        is_instant = self._embedder.is_instant
-        vectors: Sequence[list[float] | None] = [None] * len(new)
-        if is_instant and self._embedder.dim:
-            rows = self.embed([embedded_text(item.post) for _, item in new])
-            vectors = [row if any(row) else None for row in rows.tolist()]
-        documents = []
-        for (key, item), vector in zip(new, vectors, strict=True):
-            document = make_document(key, item.seq, item.post, post_language(item.post), vector)
-            if held := self._state.restricted.get(item.post.author):
+        documents = [made for key, item in new if (made := prepared.get(key)) and made.seq == item.seq]
+        if len(documents) < len(new):
+            made_ahead = {document.key for document in documents}
+            missing = [(item.seq, item.post) for key, item in new if key not in made_ahead]
+            documents += prepare(missing, self._embedder)
+        authors = {key: item.post.author for key, item in new}
+        for document in documents:
+            if held := self._state.restricted.get(authors[document.key]):
                 document.is_hidden, document.is_unpromptable = held.is_hidden, held.is_unpromptable
-            documents.append(document)
-        if not is_instant:
+        if not self._embedder.is_instant:
             self._state.owe_vectors(document.key for document in documents)
         self._backend.put(documents)
         self._counts.add([document.term_ids for document in documents])

@@ -55,7 +55,8 @@ def open_index(
     except BaseException:
         lock.close()
         raise
-    return Index(backend, memory, chosen, visibilities, on_close=lock.close)
+    name = embedder if isinstance(embedder, str) else None
+    return Index(backend, memory, chosen, visibilities, on_close=lock.close, embedder_name=name)
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -139,7 +139,7 @@ class SqliteBackend:
     def flush(self) -> bool:
         """Make everything stored so far survive power loss; now and then rebuild the word index.
 
-        FTS5 keeps deleted words until segments merge; its secure-delete needs SQLite 3.42 (Debian 12: 3.40).
+        FTS5 keeps deleted words until segments merge; its own remedy needs SQLite 3.42 (Debian 12: 3.40).
         """
         if self._erase_at_s is not None and time.monotonic() >= self._erase_at_s:
             self._all("INSERT INTO filters (filters) VALUES ('optimize')")

@@ -16,6 +16,7 @@ from hubbub.index.edge.slices import Slice
 if TYPE_CHECKING:
     from hubbub.index.edge.backend import EdgeBackend
 
+_START = "from hubbub.index.edge.sealing import main; main()"
 _IDLE_S = 1.0
 _PAUSE_S = 60.0
 """After a child failed: a full disk does not get better by trying every second."""
@@ -73,8 +74,8 @@ class Sealer:
     def _rebuild(self, task: str, one: Slice, source: Path, target: Path) -> bool:
         command = [
             sys.executable,
-            "-m",
-            "hubbub.index.edge.sealing",
+            "-c",
+            _START,
             task,
             str(source),
             str(target),

@@ -1,7 +1,7 @@
 """Rebuild a copy of a slice in a child process: sealed for reading, or compacted, without deleted bytes.
 
-Run as `python -m hubbub.index.edge.sealing seal|compact SOURCE COPY DIM`. The engine holds the interpreter
-lock while it optimizes (29 s for 30,000 posts; engines.md, trap 1), so the answering process never does it.
+The engine holds the interpreter lock while it optimizes (29 s for 30,000 posts; engines.md, trap 1), so the
+answering process never does it: `sealer.py` starts `main` with the arguments `seal|compact SOURCE COPY DIM`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ _NICENESS = 10
 _BLOCK_BYTES = 65_536
 
 
-def main(task: str, source: Path, copy: Path, dim: int) -> None:
+def main() -> None:
     """Rebuild as a child process: politely, and not longer than the parent lives."""
+    task, source, copy, dim = sys.argv[1:]
     os.nice(_NICENESS)
     _die_with_parent()
-    rebuild(task, source, copy, dim, _say)
+    rebuild(task, Path(source), Path(copy), int(dim), _say)
 
 
 def rebuild(task: str, source: Path, copy: Path, dim: int, say: Callable[[str], object]) -> None:
@@ -99,7 +100,3 @@ def _say(word: str) -> None:
 def _die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))

@@ -1,0 +1,181 @@
+"""Turn posts into documents: tokens, terms, vectors; inline, or ahead of time in a second process.
+
+Making a document costs as much as storing it, and the engine holds the interpreter lock while it stores.
+Under load a child process prepares the next batches meanwhile, so that two cores carry what one cannot
+(decision 025).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import struct
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, TypeAlias
+
+import msgspec
+import numpy as np
+
+from hubbub.index.document import Document, Key, make_document, post_key
+from hubbub.index.embedding import Embedder, Vectors, open_embedder
+from hubbub.index.language import post_language
+from hubbub.index.lexical import embedded_text
+from hubbub.posts import Edit, Event, Post
+
+Batch: TypeAlias = list[tuple[int, Event]]
+Numbered: TypeAlias = tuple[int, Post]
+
+BATCH = 128
+"""Events folded under one hold of the lock: a search waits at most for these (about 10 ms)."""
+_BUSY_EVENTS = 4000
+"""Events in full batches before a second process is worth its half second of starting."""
+_AHEAD = 2
+"""Batches in the making while one is stored."""
+_START = "from hubbub.index.preparing import main; main()"
+_LENGTH = struct.Struct("<I")
+
+_encode = msgspec.msgpack.Encoder().encode
+_read_posts = msgspec.msgpack.Decoder(list[Numbered]).decode
+_read_documents = msgspec.msgpack.Decoder(list[Document]).decode
+
+
+def prepare(posts: Sequence[Numbered], embedder: Embedder) -> list[Document]:
+    """Return the documents of numbered posts; vectors only from an embedder that keeps up."""
+    vectors: Sequence[list[float] | None] = [None] * len(posts)
+    if embedder.is_instant and embedder.dim and posts:
+        rows = finite(embedder.embed([embedded_text(post) for _, post in posts]))
+        vectors = [row if any(row) else None for row in rows.tolist()]
+    return [
+        make_document(post_key(post.id), seq, post, post_language(post), vector)
+        for (seq, post), vector in zip(posts, vectors, strict=True)
+    ]
+
+
+def finite(rows: Vectors) -> Vectors:
+    """Return the rows as 32-bit floats, those that hold a NaN or an infinity as zeros."""
+    rows = np.asarray(rows, np.float32)
+    rows[~np.isfinite(rows).all(axis=1)] = 0
+    return rows
+
+
+class Preparation:
+    """Prepares batches ahead once there is a backlog, if the embedder can be opened by name elsewhere."""
+
+    def __init__(self, embedder_name: str | None) -> None:
+        self._name = embedder_name if (os.cpu_count() or 1) > 1 else None
+        self._process: _Process | None = None
+        self._num_busy = 0
+
+    def ahead(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, dict[Key, Document]]]:
+        """Yield each batch with those of its documents that a second process has made."""
+        waiting: deque[tuple[Batch, bool]] = deque()
+        for batch in batches:
+            waiting.append((batch, self._submit(batch)))
+            if len(waiting) > _AHEAD:
+                yield self._collect(*waiting.popleft())
+        while waiting:
+            yield self._collect(*waiting.popleft())
+
+    def stop(self) -> None:
+        """End the second process."""
+        if self._process:
+            self._process.stop()
+        self._process = self._name = None
+
+    def _submit(self, batch: Batch) -> bool:
+        self._num_busy = max(0, self._num_busy + (len(batch) if len(batch) >= BATCH else -len(batch)))
+        if self._process is None and self._name and self._num_busy > _BUSY_EVENTS:
+            self._process = _Process(self._name)
+        if self._process is None or not self._process.is_ready:
+            return False
+        return self._process.submit([(seq, post) for seq, event in batch if (post := _post(event))])
+
+    def _collect(self, batch: Batch, is_submitted: bool) -> tuple[Batch, dict[Key, Document]]:
+        if not is_submitted or self._process is None:
+            return batch, {}
+        documents = self._process.take()
+        if documents is None:  # it died; what is missing is made inline
+            self.stop()
+            return batch, {}
+        return batch, {document.key: document for document in documents}
+
+
+class _Process:
+    """The child: frames of posts in, frames of documents out, in order."""
+
+    def __init__(self, embedder_name: str) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-c", _START, embedder_name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self.is_ready = False
+        self._made: queue.Queue[bytes | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._read, name="hubbub-preparing", daemon=True)
+        self._thread.start()
+
+    def submit(self, posts: Sequence[Numbered]) -> bool:
+        """Send posts; False if the child is gone."""
+        assert self._child.stdin
+        try:
+            write_frame(self._child.stdin, _encode(posts))
+        except (OSError, UnicodeEncodeError):
+            return False
+        return True
+
+    def take(self) -> list[Document] | None:
+        """Return the documents of the oldest frame that was sent; None if the child died."""
+        frame = self._made.get()
+        return None if frame is None else _read_documents(frame)
+
+    def stop(self) -> None:
+        """End the child."""
+        self._child.kill()
+        self._child.wait()
+        self._thread.join()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe:
+                pipe.close()
+
+    def _read(self) -> None:
+        assert self._child.stdout
+        self.is_ready = read_frame(self._child.stdout) is not None
+        while frame := read_frame(self._child.stdout):
+            self._made.put(frame)
+        self.is_ready = False
+        self._made.put(None)
+
+
+def read_frame(pipe: IO[bytes]) -> bytes | None:
+    """Read one frame; None at the end."""
+    head = pipe.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    size = _LENGTH.unpack(head)[0]
+    body = pipe.read(size)
+    return body if len(body) == size else None
+
+
+def write_frame(pipe: IO[bytes], body: bytes) -> None:
+    """Write one frame."""
+    pipe.write(_LENGTH.pack(len(body)) + body)
+    pipe.flush()
+
+
+def main() -> None:
+    """Say that we are ready, then answer frames until there are none."""
+    embedder = open_embedder(sys.argv[1])
+    write_frame(sys.stdout.buffer, b"ready")
+    while frame := read_frame(sys.stdin.buffer):
+        write_frame(sys.stdout.buffer, _encode(prepare(_read_posts(frame), embedder)))
+
+
+def _post(event: Event) -> Post | None:
+    if isinstance(event, Post):
+        return event
+    return event.post if isinstance(event, Edit) else None
