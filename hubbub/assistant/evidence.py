@@ -38,6 +38,7 @@ _MAX_QUOTED_POSTS = 2
 
 _CLOSING_TAGS = re.compile(r"(?:\s*(?:#\w+|https?://\S+))+\s*$")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+_MAX_CLOSING = 400
 _TAG = re.compile(r"#(\w+)")
 
 
@@ -133,7 +134,7 @@ def stems(post: Post, lang: str) -> frozenset[str]:
 
 def _frame(post: Post, lang: str) -> frozenset[str]:
     """Return what holds for every sentence of a post: the tags that close it, and who speaks."""
-    closing = _CLOSING_TAGS.search(post.text)
+    closing = _CLOSING_TAGS.search(post.text[-_MAX_CLOSING:])
     said = " ".join((closing[0] if closing else "", post.name or "", post.handle or ""))
     return frozenset(content_words(said, lang)) | {fold(tag) for tag in _TAG.findall(said)}
 

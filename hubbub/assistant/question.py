@@ -62,13 +62,16 @@ def understand(text: str, clock_us: int, *, zone: tzinfo = UTC, lang: str | None
     """Read a question; relative times count from the clock, days begin in `zone`.
 
     Raises:
-        InvalidQuery: the question is longer than 2,000 characters, or the language is not one we write.
+        InvalidQuery: the question is longer than 2,000 characters, the clock is no integer, or the
+            language is not one we write.
     """
     if len(text) > MAX_QUESTION_CHARS:
         raise InvalidQuery(
             f"the question has {len(text):,} characters ({text[:40]!r}...), "
             f"at most {MAX_QUESTION_CHARS:,} are read; ask a shorter one"
         )
+    if not isinstance(clock_us, int):
+        raise InvalidQuery(f"the clock {clock_us!r} is no time; give whole microseconds since 1970")
     if lang not in (None, "en", "de"):
         raise InvalidQuery(
             f"answers are written in 'en' or 'de', not in {lang!r}; leave it out to follow the question"

@@ -106,8 +106,9 @@ def _search_all(
 ) -> list[tuple[Post, float]]:
     """Run the searches one after the other (engines hold the interpreter anyway) and merge by rank."""
     best: dict[PostId, tuple[Post, float]] = {}
+    named: dict[PostId, float] = {}
     for query, weight in _queries(question, filters, from_us):
-        for post, score in _scored(question, index.search(query)):
+        for post, score in _scored(question, index.search(query), named):
             known = best.get(post.id)
             if known is None or known[1] < score * weight:
                 best[post.id] = (post, score * weight)
@@ -140,16 +141,17 @@ def _queries(question: Question, filters: Filters, from_us: int | None) -> list[
     return queries
 
 
-def _scored(question: Question, hits: Sequence[Hit]) -> list[tuple[Post, float]]:
+def _scored(question: Question, hits: Sequence[Hit], named: dict[PostId, float]) -> list[tuple[Post, float]]:
     """Keep what may serve as evidence and names the topic; the score falls with the rank, from 1 on."""
     found: list[tuple[Post, float]] = []
     for rank, hit in enumerate(hits):
         post = hit.post
         if post.is_bot or (post.repost_of and not post.text) or not post.text.strip():
             continue
-        named = coverage(question, stems(post, question.lang))
-        if named >= MIN_COVERAGE:
-            found.append((post, named / (1.0 + rank / 60.0)))
+        if post.id not in named:
+            named[post.id] = coverage(question, stems(post, question.lang))
+        if named[post.id] >= MIN_COVERAGE:
+            found.append((post, named[post.id] / (1.0 + rank / 60.0)))
     return found
 
 

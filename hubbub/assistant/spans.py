@@ -85,7 +85,7 @@ def cut(text: str) -> list[Span]:
 
 def is_last(text: str, span: Span) -> bool:
     """Tell whether nothing but tags, links and marks follows a span: a length limit may have cut it."""
-    return not _DRESSING.sub("", text[span.end :])
+    return not _DRESSING.sub("", text[span.end : span.end + MAX_TEXT])
 
 
 def _sentences(shadow: str) -> Iterator[tuple[int, int]]:

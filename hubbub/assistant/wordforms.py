@@ -10,7 +10,11 @@ from hubbub.index.folding import fold
 
 __all__ = ["content_words", "fold", "numbers", "plain_number", "words"]
 
+MAX_TEXT = 20_000
+"""Code points of a text that are read; as many as the index reads."""
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?:(?=[^\w])|$|(?=st|nd|rd|th|k|m|km|am|pm|h|%))")
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _STOP_STEMS = {
     lang: stop | {stem for word in stop for stem in tokenize.terms(word, lang)}
@@ -23,8 +27,8 @@ _STOP_STEMS = {
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the folded words and numbers of a text in order, links left out."""
-    return tuple(tokenize.words(text))
+    """Return the folded words and numbers of a text in order, links left out; unspaced scripts by letter."""
+    return tuple(_WORD.findall(fold(_LINK.sub(" ", text[:MAX_TEXT]))))
 
 
 def content_words(text: str, lang: str) -> list[str]:
@@ -32,14 +36,14 @@ def content_words(text: str, lang: str) -> list[str]:
     stop = _STOP_STEMS[lang]
     return [
         term.lstrip("@#")
-        for term in tokenize.terms(text, lang)
+        for term in tokenize.terms(text[:MAX_TEXT], lang)
         if term not in stop and (len(term) > 1 or not term.isascii() or term.isdigit()) and term[0] != "#"
     ]
 
 
 def numbers(text: str) -> list[str]:
     """Return the numbers of a text as plain digits, links left out, in order."""
-    return [plain_number(number) for number in _NUMBER.findall(_LINK.sub(" ", fold(text)))]
+    return [plain_number(number) for number in _NUMBER.findall(_LINK.sub(" ", fold(text[:MAX_TEXT])))]
 
 
 def plain_number(number: str) -> str:

@@ -204,3 +204,11 @@ def test_figures_that_differ_are_told_side_by_side(open_world):
 def test_a_question_that_nothing_answers_outright_is_told_so(open_world):
     done = answer(open_world(CLOSED, ECHO).index, "How many bridges does Alder have?", clock_us=NOW_US)
     assert "perhaps none of them answers" in done.sentences[-1].text
+
+
+def test_a_post_of_ten_million_characters_is_read_at_its_beginning(open_world):
+    long = post(
+        "The old bridge in Alder is closed by police today. " + "blah #x " * 1_250_000, "long", minute=55
+    )
+    done = answer(open_world(long, CLOSED).index, "What is happening in Alder?", clock_us=NOW_US)
+    assert done.outcome == "answered" and max(len(sentence.text) for sentence in done.sentences) < 500

@@ -64,3 +64,13 @@ def test_control_characters_do_not_survive():
         understand("what\x1b[31m is \u202ehappening in Cairo?", NOW_US).text
         == "what[31m is happening in Cairo?"
     )
+
+
+def test_a_clock_that_is_no_time_is_refused():
+    with pytest.raises(InvalidQuery, match="nan"):
+        understand("what is happening?", float("nan"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("clock_us", [0, -(10**18), 10**18])
+def test_any_integer_is_a_clock(clock_us):
+    assert understand("what happened since Monday in the last 3 weeks?", clock_us).clock_us == clock_us
