@@ -108,6 +108,8 @@ def _search_all(
     best: dict[PostId, tuple[Post, float]] = {}
     named: dict[PostId, float] = {}
     for query, weight in _queries(question, filters, from_us):
+        if query.sort == "time" and question.topic and not best:
+            continue  # where relevance finds nothing that names the topic, the newest do not either
         for post, score in _scored(question, index.search(query), named):
             known = best.get(post.id)
             if known is None or known[1] < score * weight:
