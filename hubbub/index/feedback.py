@@ -34,7 +34,7 @@ def is_widened(query: Query, ranking: Ranking) -> bool:
 
 def first_plan(plan: Plan) -> Plan:
     """Return the plan of the first search: only its best posts matter, however old."""
-    return msgspec.structs.replace(plan, recent_us=None, depth=min(plan.depth, _FIRST_DEPTH))
+    return msgspec.structs.replace(plan, recent_us=None, depth=min(plan.depth, _FIRST_DEPTH), is_sketch=True)
 
 
 def best(scores: Mapping[Key, float], ranking: Ranking) -> dict[Key, float]:
