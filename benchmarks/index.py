@@ -3,9 +3,9 @@
     python -m benchmarks.index --posts ../shared/data/posts/*.ndjson.gz --size 100000 --size 1000000
     python -m benchmarks.index --posts FILES --size 60000 --peers chroma,lancedb,txtai --peer-python PYTHON
 
-Posts: the given ones, then halves of two spliced, 200,000 authors (Zipf). Filtered queries ask for English and
-the last seven days of thirty. A query is 2-4 rarer words of a stored post. Peers get the same
-posts and vectors, in one process each. CPU times are the comparable figure on a busy machine.
+Posts: the given ones, then halves of two spliced, 200,000 authors (Zipf). Filtered queries ask for English
+and the last seven days of thirty. A query is 2-4 rarer words of a stored post. Peers get the same posts and
+vectors, in one process each. CPU times are the comparable figure on a busy machine.
 """
 
 from __future__ import annotations
@@ -51,12 +51,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     sources = read_posts(args.posts)
-    rows = [measure(sources, size, args) for size in args.size or [100_000]]
+    sizes = args.size or [100_000]
     if args.peers:
         from benchmarks.index_peers import measure_peers
 
-        rows += measure_peers(sources, (args.size or [100_000])[0], args)
-    show(rows, args.json)
+        posts, asked = list(posts_over_days(sources, sizes[0])), list(queries(sources, random.Random(5)))
+        show(measure_peers(posts, asked, args.peers.split(","), args.peer_python, args.embedder), args.json)
+        return
+    show([measure(sources, size, args) for size in sizes], args.json)
 
 
 def measure(sources: list[Post], size: int, args: argparse.Namespace) -> dict[str, object]:
@@ -135,7 +137,7 @@ def timed(name: str, index: Index, asked: list[Query]) -> dict[str, object]:
 def paced(
     index: Index, sources: list[Post], size: int, asked: list[str], seconds: float
 ) -> dict[str, object]:
-    """While 500 posts a second arrive: ask, and time each post from arrival to found, each deletion to gone."""
+    """While 500 posts a second arrive: ask, and time posts from arrival to found, deletions to gone."""
     if seconds <= 0:
         return {}
     walls: list[float] = []
