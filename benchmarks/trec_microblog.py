@@ -22,8 +22,10 @@ import msgspec
 from benchmarks.measures import average_precision, ndcg, precision
 from benchmarks.report import percentile, show
 from hubbub.index import Index, open_index
+from hubbub.index.embedding import open_embedder
 from hubbub.index.query import Query
 from hubbub.index.ranking import Ranking
+from hubbub.index.rerank import Reranker
 from hubbub.posts import Post
 
 DEPTH = 1000
@@ -37,6 +39,7 @@ ROWS = {
     "words + likeness, widened": Ranking(),
 }
 PRODUCT = "words + likeness, widened"
+RERANKED = "the same, best 50 reranked by MiniLM"
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -55,9 +58,11 @@ def main() -> None:
     rows = {PRODUCT: ROWS[PRODUCT]} if args.json else ROWS
     with tempfile.TemporaryDirectory() as directory:
         index = open_index(f"{args.backend}:{directory}", args.embedder)
-        results = replay(index, args.corpus, topics, rows)
+        results = replay(
+            index, args.corpus, topics, rows, Reranker(open_embedder("minilm")) if args.rerank else None
+        )
         index.close()
-    table = [summarize(name, topics, qrels, results[name]) for name in rows]
+    table = [summarize(name, topics, qrels, found) for name, found in results.items()]
     if args.json:
         print(json.dumps({key: table[0][key] for key in ("map", "p30", "ndcg10", "topics", "p50_ms")}))
     else:
@@ -65,10 +70,16 @@ def main() -> None:
 
 
 def replay(
-    index: Index, corpus: str, topics: Sequence[Topic], rows: dict[str, Ranking]
+    index: Index,
+    corpus: str,
+    topics: Sequence[Topic],
+    rows: dict[str, Ranking],
+    reranker: Reranker | None = None,
 ) -> dict[str, dict[int, tuple[list[int], float]]]:
     """Fold the corpus and ask each topic in its minute; per row and topic: ids in order, and milliseconds."""
     results: dict[str, dict[int, tuple[list[int], float]]] = {name: {} for name in rows}
+    if reranker:
+        results[RERANKED] = {}
     posts = read_corpus(corpus)
     seq = 0
     for topic in sorted(topics, key=lambda topic: topic.last_id):
@@ -78,6 +89,10 @@ def replay(
         for name, ranking in rows.items():
             index.ranking = ranking
             results[name][topic.number] = ask(index, topic)
+        if reranker:
+            index.ranking, index.reranker = ROWS[PRODUCT], reranker
+            results[RERANKED][topic.number] = ask(index, topic)
+            index.reranker = None
     return results
 
 
@@ -183,6 +198,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--qrels", required=True, help="number, 0, id, grade")
     parser.add_argument("--backend", default="edge", choices=("edge", "sqlite"))
     parser.add_argument("--embedder", default="static")
+    parser.add_argument(
+        "--rerank", action="store_true", help="one more row, looked at again by MiniLM (slow)"
+    )
     parser.add_argument("--json", action="store_true", help="the product's row only, as one JSON object")
     return parser
 

@@ -25,8 +25,10 @@ import msgspec
 from benchmarks.report import percentile, show
 from benchmarks.trec_microblog import open_text
 from hubbub.index import open_index
+from hubbub.index.embedding import open_embedder
 from hubbub.index.query import Query
 from hubbub.index.ranking import Ranking
+from hubbub.index.rerank import Reranker
 from hubbub.index.stopwords import STOP_WORDS
 from hubbub.posts import Post
 from hubbub.units import US_PER_S, parse_time_us
@@ -64,6 +66,9 @@ def main() -> None:
         for name in [PRODUCT] if args.json else ROWS:
             index.ranking = ROWS[name]
             rows.append(score(name, search, questions))
+        if args.rerank:
+            index.reranker = Reranker(open_embedder("minilm"))
+            rows.append(score("the same, best 50 reranked by MiniLM", search, questions))
         index.close()
     if args.json:
         print(json.dumps({key: value for key, value in rows[-1].items() if key != "ranking"}))
@@ -154,6 +159,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--sample", type=int, default=2000)
     parser.add_argument("--backend", default="edge", choices=("edge", "sqlite"))
     parser.add_argument("--embedder", default="static")
+    parser.add_argument(
+        "--rerank", action="store_true", help="one more row, looked at again by MiniLM (slow)"
+    )
     parser.add_argument("--json", action="store_true", help="the product's row only, as one JSON object")
     return parser
 

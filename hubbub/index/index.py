@@ -21,6 +21,7 @@ from hubbub.index.plan import Plan, plan_filters
 from hubbub.index.preparing import BATCH, Batch, Preparation, finite, prepare
 from hubbub.index.query import Hit, Query
 from hubbub.index.ranking import Ranking, contenders, fuse, order
+from hubbub.index.rerank import Reranker
 from hubbub.index.state import Burial, State
 from hubbub.index.term_counts import TermCounts
 from hubbub.index.upkeep import Upkeep
@@ -73,6 +74,7 @@ class Index:
         self._indexed = tuple(visibilities)
         self._on_close = on_close
         self.ranking = Ranking()
+        self.reranker: Reranker | None = None
         self._counts = TermCounts(state.kept("term_counts"))
         self._lock = threading.RLock()
         self._fold_lock = threading.Lock()
@@ -140,6 +142,12 @@ class Index:
 
     def search(self, query: Query) -> list[Hit]:
         """Return the best or newest matches, best first; every filter acts before anything is ranked."""
+        if not self.reranker or query.sort == "time" or query.limit <= 0:
+            return self._search(query)
+        deep = msgspec.structs.replace(query, limit=max(query.limit, self.reranker.depth))
+        return self.reranker.order(query.text, self._search(deep))[: query.limit]
+
+    def _search(self, query: Query) -> list[Hit]:
         plan = plan_filters(query, self._indexed)
         if plan.is_void or query.limit <= 0:
             return []

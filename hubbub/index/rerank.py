@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbub.index.document import Key
 from hubbub.index.embedding import Embedder, Vectors
 from hubbub.index.lexical import embedded_text
-from hubbub.posts import Post
+from hubbub.index.query import Hit
 
 _MAX_CACHED = 4096  # vectors, 6 MB
 
@@ -25,22 +24,20 @@ class Reranker:
         self._embedder = embedder
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
-    def order(
-        self, text: str, ranked: Sequence[tuple[Key, float]], found: Mapping[Key, Post]
-    ) -> list[tuple[Key, float]]:
+    def order(self, text: str, hits: Sequence[Hit]) -> list[Hit]:
         """Return the result with its first `depth` posts in a new order; the scores stay with the places."""
-        first = ranked[: self.depth]
+        first = hits[: self.depth]
         if len(first) < 2 or not text.strip():
-            return list(ranked)
-        likeness = (
-            self._embed([embedded_text(found[key]) for key, _ in first]) @ self._embedder.embed([text])[0]
-        )
-        before = np.array([score for _, score in first])
+            return list(hits)
+        likeness = self._embed([embedded_text(hit.post) for hit in first]) @ self._embedder.embed([text])[0]
+        before = np.array([hit.score for hit in first])
         odds = np.log(np.clip(before, 1e-9, 1 - 1e-9) / np.clip(1 - before, 1e-9, 1))
         after = _standard(odds) + self.weight * _standard(likeness.astype(np.float64))
         places = sorted(range(len(first)), key=lambda place: (-after[place], place))
-        again = [(first[place][0], score) for place, (_, score) in zip(places, first, strict=True)]
-        return [*again, *ranked[self.depth :]]
+        again = [
+            Hit(post=first[place].post, score=hit.score) for place, hit in zip(places, first, strict=True)
+        ]
+        return [*again, *hits[self.depth :]]
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         new = [text for text in dict.fromkeys(texts) if text not in self._vectors]

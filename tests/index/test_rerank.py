@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hubbub.index import open_index
 from hubbub.index.embedding import Vectors
+from hubbub.index.query import Hit, Query
+from hubbub.index.ranking import Ranking
 from hubbub.index.rerank import Reranker
 from hubbub.posts import Post
 
@@ -25,34 +28,44 @@ class Likes:
         )
 
 
-def make_found(*texts: str) -> dict[str, Post]:
-    return {
-        f"k{n}": Post(id=f"x://{n}", author="x://a", text=text, received_us=n) for n, text in enumerate(texts)
-    }
+def make_hits(*texts: str) -> list[Hit]:
+    return [
+        Hit(post=Post(id=f"x://{n}", author="x://a", text=text, received_us=n), score=0.9 - n / 10)
+        for n, text in enumerate(texts)
+    ]
 
 
 def test_what_the_second_look_likes_rises_within_the_depth() -> None:
-    found = make_found("one", "two", "three cats", "four cats")
-    ranked = [("k0", 0.9), ("k1", 0.8), ("k2", 0.7), ("k3", 0.6)]
-    again = Reranker(Likes("cats"), depth=3, weight=9.0).order("cats", ranked, found)
-    assert [key for key, _ in again] == ["k2", "k0", "k1", "k3"]
-    assert [score for _, score in again] == [0.9, 0.8, 0.7, 0.6]
+    hits = make_hits("one", "two", "three cats", "four cats")
+    again = Reranker(Likes("cats"), depth=3, weight=9.0).order("cats", hits)
+    assert [hit.post.text for hit in again] == ["three cats", "one", "two", "four cats"]
+    assert [hit.score for hit in again] == [hit.score for hit in hits]
 
 
 def test_a_post_is_embedded_once() -> None:
     likes = Likes("x")
     reranker = Reranker(likes)
-    found = make_found("one", "two")
     for _ in range(3):
-        reranker.order("q", [("k0", 0.9), ("k1", 0.8)], found)
+        reranker.order("q", make_hits("one", "two"))
     assert likes.asked.count("one") == 1 and likes.asked.count("q") == 3
 
 
 def test_nothing_to_compare_stays_as_it_is() -> None:
     likes = Likes("x")
-    assert Reranker(likes).order("q", [("k0", 0.9)], make_found("one")) == [("k0", 0.9)]
-    assert Reranker(likes).order(" ", [("k0", 0.9), ("k1", 0.1)], make_found("a", "b")) == [
-        ("k0", 0.9),
-        ("k1", 0.1),
-    ]
+    assert Reranker(likes).order("q", make_hits("one")) == make_hits("one")
+    assert Reranker(likes).order(" ", make_hits("a", "b")) == make_hits("a", "b")
     assert likes.asked == []
+
+
+def test_an_index_looks_again_when_told_to(tmp_path: object) -> None:
+    index = open_index(f"sqlite:{tmp_path}", "none")
+    texts = ["flood flood", "flood", "flood with cats near the town"]
+    events = [
+        Post(id=f"x://{n}", author=f"x://{n}", text=text, received_us=1) for n, text in enumerate(texts)
+    ]
+    index.fold(enumerate(events, 1))
+    index.ranking = Ranking(feedback_posts=0)
+    assert index.search(Query(text="flood"))[0].post.text != texts[2]
+    index.reranker = Reranker(Likes("cats"), weight=9.0)
+    assert index.search(Query(text="cats flood flood", limit=1))[0].post.text == texts[2]
+    index.close()
