@@ -7,6 +7,7 @@ Under load a child process prepares the next batches meanwhile, so that two core
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import struct
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import IO, TypeAlias
 
 import msgspec
@@ -33,26 +35,51 @@ BATCH = 128
 """Events folded under one hold of the lock: a search waits at most for these (about 10 ms)."""
 _BUSY_EVENTS = 4000
 """Events in full batches before a second process is worth its half second of starting."""
-_AHEAD = 2
+_AHEAD = 4
 """Batches in the making while one is stored."""
+_PIPE_BYTES = 1 << 20
+"""Room for some four made batches: the parent cannot read while the engine holds its interpreter lock."""
 _START = "from hubbub.index.preparing import main; main()"
 _LENGTH = struct.Struct("<I")
 
 _encode = msgspec.msgpack.Encoder().encode
 _read_posts = msgspec.msgpack.Decoder(list[Numbered]).decode
-_read_documents = msgspec.msgpack.Decoder(list[Document]).decode
+
+
+class Made(msgspec.Struct, array_like=True):
+    """Documents on their way from the child; their vectors travel as one block, a fifth of the bytes."""
+
+    documents: list[Document]
+    vectors: bytes
+    """float32, one row a document, zeros for none; empty if there are no vectors at all."""
+
+
+_read_made = msgspec.msgpack.Decoder(Made).decode
 
 
 def prepare(posts: Sequence[Numbered], embedder: Embedder) -> list[Document]:
     """Return the documents of numbered posts; vectors only from an embedder that keeps up."""
-    vectors: Sequence[list[float] | None] = [None] * len(posts)
+    return unpack(make(posts, embedder))
+
+
+def make(posts: Sequence[Numbered], embedder: Embedder) -> Made:
+    """Make the documents of numbered posts, their vectors apart."""
+    vectors = b""
     if embedder.is_instant and embedder.dim and posts:
-        rows = finite(embedder.embed([embedded_text(post) for _, post in posts]))
-        vectors = [row if any(row) else None for row in rows.tolist()]
-    return [
-        make_document(post_key(post.id), seq, post, post_language(post), vector)
-        for (seq, post), vector in zip(posts, vectors, strict=True)
+        vectors = finite(embedder.embed([embedded_text(post) for _, post in posts])).tobytes()
+    documents = [
+        make_document(post_key(post.id), seq, post, post_language(post), None) for seq, post in posts
     ]
+    return Made(documents, vectors)
+
+
+def unpack(made: Made) -> list[Document]:
+    """Give the documents their vectors."""
+    if made.vectors:
+        rows = np.frombuffer(made.vectors, np.float32).reshape(len(made.documents), -1)
+        for document, row, is_known in zip(made.documents, rows.tolist(), map(any, rows), strict=True):
+            document.vector = row if is_known else None
+    return made.documents
 
 
 def finite(rows: Vectors) -> Vectors:
@@ -114,6 +141,8 @@ class _Process:
             stdout=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
+        for pipe in (self._child.stdin, self._child.stdout):
+            _widen(pipe)
         self.is_ready = False
         self._made: queue.Queue[bytes | None] = queue.Queue()
         self._thread = threading.Thread(target=self._read, name="hubbub-preparing", daemon=True)
@@ -131,7 +160,7 @@ class _Process:
     def take(self) -> list[Document] | None:
         """Return the documents of the oldest frame that was sent; None if the child died."""
         frame = self._made.get()
-        return None if frame is None else _read_documents(frame)
+        return None if frame is None else unpack(_read_made(frame))
 
     def stop(self) -> None:
         """End the child."""
@@ -149,6 +178,13 @@ class _Process:
             self._made.put(frame)
         self.is_ready = False
         self._made.put(None)
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Make a pipe hold more than the usual 64 KiB, where the system allows it."""
+    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def read_frame(pipe: IO[bytes]) -> bytes | None:
@@ -172,7 +208,7 @@ def main() -> None:
     embedder = open_embedder(sys.argv[1])
     write_frame(sys.stdout.buffer, b"ready")
     while frame := read_frame(sys.stdin.buffer):
-        write_frame(sys.stdout.buffer, _encode(prepare(_read_posts(frame), embedder)))
+        write_frame(sys.stdout.buffer, _encode(make(_read_posts(frame), embedder)))
 
 
 def _post(event: Event) -> Post | None:

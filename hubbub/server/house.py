@@ -30,6 +30,9 @@ from hubbub.units import now_us
 BATCH = 512
 """Events folded at once: large enough to be cheap, small enough to be searchable in tens of milliseconds."""
 
+BACKLOG_BATCH = 4096
+"""Events folded at once while more are waiting; listeners hear of them together, within a second."""
+
 INDEX_FLUSH_S = 10.0
 """The index is flushed this often; after power loss it folds the archive again from there."""
 
@@ -208,9 +211,12 @@ class House:
     def _fold(self) -> None:
         next_flush_s = time.monotonic() + INDEX_FLUSH_S
         flushed_seq = self._folded_seq
+        limit = BATCH
         while not self._stop.is_set():
             if self.archive.wait(self._folded_seq, 0.25):
-                self._fold_batch(list(self.archive.read(after=self._folded_seq, limit=BATCH)))
+                batch = list(self.archive.read(after=self._folded_seq, limit=limit))
+                limit = BACKLOG_BATCH if len(batch) == limit else BATCH
+                self._fold_batch(batch)
             if time.monotonic() >= next_flush_s and flushed_seq != self._folded_seq:
                 flushed_seq = self._folded_seq
                 self.index.flush()
