@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from hubbub.index.chunks import cut, digest, tags_of, term_ids
 from hubbub.index.folding import fold
-from hubbub.index.lexical import post_terms, weigh_terms
-from hubbub.index.tokenize import MAX_TEXT, words
+from hubbub.index.lexical import also_terms, weigh_ids
 from hubbub.posts import Post, PostId
 
 Key: TypeAlias = str
@@ -26,9 +26,6 @@ Key: TypeAlias = str
 # RFC 9562 namespace for URLs.
 _NAMESPACE = bytes.fromhex("6ba7b8119dad11d180b400c04fd430c8")
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
-
-_PLAIN_ENDS = '.,!?:;()"'
-_MAX_CACHED = 64  # code points: longer runs without a space are rare and must not fill the cache
 
 
 class Document(msgspec.Struct, kw_only=True):
@@ -60,42 +57,37 @@ def post_key(post_id: PostId) -> Key:
 
 def make_document(key: Key, seq: int, post: Post, lang: str, vector: list[float] | None) -> Document:
     """Build the stored form of a post; `lang` is the language it is stemmed in ('und' if unknown)."""
-    found = post_terms(post, lang)
-    term_ids, weights = weigh_terms(found)
-    keys = " ".join(_key_tokens(post, lang, found))
+    numbers, found_words, tags = cut(post.text, lang)
+    also = also_terms(post, lang, tags)
+    if also:
+        numbers += term_ids(also)
+        tags += tags_of(also)
+    ids, weights = weigh_ids(numbers)
     return Document(
         key=key,
         seq=seq,
         received_us=post.received_us,
         post=encode_post(post),
-        tokens=f"{keys} {word_tokens(post.text)}",
-        term_ids=term_ids,
+        tokens=" ".join([*_key_tokens(post, lang, tags), *found_words]),
+        term_ids=ids,
         weights=weights,
         vector=vector,
     )
 
 
-def word_tokens(text: str) -> str:
-    """Return the words of a text as tokens, in order, parted by spaces."""
-    chunks = text[:MAX_TEXT].split()
-    return " ".join(
-        filter(None, [_chunk_tokens(c) if len(c) <= _MAX_CACHED else _cut_chunk(c) for c in chunks])
-    )
-
-
 def author_token(author: str) -> str:
     """Return the token of an author's id."""
-    return "A" + _digest(author)
+    return "A" + digest(author)
 
 
 def handle_token(handle: str) -> str:
     """Return the token of an author's readable name."""
-    return "H" + _digest(fold(handle))
+    return "H" + digest(fold(handle))
 
 
 def tag_token(tag: str) -> str:
     """Return the token of a hashtag (without #)."""
-    return "T" + _digest(fold(tag))
+    return "T" + digest(fold(tag))
 
 
 def visibility_token(visibility: str) -> str:
@@ -103,6 +95,7 @@ def visibility_token(visibility: str) -> str:
     return "V" + visibility
 
 
+@lru_cache(maxsize=1024)
 def lang_token(lang: str) -> str:
     """Return the token of a language; of BCP 47 tags only the first part counts."""
     return "L" + "".join(filter(str.isalnum, lang.partition("-")[0].lower()))
@@ -128,34 +121,19 @@ def decode_post(text: str | bytes) -> Post:
     return _decoder.decode(text)
 
 
-def _key_tokens(post: Post, lang: str, found: Sequence[str]) -> Iterable[str]:
-    yield author_token(post.author)
-    if post.handle:
-        yield handle_token(post.handle)
+def _key_tokens(post: Post, lang: str, tags: Sequence[str]) -> Iterable[str]:
+    yield _author_tokens(post.author, post.handle)
     yield from dict.fromkeys(map(lang_token, post.langs or (lang,)))
-    yield from dict.fromkeys("T" + _digest(term[1:]) for term in found if term[0] == "#" and len(term) > 1)
+    if tags:
+        yield from dict.fromkeys("T" + digest(tag) for tag in tags)
     if post.reply_to is None and post.repost_of is None:
         yield ROOT_TOKEN
     yield visibility_token(post.visibility)
 
 
-def _digest(name: str) -> str:
-    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-@lru_cache(maxsize=131_072)
-def _chunk_tokens(chunk: str) -> str:
-    return _cut_chunk(chunk)
-
-
-def _cut_chunk(chunk: str) -> str:
-    # What nine of ten chunks are: one plain word, perhaps with # or @ before it and a full stop behind.
-    bare = chunk.strip(_PLAIN_ENDS)
-    bare = bare[1:] if bare[:1] in ("#", "@") else bare
-    if bare.isascii() and bare.isalnum():
-        return fold(bare)
-    # Words with signs that engines' tokenizers cut at (underscores, Indic vowel signs, emoji) go by digest.
-    return " ".join(word if word.isalnum() else "Z" + _digest(word) for word in words(chunk))
+@lru_cache(maxsize=65_536)
+def _author_tokens(author: str, handle: str | None) -> str:
+    return f"{author_token(author)} {handle_token(handle)}" if handle else author_token(author)
 
 
 def _without_surrogates(value: object) -> object:

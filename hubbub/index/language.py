@@ -10,6 +10,7 @@ from hubbub.posts import Post
 
 _NOISE = re.compile(r"https?://\S+|[@#]\S+")
 _MIN_LETTERS = 12  # shorter texts are a coin toss (reference/models.md, section 5)
+_SURE_LENGTH = 60  # code points: longer texts are not counted, which takes longer than detecting
 _MAX_TEXT = 1000
 
 
@@ -20,8 +21,10 @@ def post_language(post: Post) -> str:
 
 def text_language(text: str) -> str:
     """Return the ISO 639-1 code of a text's language, or 'und'; links and names do not count."""
-    plain = _NOISE.sub(" ", text[:_MAX_TEXT])
-    if sum(map(str.isalpha, plain)) < _MIN_LETTERS:
+    plain = text[:_MAX_TEXT]
+    if "@" in plain or "#" in plain or "://" in plain:
+        plain = _NOISE.sub(" ", plain)
+    if len(plain) < _SURE_LENGTH and sum(map(str.isalpha, plain)) < _MIN_LETTERS:
         return "und"
     return str(_detector().detect(plain.encode("utf-8", "replace").decode()))
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from hubbub.index.chunks import word_tokens
 from hubbub.index.document import (
     ROOT_TOKEN,
     author_token,
@@ -16,7 +17,6 @@ from hubbub.index.document import (
     lang_token,
     tag_token,
     visibility_token,
-    word_tokens,
 )
 from hubbub.index.query import Query
 from hubbub.posts import Visibility

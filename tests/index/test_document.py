@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbub.index.document import decode_post, encode_post, make_document, post_key, word_tokens
+from hubbub.index.chunks import word_tokens
+from hubbub.index.document import decode_post, encode_post, make_document, post_key
+from hubbub.index.lexical import post_terms, weigh_terms
 from hubbub.index.tokenize import words
 from hubbub.posts import Post
 
@@ -44,6 +46,23 @@ def test_a_lone_surrogate_becomes_one_code_point(text):
     decoded = decode_post(encode_post(post))
     assert len(decoded.text) == len(text)
     assert "\ud800" not in decoded.text
+
+
+@given(
+    st.text(max_size=80),
+    st.sampled_from(["en", "de", "ja", "und"]),
+    st.lists(st.sampled_from(["Flood", "BridgeNews", "\u00c4rger", "1"]), max_size=3),
+)
+def test_a_document_weighs_the_terms_of_its_post(text, lang, tags):
+    post = Post(
+        id="x://status/1", author="a", handle="mayor.example", name="The Mayor", text=text, received_us=1,
+        hashtags=tuple(tags), media=("a #flooded street",), links=("https://n.example/a/the-bridge-is-closed",),
+    )  # fmt: skip
+    ids, weights = weigh_terms(post_terms(post, lang))
+    document = make_document("0" * 32, 1, post, lang, None)
+    assert dict(zip(document.term_ids, document.weights, strict=True)) == pytest.approx(
+        dict(zip(ids, weights, strict=True))
+    )
 
 
 def test_no_post_can_carry_another_authors_key():

@@ -218,10 +218,11 @@ class EdgeBackend:
         for one in self._slices[:-1]:
             if not one.note.is_sealed:
                 return "seal", one
-        due = [one for one in self._slices if (one.note.erase_by_us or now_us()) < now_us()]
-        for one in sorted(due, key=lambda one: one.note.erase_by_us or 0):
-            return ("compact" if one is self._slices[-1] else "seal"), one
-        return None
+        owing = [(one.note.erase_by_us, one) for one in self._slices if one.note.erase_by_us is not None]
+        due_us, one = min(owing, key=lambda item: item[0], default=(None, self._slices[-1]))
+        if due_us is None or due_us > now_us():
+            return None
+        return ("compact" if one is self._slices[-1] else "seal"), one
 
     def _gather(self, read: Callable[[Shard], dict[Key, Value]]) -> dict[Key, Value]:
         self.wait_ready()

@@ -1,0 +1,92 @@
+"""What one run of text between two spaces gives an index, remembered: most of a stream's were seen before.
+
+One look-up a chunk gives term ids, filter tokens and hashtags together; three caches cost three cache misses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from hubbub.index.folding import fold
+from hubbub.index.tokenize import MAX_TEXT, terms, words
+
+_MAX_CHUNK = 64  # code points: longer runs without a space are rare and must not fill the memory
+_MAX_KNOWN = 60_000  # entries a generation; two are kept, at most 40 MB a busy language
+_LINKS = ("http://", "https://")  # give nothing, and no two are alike
+_PLAIN_ENDS = '.,!?:;()"'
+
+
+class Chunk(NamedTuple):
+    """What one chunk gives."""
+
+    term_ids: tuple[int, ...]
+    words: str
+    """Word tokens parted by spaces."""
+    tags: tuple[str, ...]
+    """Hashtags, folded, without #."""
+
+
+_known: dict[str, tuple[dict[str, Chunk], dict[str, Chunk]]] = {}  # by language: young and old generation
+
+
+def cut(text: str, lang: str) -> tuple[list[int], list[str], list[str]]:
+    """Return term ids, words and hashtags of a text, in order; `lang` is the language it is stemmed in."""
+    young, old = _known.setdefault(lang, ({}, {}))
+    term_ids: list[int] = []
+    found_words: list[str] = []
+    tags: list[str] = []
+    for chunk in text[:MAX_TEXT].split():
+        known = young.get(chunk)
+        if known is None:
+            if chunk.startswith(_LINKS):
+                continue
+            known = old.get(chunk) or _read(chunk, lang)
+            if len(chunk) <= _MAX_CHUNK:
+                young[chunk] = known
+        ids, tokens, chunk_tags = known
+        term_ids += ids
+        if tokens:
+            found_words.append(tokens)
+        if chunk_tags:
+            tags += chunk_tags
+    if len(young) > _MAX_KNOWN:
+        _known[lang] = ({}, young)
+    return term_ids, found_words, tags
+
+
+def term_ids(found: Iterable[str]) -> list[int]:
+    """Return the ids of terms (as `tokenize.term_id`, inlined)."""
+    return [zlib.crc32(term.encode("utf-8", "surrogatepass")) for term in found]
+
+
+def tags_of(found: Iterable[str]) -> list[str]:
+    """Return the hashtags among terms, without #."""
+    return [term[1:] for term in found if len(term) > 1 and term[0] == "#"]
+
+
+def word_tokens(text: str) -> str:
+    """Return the words of a text as tokens, in order, parted by spaces."""
+    return " ".join(filter(None, map(_chunk_words, text[:MAX_TEXT].split())))
+
+
+def digest(name: str) -> str:
+    """Return 16 hex digits that stand for a name."""
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _read(chunk: str, lang: str) -> Chunk:
+    found = terms(chunk, lang)
+    return Chunk(tuple(term_ids(found)), _chunk_words(chunk), tuple(tags_of(found)))
+
+
+def _chunk_words(chunk: str) -> str:
+    # What nine of ten chunks are: one plain word, perhaps with # or @ before it and a full stop behind.
+    bare = chunk.strip(_PLAIN_ENDS)
+    bare = bare[1:] if bare[:1] in ("#", "@") else bare
+    if bare.isascii() and bare.isalnum():
+        return fold(bare)
+    # Words with signs that engines' tokenizers cut at (underscores, Indic vowel signs, emoji) go by digest.
+    return " ".join(word if word.isalnum() else "Z" + digest(word) for word in words(chunk))
