@@ -17,10 +17,11 @@ from hubbub.index.feedback import best, choose, first_plan, is_widened, widen
 from hubbub.index.fold import Changes, Pending, fold
 from hubbub.index.late_vectors import LateVectors
 from hubbub.index.newest import newest_matches, relevant_recent
+from hubbub.index.payload import clamp_us
 from hubbub.index.plan import Plan, plan_filters
 from hubbub.index.preparing import BATCH, Batch, Preparation, finite, prepare
 from hubbub.index.query import Hit, Query
-from hubbub.index.ranking import Ranking, contenders, fuse, order
+from hubbub.index.ranking import Ranking, contenders, fuse, order, plausible
 from hubbub.index.rerank import Reranker
 from hubbub.index.state import Burial, State
 from hubbub.index.term_counts import TermCounts
@@ -151,7 +152,7 @@ class Index:
         plan = plan_filters(query, self._indexed)
         if plan.is_void or query.limit <= 0:
             return []
-        now_us = query.now_us if query.now_us is not None else self._newest_us or 0
+        now_us = clamp_us(query.now_us if query.now_us is not None else self._newest_us or 0)
         plan = aim(plan, query, self.embed, now_us)
         with self._lock:
             if not plan.term_ids and plan.vector is None:
@@ -281,7 +282,7 @@ class Index:
 
     def _ranked(self, query: Query, legs: Legs, now_us: int) -> list[Hit]:
         recency = self.ranking.recency if query.recency is None else query.recency
-        scores = fuse(legs, self.ranking)
+        scores = fuse(plausible(legs), self.ranking)
         found = self._read(contenders(scores, query.limit + _SPARE, recency))
         ranked = order(found, scores, now_us, recency, self.ranking.half_life_us)
         return [Hit(post=found[key], score=score) for key, score in ranked[: query.limit]]

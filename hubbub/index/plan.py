@@ -74,7 +74,7 @@ def plan_filters(query: Query, indexed: Collection[Visibility]) -> Plan:
         must=tuple(must),
         must_not=(*barred, *_author_tokens(query.excluded_authors)),
         from_us=_clamp(query.from_us),
-        to_us=_clamp(query.to_us),
+        to_us=_clamp(query.to_us) if (query.to_us or 0) <= MAX_TIME_US else None,
         for_prompt=query.for_prompt,
     )
 

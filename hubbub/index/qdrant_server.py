@@ -35,7 +35,12 @@ def open_server(url: str, dim: int) -> ServerBackend:
     scheme, _, rest = url.partition("://")
     host, _, collection = rest.partition("/")
     default_port = 443 if scheme == "https" else 6333
-    client = QdrantClient(url=f"{scheme}://{host}", port=None if ":" in host else default_port, timeout=30)
+    client = QdrantClient(
+        url=f"{scheme}://{host}",
+        port=None if ":" in host else default_port,
+        timeout=30,
+        check_compatibility=False,
+    )
     return ServerBackend(client, collection.strip("/") or _COLLECTION, dim)
 
 
