@@ -14,8 +14,8 @@ from hubbub.index.query import Query
 from hubbub.index.tokenize import MAX_QUERY_TEXT, query_terms
 from hubbub.units import US_PER_HOUR
 
-DEPTH = 100
-"""Candidates of each leg (decision 030)."""
+DEPTH = 60
+"""Candidates of each leg, twice the limit if that is more: P@30 is that of 400 (decision 030)."""
 _MIN_LETTERS = 20
 """Shorter queries are too often taken for the wrong language; they reach all languages anyway."""
 RECENT_US = 6 * US_PER_HOUR

@@ -18,8 +18,8 @@ from hubbub.posts import Post
 
 MAX_WORDS = 8
 """Longer queries already say what they want."""
-_FIRST_DEPTH = 60
-_BASE = 60
+_FIRST_DEPTH = 40
+_BASE = 40
 """A post counts by how far it stands above the one of this rank."""
 _LEAST = 0.5
 """What even that one would count, in standard deviations: of three posts found, the third still has a say."""

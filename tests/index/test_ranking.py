@@ -108,7 +108,7 @@ def test_widening_keeps_half_of_the_weight_for_what_was_asked() -> None:
 def test_weights_of_feedback_fall_with_rank() -> None:
     weights = best({f"{n:03}": float(-n) for n in range(150)}, Ranking())
     assert list(weights)[:2] == ["000", "001"] and len(weights) == 20
-    assert weights["000"] == pytest.approx(59.5)
+    assert weights["000"] == pytest.approx(39.5)
 
 
 def test_feedback_finds_what_the_query_does_not_say(tmp_path: object) -> None:
