@@ -90,7 +90,10 @@ class House:
         self.archive = _open_archive(self._directory / "archive", is_writer, config.flush_ms)
         try:
             self.index: Index = open_index(
-                locate_index(config), embedder=config.embedder, state=self._directory / "index"
+                locate_index(config),
+                embedder=config.embedder,
+                state=self._directory / "index",
+                erase_s=config.erase_s,
             )
         except BaseException:
             self.archive.close()
