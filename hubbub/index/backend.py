@@ -32,6 +32,8 @@ class BackendStats(msgspec.Struct, frozen=True, kw_only=True):
     """Shards that a search does not see yet."""
     oldest_covered_us: int | None = None
     """While shards are loading: posts received before this may be missing from results."""
+    rebuild_error: str = ""
+    """Why the last rebuilding (sealing, erasing) failed; it is tried again every minute."""
 
 
 class Backend(Protocol):

@@ -46,6 +46,8 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
     """Parts that a search does not see yet, right after opening."""
     oldest_covered_us: int | None
     """While parts are loading: posts received before this may be missing from results."""
+    rebuild_error: str
+    """Why the last sealing or erasing failed, if it did; it is tried again every minute."""
     num_unembedded: int
     """Posts that words find but likeness does not yet."""
     num_dropped: int
@@ -187,6 +189,7 @@ class Index:
                 num_sealed=held.num_sealed,
                 num_loading=held.num_loading,
                 oldest_covered_us=held.oldest_covered_us,
+                rebuild_error=held.rebuild_error,
                 num_unembedded=self._state.count_owed(),
                 num_dropped=self._num_dropped,
                 position=self._position,

@@ -182,6 +182,7 @@ class EdgeBackend:
                 num_sealed=sum(one.note.is_sealed for one in self._slices),
                 num_loading=len(missing),
                 oldest_covered_us=max((note.max_us or 0 for note in missing), default=None),
+                rebuild_error=self._sealer.last_error,
             )
 
     def close(self) -> None:

@@ -31,6 +31,7 @@ class Sealer:
         self._bell = threading.Event()
         self._child: subprocess.Popen[str] | None = None
         self.last_error = ""
+        """Why the last job failed; empty if it did not."""
         self._thread = threading.Thread(target=self._run, name="hubbub-sealer", daemon=True)
 
     def start(self) -> None:
@@ -96,6 +97,8 @@ class Sealer:
             assert child.stdout and child.stderr
             if child.stdout.readline().strip() == COPIED:
                 one.is_copying = False
-            self.last_error = child.stderr.read()[-2000:]
+            said = child.stderr.read()
             self._child = None
-        return child.returncode == 0
+        is_done = child.returncode == 0
+        self.last_error = "" if is_done else said[-2000:] or f"{task} ended with {child.returncode}"
+        return is_done
