@@ -169,7 +169,7 @@ class _Run:
             reason = failure(attempt, living, self.question.lang)
             if reason is None:
                 return _sentence(
-                    attempt, len(self.shown), tuple(cite(item, living) for item in attempt.evidence)
+                    attempt, self.next_id, tuple(cite(item, living) for item in attempt.evidence)
                 )
             self.dropped[reason] += 1
         return None
