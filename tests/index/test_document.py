@@ -10,6 +10,10 @@ from hubbub.index.lexical import post_terms, weigh_terms
 from hubbub.index.tokenize import words
 from hubbub.posts import Post
 
+FORMS = (
+    "Flood, FLOOD (flood) flood! U.S. u.s AT&T 3.5 5. #Nile #nile, @mayor: soooo it's \u00c4rger \u6771\u4eac"
+).split()
+
 
 @given(st.text(max_size=60))
 def test_a_key_is_the_uuid_of_the_uri(post_id):
@@ -49,7 +53,7 @@ def test_a_lone_surrogate_becomes_one_code_point(text):
 
 
 @given(
-    st.text(max_size=80),
+    st.text(max_size=80) | st.lists(st.sampled_from(FORMS), max_size=9).map(" ".join),
     st.sampled_from(["en", "de", "ja", "und"]),
     st.lists(st.sampled_from(["Flood", "BridgeNews", "\u00c4rger", "1"]), max_size=3),
 )
