@@ -141,18 +141,22 @@ def test_demo_once_answers_three_questions(capsys):
 def test_ask_reaches_the_serving_process_and_ctrl_c_ends_it(tmp_path, capsys):
     data = tmp_path / "data"
     command = [sys.executable, "-m", "hubbub.cli.main", "serve", "--port", "0", "--data", str(data)]
-    with subprocess.Popen(
+    server = subprocess.Popen(
         [*command, "--follow", str(sample_path()), "--replay"],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-    ) as server:
+    )
+    try:
         _wait(lambda: read_address(data) is not None)
         with RemoteHouse(read_address(data).url) as remote:
-            _wait(lambda: len(remote.search("the", 100)) > 50)
+            _wait(lambda: len(remote.search("flood", 20)) >= 10)
         assert run(["ask", "What is happening at the river?", "--data", str(data), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["sentences"]
         server.send_signal(signal.SIGINT)
         _, said = server.communicate(timeout=20)
+    finally:
+        server.kill()
+        server.wait()
     assert server.returncode == 130
     assert b"Traceback" not in said
     assert read_address(data) is None
