@@ -38,7 +38,7 @@ def follow(sources: tuple[str, ...], no_index: bool, as_json: bool, **flags: Any
         counts = _follow_all(opened.sources, archive)
         if indexer is not None:
             _finish(indexer)
-    _print_counts(counts, as_json)
+    _print_counts(dict(zip(sources, counts.values(), strict=True)), as_json)
 
 
 def _follow_all(sources: Sequence[Source], archive: Archive) -> dict[str, Counts]:
