@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench docs clean
 
 demo: .venv/base ## the page, answering, on an invented town's flood night
 	$(BIN)/hubbub demo
@@ -18,6 +18,9 @@ check: .venv/dev ## formatting, lint, import direction, types
 
 bench: .venv/dev ## every claim in docs/benchmarks.md that needs no data of yours
 	$(BIN)/python -m benchmarks
+
+docs: .venv/dev ## write the true output into the console blocks of README and quickstart
+	$(BIN)/python -m tests.test_docs
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
