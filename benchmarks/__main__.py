@@ -16,7 +16,7 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
     print("\nThese need posts or questions as arguments (--help says which):")
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        if "argparse" in path.read_text() and path.stem not in NEED_NO_DATA:
+        if "ArgumentParser(" in path.read_text() and path.stem not in (*NEED_NO_DATA, "__main__"):
             print(f"  python -m benchmarks.{path.stem:16} {_claim(path.stem)}")
 
 
