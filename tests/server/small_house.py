@@ -12,27 +12,13 @@ from hubbub.assistant import ask
 from hubbub.assistant.answer import AnswerEvent
 from hubbub.index import open_index
 from hubbub.posts import Deletion, Event, Post
+from hubbub.server.house import Status
 from hubbub.server.subscription import Listeners, Subscription
 
 NOON_US = 1_773_489_600_000_000
 """2026-03-14, 12:00 UTC."""
 
 MINUTE_US = 60_000_000
-
-
-class SmallStatus(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    num_posts: int
-    last_seq: int
-    index_position: int
-    posts_per_s: float
-    lag_ms: float | None
-    sources: tuple[str, ...]
-    last_deletion_us: int | None
-    clock_us: int
-    is_replay: bool
-    is_invented: bool
-    error: str | None
 
 
 class SmallHouse:
@@ -70,8 +56,8 @@ class SmallHouse:
     def subscribe(self) -> Subscription:
         return self._listeners.subscribe()
 
-    def status(self) -> SmallStatus:
-        return SmallStatus(
+    def status(self) -> Status:
+        return Status(
             name="small",
             num_posts=self.index.stats().num_posts,
             last_seq=self._seq,

@@ -61,6 +61,7 @@ def test_the_network_is_not_let_in_by_accident(house: SmallHouse, host: str) -> 
 def test_the_network_is_let_in_when_that_is_said(house: SmallHouse) -> None:
     server = Server(create_app(house, hosts=None), "0.0.0.0", 0, is_public=True)
     server.close()
+    assert server.url.startswith("http://0.0.0.0:")
 
 
 def test_a_port_out_of_range_is_misuse(house: SmallHouse) -> None:

@@ -212,4 +212,5 @@ def test_no_json_crashes_a_decoder(format, value):
 @settings(max_examples=50, deadline=None)
 @given(data=st.binary(max_size=60))
 def test_no_bytes_crash_a_decoder(format, data):
-    read(data, format=format)
+    events, counts = read(data, format=format)
+    assert len(events) == counts.num_events
