@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import msgspec
 from hubbub.cli.options import data_options, json_option, read_settings
 from hubbub.cli.output import Progress, format_table, print_json, print_note, progress
 from hubbub.cli.sources import open_sources, source_options, take_source_options
+from hubbub.server.house import erase_in_time
 from hubbub.server.indexer import Indexer
 from hubbub.stream import Archive, Counts, Source, open_archive
 from hubbub.stream import follow as follow_source
@@ -35,33 +36,42 @@ def follow(sources: tuple[str, ...], no_index: bool, as_json: bool, **flags: Any
         if archive.repair is not None:
             print_note(f"the archive had a torn tail, now repaired: {archive.repair}")
         indexer = None if no_index else Indexer(config)
-        counts = _follow_all(opened.sources, archive)
+        counts = _follow_all(opened.sources, archive, config.erase_s)
         if indexer is not None:
             _finish(indexer)
     _print_counts(dict(zip(sources, counts.values(), strict=True)), as_json)
 
 
-def _follow_all(sources: Sequence[Source], archive: Archive) -> dict[str, Counts]:
+def _follow_all(sources: Sequence[Source], archive: Archive, erase_s: float) -> dict[str, Counts]:
     """Follow each source in a thread of its own until all have ended or somebody interrupts."""
-    stop = threading.Event()
+    stop, is_over = threading.Event(), threading.Event()
     counts = {source.name: Counts() for source in sources}
     failures: list[BaseException] = []
 
-    def read(source: Source) -> None:
+    def guard(work: Callable[[], object]) -> None:
         try:
-            follow_source(source, archive, stop=stop, counts=counts[source.name])
+            work()
         except BaseException as error:
             failures.append(error)
             stop.set()
 
+    def read(source: Source) -> None:
+        guard(lambda: follow_source(source, archive, stop=stop, counts=counts[source.name]))
+
+    def erase() -> None:
+        guard(lambda: erase_in_time(archive, erase_s, is_over))
+
     threads = [threading.Thread(target=read, args=(source,), name=source.name) for source in sources]
+    keeper = threading.Thread(target=erase, name="erase")
     with progress() as line, _interruptible(stop):
-        for thread in threads:
+        for thread in (keeper, *threads):
             thread.start()
         for thread in threads:
             while thread.is_alive():
                 thread.join(0.1)
                 line.show(_describe(counts, line))
+        is_over.set()
+        keeper.join()
     if failures:
         raise failures[0]
     return counts

@@ -23,6 +23,7 @@ def open_index(
     state: str | os.PathLike[str] | None = None,
     visibilities: Collection[Visibility] = PUBLIC,
     erase_s: float = 3600.0,
+    slice_posts: int | None = None,
 ) -> Index:
     """Open or create an index.
 
@@ -30,6 +31,7 @@ def open_index(
     (qdrant-client's local mode, lost at the end) or `http(s)://HOST[:PORT][/COLLECTION]` (a Qdrant server).
     `state` is the directory of what a server cannot remember for us; by default `.hubbub/index-...`.
     Only posts of `visibilities` are indexed. The bytes of a deleted post leave the disk within `erase_s`.
+    The embedded engine seals a slice at `slice_posts` (65,536 by default).
 
     Raises:
         InUse: another process owns the directory.
@@ -51,7 +53,7 @@ def open_index(
     try:
         memory = State(directory / "state.db")
         _check_embedder(memory, chosen, directory)
-        backend = _open_backend(kind, where, directory, chosen, erase_s)
+        backend = _open_backend(kind, where, directory, chosen, erase_s, slice_posts)
     except BaseException:
         lock.close()
         raise
@@ -70,15 +72,17 @@ def _split(url: str) -> tuple[str, str]:
     return kind, where
 
 
-def _open_backend(kind: str, where: str, directory: Path, embedder: Embedder, erase_s: float) -> Backend:
+def _open_backend(
+    kind: str, where: str, directory: Path, embedder: Embedder, erase_s: float, slice_posts: int | None
+) -> Backend:
     if kind == "sqlite":
         from hubbub.index.sqlite import SqliteBackend
 
         return SqliteBackend(directory / "posts.db", embedder.dim, erase_s)
     if kind == "edge":
-        from hubbub.index.edge import EdgeBackend
+        from hubbub.index.edge.backend import SLICE_POSTS, EdgeBackend
 
-        return EdgeBackend(directory, embedder.dim, erase_s=erase_s)
+        return EdgeBackend(directory, embedder.dim, erase_s=erase_s, slice_posts=slice_posts or SLICE_POSTS)
     return _open_server(where, embedder)
 
 

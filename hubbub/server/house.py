@@ -94,6 +94,7 @@ class House:
                 embedder=config.embedder,
                 state=self._directory / "index",
                 erase_s=config.erase_s,
+                slice_posts=config.slice_posts,
             )
         except BaseException:
             self.archive.close()
@@ -250,10 +251,17 @@ class House:
         return sum(number for at_s, number in list(self._rates) if at_s >= since_s) / RATE_WINDOW_S
 
     def _keep_house(self) -> None:
-        """Erase deleted text from the archive well within the promised time."""
-        every_s = max(1.0, self.config.erase_s / 4)
-        while not self._stop.wait(every_s):
-            self.archive.compact(now_us())
+        erase_in_time(self.archive, self.config.erase_s, self._stop)
+
+
+def erase_in_time(archive: Archive, erase_s: float, stop: threading.Event) -> None:
+    """Erase deleted text from the archive well within the promised time, until `stop` is set.
+
+    Raises:
+        StorageError: the disk refused; nothing is lost.
+    """
+    while not stop.wait(max(1.0, erase_s / 4)):
+        archive.compact(now_us())
 
 
 def _open_archive(directory: Path, is_writer: bool, flush_ms: int) -> Archive:
