@@ -44,7 +44,10 @@ class Changes(msgspec.Struct):
     erased: dict[AuthorId, int] = {}
     """Posts of this author with lower sequence numbers go for good."""
     flagged: set[AuthorId] = set()
-    num_dropped: int = 0
+    num_refused: int = 0
+    """Posts that may not be indexed."""
+    num_known: int = 0
+    """Posts that had come before."""
 
 
 def fold(events: Sequence[tuple[int, Event]], state: State, indexed: Collection[Visibility]) -> Changes:
@@ -77,10 +80,12 @@ class _Folder:
 
     def _add(self, seq: int, post: Post) -> None:
         key = self._keys[post.id]
-        if not self._is_wanted(seq, key, post) or key in self._changes.pending:
-            self._changes.num_dropped += 1
-        else:
+        if key in self._changes.pending or self._is_replayed(seq, key, post):
+            self._changes.num_known += 1
+        elif self._is_wanted(seq, key, post):
             self._changes.pending[key] = Pending(seq, post, False)
+        else:
+            self._changes.num_refused += 1
 
     def _edit(self, seq: int, edit: Edit) -> None:
         key, old = self._keys[edit.post.id], self._keys[edit.replaces]
@@ -145,6 +150,11 @@ class _Folder:
         return (
             self._is_document(post) and not self._bars(key, seq) and (author is None or author.accepts(seq))
         )
+
+    def _is_replayed(self, seq: int, key: Key, post: Post) -> bool:
+        """Tell whether a later event has already taken this post away."""
+        grave, author = self._buried.get(key), self._authors.get(post.author)
+        return (grave is not None and seq < grave.seq) or (author is not None and seq < author.erased_before)
 
     def _is_document(self, post: Post) -> bool:
         return post.visibility in self._indexed and post.repost_of is None

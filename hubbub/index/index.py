@@ -50,8 +50,11 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
     """Why the last sealing or erasing failed, if it did; it is tried again every minute."""
     num_unembedded: int
     """Posts that words find but likeness does not yet."""
-    num_dropped: int
-    """Events since opening that asked for nothing: replays, reposts, posts that may not be indexed."""
+    num_refused: int
+    """Posts since opening that may not be indexed: bare reposts, not public, deleted before they came, or of
+    authors who are removed or refuse."""
+    num_known: int
+    """Posts and edits since opening that had been folded before: replays, and what a source sent again."""
     position: int
     newest_us: int | None
     embedder: str
@@ -86,7 +89,7 @@ class Index:
         newest = state.get("newest_us")
         self._newest_us = int(newest) if newest else None
         self._has_news = False
-        self._num_dropped = 0
+        self._num_refused = self._num_known = 0
         self._recover()
         self._late_vectors = LateVectors(backend, state, embedder, self._lock)
         self._late_vectors.start()
@@ -191,7 +194,8 @@ class Index:
                 oldest_covered_us=held.oldest_covered_us,
                 rebuild_error=held.rebuild_error,
                 num_unembedded=self._state.count_owed(),
-                num_dropped=self._num_dropped,
+                num_refused=self._num_refused,
+                num_known=self._num_known,
                 position=self._position,
                 newest_us=self._newest_us,
                 embedder=self._embedder.id,
@@ -211,7 +215,8 @@ class Index:
 
     def _apply(self, batch: Batch, prepared: Mapping[Key, Document]) -> None:
         changes = fold(batch, self._state, self._indexed)
-        self._num_dropped += changes.num_dropped
+        self._num_refused += changes.num_refused
+        self._num_known += changes.num_known
         for author, before in changes.erased.items():
             changes.burials |= self._erase(author, before, changes)
         # Burials first: after kill -9 they are applied again before anything is read.
@@ -238,7 +243,7 @@ class Index:
             for key, item in pending.items()
             if key not in known or (item.is_edit and item.seq > known[key])
         ]
-        self._num_dropped += len(pending) - len(new)
+        self._num_known += len(pending) - len(new)
         return new
 
     def _put(self, new: Sequence[tuple[Key, Pending]], prepared: Mapping[Key, Document]) -> None:
