@@ -22,10 +22,9 @@ import msgspec
 from benchmarks.measures import average_precision, ndcg, precision
 from benchmarks.report import percentile, show
 from hubbub.index import Index, open_index
-from hubbub.index.embedding import open_embedder
 from hubbub.index.query import Query
 from hubbub.index.ranking import Ranking
-from hubbub.index.rerank import Reranker
+from hubbub.index.rerank import Reranker, open_reranker
 from hubbub.posts import Post
 
 DEPTH = 1000
@@ -58,9 +57,7 @@ def main() -> None:
     rows = {PRODUCT: ROWS[PRODUCT]} if args.json else ROWS
     with tempfile.TemporaryDirectory() as directory:
         index = open_index(f"{args.backend}:{directory}", args.embedder)
-        results = replay(
-            index, args.corpus, topics, rows, Reranker(open_embedder("minilm")) if args.rerank else None
-        )
+        results = replay(index, args.corpus, topics, rows, open_reranker("minilm") if args.rerank else None)
         index.close()
     table = [summarize(name, topics, qrels, found) for name, found in results.items()]
     if args.json:

@@ -25,10 +25,9 @@ import msgspec
 from benchmarks.report import percentile, show
 from benchmarks.trec_microblog import open_text
 from hubbub.index import open_index
-from hubbub.index.embedding import open_embedder
 from hubbub.index.query import Query
 from hubbub.index.ranking import Ranking
-from hubbub.index.rerank import Reranker
+from hubbub.index.rerank import open_reranker
 from hubbub.index.stopwords import STOP_WORDS
 from hubbub.posts import Post
 from hubbub.units import US_PER_S, parse_time_us
@@ -67,7 +66,7 @@ def main() -> None:
             index.ranking = ROWS[name]
             rows.append(score(name, search, questions))
         if args.rerank:
-            index.reranker = Reranker(open_embedder("minilm"))
+            index.reranker = open_reranker("minilm")
             rows.append(score("the same, best 50 reranked by MiniLM", search, questions))
         index.close()
     if args.json:

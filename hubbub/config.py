@@ -26,6 +26,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Index backend: `edge` (in this process), `sqlite` (reference), or a Qdrant server's http(s) URL."""
     embedder: str = "static"
     """Text embedder: `static`, a path to a learned table, or `none` (lexical search only)."""
+    rerank: str = "none"
+    """Who looks again at the best posts of a search: `none`, or `minilm` (better, half a second later)."""
     host: str = "127.0.0.1"
     """Address that `serve` listens on."""
     port: int = 8888

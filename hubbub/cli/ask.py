@@ -9,7 +9,15 @@ from collections.abc import Iterable
 import click
 
 from hubbub.assistant import Answer, AnswerEvent, Done, Found, Shown, render
-from hubbub.cli.options import Moment, data_options, json_option, open_house, read_settings
+from hubbub.cli.options import (
+    Moment,
+    data_options,
+    json_option,
+    model_option,
+    open_house,
+    read_settings,
+    rerank_option,
+)
 from hubbub.cli.output import print_json, progress
 
 
@@ -18,11 +26,8 @@ from hubbub.cli.output import print_json, progress
 @click.option(
     "--at", "clock_us", type=Moment(), help="Answer as of this time, as 2011-01-28T18:00Z or 3h (ago)."
 )
-@click.option(
-    "--model",
-    metavar="NAME",
-    help="quotes (default), an OpenAI-compatible URL as URL#model, or a .gguf file.",
-)
+@model_option
+@rerank_option
 @data_options
 @json_option
 def ask(question: tuple[str, ...], clock_us: int | None, as_json: bool, **flags: object) -> None:

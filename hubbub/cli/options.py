@@ -41,6 +41,18 @@ def data_options(command: Command) -> Command:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")
 
 
+model_option = click.option(
+    "--model",
+    metavar="NAME",
+    help="quotes (default), an OpenAI-compatible URL as URL#model, or a .gguf file.",
+)
+rerank_option = click.option(
+    "--rerank",
+    type=click.Choice(["none", "minilm"]),
+    help="minilm looks again at the best posts (pip install 'hubbub[rerank]') [default: none].",
+)
+
+
 def read_settings(**flags: object) -> Config:
     """Merge the flags over environment and file."""
     return read_config(flags)
@@ -82,6 +94,10 @@ def open_house(config: Config) -> Iterator[House | RemoteHouse]:
         address = read_address(Path(config.data))
         if address is None:
             raise
+        if (config.model, config.rerank) != (Config().model, Config().rerank):
+            print_note(
+                f"{address.url} keeps this index and answers with the --model and --rerank it was given"
+            )
         with RemoteHouse(address.url) as remote:
             yield remote
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hubbub.cli.options import data_options, json_option, open_house, read_settings
+from hubbub.cli.options import data_options, json_option, open_house, read_settings, rerank_option
 from hubbub.cli.output import print_json, print_note
 from hubbub.cli.post import format_post
 
@@ -13,6 +13,7 @@ from hubbub.cli.post import format_post
 @click.argument("query", nargs=-1, required=True)
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many posts.")
 @click.option("--newest", is_flag=True, help="Order by time instead of relevance.")
+@rerank_option
 @data_options
 @json_option
 def search(query: tuple[str, ...], limit: int, newest: bool, as_json: bool, **flags: object) -> None:

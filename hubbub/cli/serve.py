@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hubbub.cli.options import data_options, read_settings
+from hubbub.cli.options import data_options, model_option, read_settings, rerank_option
 from hubbub.cli.output import print_note
 from hubbub.cli.sources import open_sources, source_options, take_source_options
 from hubbub.config import Config
@@ -23,13 +23,10 @@ from hubbub.server.house import House
 @click.option(
     "--public", is_flag=True, help="Allow a --host that other machines can reach (there are no keys yet)."
 )
+@model_option
+@rerank_option
 @click.option(
-    "--model",
-    metavar="NAME",
-    help="quotes (default), an OpenAI-compatible URL as URL#model, or a .gguf file.",
-)
-@click.option(
-    "--follow", "sources", multiple=True, metavar="FILE|-", help="Follow this too, in the same process."
+    "--follow", "sources", multiple=True, metavar="FILE|-|bluesky|URL", help="Follow this too, in the same process."
 )
 @source_options
 @data_options

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbub.index.embedding import Embedder, Vectors
+from hubbub.errors import InvalidInput
+from hubbub.index.embedding import Embedder, Vectors, open_embedder
 from hubbub.index.lexical import embedded_text
 from hubbub.index.query import Hit
 
@@ -23,13 +25,17 @@ class Reranker:
         self.weight = weight
         self._embedder = embedder
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def order(self, text: str, hits: Sequence[Hit]) -> list[Hit]:
         """Return the result with its first `depth` posts in a new order; the scores stay with the places."""
         first = hits[: self.depth]
         if len(first) < 2 or not text.strip():
             return list(hits)
-        likeness = self._embed([embedded_text(hit.post) for hit in first]) @ self._embedder.embed([text])[0]
+        with self._lock:
+            likeness = (
+                self._embed([embedded_text(hit.post) for hit in first]) @ self._embedder.embed([text])[0]
+            )
         before = np.array([hit.score for hit in first])
         odds = np.log(np.clip(before, 1e-9, 1 - 1e-9) / np.clip(1 - before, 1e-9, 1))
         after = _standard(odds) + self.weight * _standard(likeness.astype(np.float64))
@@ -46,6 +52,18 @@ class Reranker:
         while len(self._vectors) > _MAX_CACHED:
             self._vectors.popitem(last=False)
         return rows
+
+
+def open_reranker(name: str) -> Reranker | None:
+    """Open a reranker by name: `minilm`, or `none`.
+
+    Raises:
+        InvalidInput: there is no reranker of that name.
+        MissingExtra: the `[rerank]` extra is not installed.
+    """
+    if name not in ("none", "minilm"):
+        raise InvalidInput(f"rerank {name!r} is not known; use none or minilm")
+    return Reranker(open_embedder(name)) if name == "minilm" else None
 
 
 def _standard(scores: NDArray[np.float64]) -> NDArray[np.float64]:

