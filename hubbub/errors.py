@@ -10,6 +10,7 @@
     +-- VersionMismatch                written by a newer hubbub, or with another embedder
     +-- MissingExtra                   a package of an optional extra is not installed
     +-- ModelError                     a chat model or its endpoint failed
+    +-- PlatformError                  a platform refused us for a reason that waiting does not mend
 
 Each message says what, which value, where, and what to do now.
 """
@@ -55,3 +56,7 @@ class MissingExtra(HubbubError):
 
 class ModelError(HubbubError):
     """A chat model or its endpoint failed or answered outside its schema."""
+
+
+class PlatformError(HubbubError):
+    """A platform refused us, for a reason that waiting does not mend."""

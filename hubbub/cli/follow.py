@@ -1,4 +1,4 @@
-"""`hubbub follow`: posts from files and pipes into the archive, and from there into the index."""
+"""`hubbub follow`: posts from files, pipes and platforms into the archive, and from there into the index."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ from hubbub.stream import follow as follow_source
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="FILE.ndjson[.gz]|- ...")
+@click.argument("sources", nargs=-1, required=True, metavar="FILE|-|bluesky|URL ...")
 @source_options
 @click.option("--no-index", is_flag=True, help="Only archive; `ask` or `serve` will index later.")
 @data_options
 @json_option
 def follow(sources: tuple[str, ...], no_index: bool, as_json: bool, **flags: Any) -> None:
-    """Read posts into the archive and the index; what is not a post is counted, never fatal."""
+    """Read posts into the archive and the index; what is not a post is counted, never fatal.
+
+    A source is a file of lines, - for standard input, bluesky, wss://HOST/subscribe,
+    mastodon://HOST?stream=public, or x:// (tokens come from HUBBUB_MASTODON_TOKEN and HUBBUB_X_TOKEN).
+    """
     options = take_source_options(flags)
     config = read_settings(**flags)
     opened = open_sources(config, sources, options)

@@ -14,6 +14,7 @@ from hubbub.config import Config
 from hubbub.errors import InvalidInput
 from hubbub.server.house import REPLAY_MARK
 from hubbub.stream import FORMATS, NdjsonSource, ReplayClock, ReplaySource, Source
+from hubbub.stream.live import is_live, open_live
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -62,19 +63,19 @@ def take_source_options(flags: dict[str, Any]) -> SourceOptions:
 
 
 def open_sources(config: Config, names: Sequence[str], options: SourceOptions) -> OpenedSources:
-    """Open files for following; marks the data directory when they are replayed.
+    """Open files and platforms for following; marks the data directory when a file is replayed.
 
     Raises:
-        InvalidInput: a file is missing, the same is named twice, or a replay is mixed with what was live.
+        InvalidInput: a file is missing, an address cannot be followed, the same is named twice, or a replay
+            is mixed with what was live.
     """
     if len(set(names)) != len(names):
         raise InvalidInput(f"the same source is named twice in {', '.join(names)}; name each once")
     if not options.replay:
         _refuse_replay_flags(options)
-        return OpenedSources(
-            sources=[NdjsonSource(name, options.line_format, is_growing=options.tail) for name in names],
-            clock=None,
-        )
+        return OpenedSources(sources=[_open(config, name, options) for name in names], clock=None)
+    for name in filter(is_live, names):
+        raise InvalidInput(f"{name!r} is live and cannot be replayed; leave --replay out")
     if len(names) > 1:
         raise InvalidInput("a replay plays one file, since all share one clock; join the files first")
     clock = ReplayClock(options.speed, options.from_us or 0)
@@ -87,6 +88,12 @@ def open_sources(config: Config, names: Sequence[str], options: SourceOptions) -
     if names:
         _mark_replay(config)
     return OpenedSources(sources=sources, clock=clock if names else None)
+
+
+def _open(config: Config, name: str, options: SourceOptions) -> Source:
+    if is_live(name):
+        return open_live(name, Path(config.data) / "platforms")
+    return NdjsonSource(name, options.line_format, is_growing=options.tail)
 
 
 def _refuse_replay_flags(options: SourceOptions) -> None:

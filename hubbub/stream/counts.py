@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from hubbub.stream.vitals import Vitals
+
 MAX_ERRORS = 5
 """So many complaints are kept word for word; the rest are only counted."""
 
@@ -27,6 +29,7 @@ class Counts(msgspec.Struct, kw_only=True):
     """Dropped and malformed lines by reason."""
     errors: list[str] = []
     """The first few complaints about malformed lines, each with its line number."""
+    vitals: Vitals = msgspec.field(default_factory=Vitals)
 
     def note_malformed(self, reason: str, where: str) -> None:
         """Count a malformed line and keep the complaint if it is among the first."""

@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 from hubbub.stream.archive import Archive
 from hubbub.stream.counts import Counts
-from hubbub.stream.source import Source
+from hubbub.stream.repeats import Repeats
+from hubbub.stream.report import Reporter
+from hubbub.stream.source import Batch, Source
+from hubbub.units import now_us
 
 
 def follow(
@@ -21,18 +24,40 @@ def follow(
 ) -> Counts:
     """Append everything a source yields, from where it was left, until it ends or `stop` is set.
 
+    Nothing is buffered between the source and the archive: a slow disk slows the source, memory stays flat.
+
     Raises:
+        PlatformError: the platform refused for good; what was appended before is kept.
         StorageError: the disk refused; what was appended before is kept, and a later call resumes behind it.
     """
     counts = counts if counts is not None else Counts()
     stop = stop or threading.Event()
-    for part in source.batches(archive.cursor(source.name), size=batch, counts=counts, stop=stop):
-        cursors = {} if part.cursor is None else {source.name: part.cursor}
-        if part.events or cursors:
-            archive.append(part.events, cursors)
-        if on_progress:
-            on_progress(counts)
-        if stop.is_set():
-            break
+    repeats = Repeats(archive)
+    reporter = Reporter(archive.directory, source.name, counts)
+    try:
+        for part in source.batches(archive.cursor(source.name), size=batch, counts=counts, stop=stop):
+            _append(source.name, part, archive, repeats, counts)
+            reporter.tick(archive.cursor(source.name))
+            if on_progress:
+                on_progress(counts)
+            if stop.is_set():
+                break
+    finally:
+        reporter.end(archive.cursor(source.name))
     archive.flush()
     return counts
+
+
+def _append(name: str, part: Batch, archive: Archive, repeats: Repeats, counts: Counts) -> None:
+    events = part.events
+    if part.may_repeat:
+        events = repeats.leave_out(events)
+        counts.num_duplicates += len(part.events) - len(events)
+        counts.num_events -= len(part.events) - len(events)
+    else:
+        repeats.note(events)
+    cursors = {} if part.cursor is None else {name: part.cursor}
+    if events or cursors:
+        archive.append(events, cursors)
+    if part.received_us is not None:
+        counts.vitals.own_lag_ms = (now_us() - part.received_us) / 1000

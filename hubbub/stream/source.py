@@ -18,6 +18,10 @@ class Batch(msgspec.Struct, frozen=True):
     events: list[Event]
     cursor: Cursor | None = None
     """None where the source cannot be resumed, such as a pipe."""
+    may_repeat: bool = False
+    """Whether these events may have come before, as after a new connection that begins a little earlier."""
+    received_us: int | None = None
+    """When a live source received the first of them; tells our own lag."""
 
 
 class Source(Protocol):
@@ -32,5 +36,6 @@ class Source(Protocol):
         """Yield batches of about `size` events from behind a cursor until the source ends or `stop` is set.
 
         Must not wait for a batch to fill: what has arrived is yielded when nothing more comes for 20 ms.
+        A live source yields an empty batch every second in which nothing comes.
         """
         ...

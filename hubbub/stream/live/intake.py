@@ -1,0 +1,57 @@
+"""Between a connection and the archive: decodes what has arrived and hands it on in batches with a cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from hubbub.posts import Cursor, Event
+from hubbub.stream.counts import Counts
+from hubbub.stream.decode.lines import LineDecoder
+from hubbub.stream.source import Batch
+from hubbub.units import now_us
+
+LINGER_S = 0.02
+"""What arrives within this time of the first message travels in one batch."""
+
+
+class Intake:
+    """Decodes lines of one format; every line of one arrival was received at the same time."""
+
+    def __init__(self, format: str, counts: Counts) -> None:
+        self.received_us = 0
+        self._decoder = LineDecoder(format, counts, clock=lambda: self.received_us)
+        self._events: list[Event] = []
+        self._may_repeat = False
+        self._first_us: int | None = None
+        self._has_moved = False
+
+    def arrive(self) -> None:
+        """Note that something has just been received."""
+        self.received_us = now_us()
+        self._first_us = self._first_us or self.received_us
+
+    def take(self, line: bytes, *, may_repeat: bool = False) -> list[Batch]:
+        """Decode a line; returns what must go first because this line is of another kind, mostly nothing."""
+        ahead = []
+        if may_repeat is not self._may_repeat:
+            if self._events:
+                ahead.append(Batch(self._events, None, self._may_repeat, self._first_us))
+                self._events = []
+            self._may_repeat = may_repeat
+        self._events += self._decoder.decode(line)
+        self._has_moved = True
+        return ahead
+
+    @property
+    def num_waiting(self) -> int:
+        """Events decoded and not handed on yet."""
+        return len(self._events)
+
+    def flush(self, cursor: Callable[[], Cursor]) -> Iterator[Batch]:
+        """Hand on what waits, with how far that is; an empty batch if nothing does."""
+        if self._has_moved:
+            part = Batch(self._events, cursor(), self._may_repeat, self._first_us)
+        else:
+            part = Batch([])
+        self._events, self._has_moved, self._first_us = [], False, None
+        yield part

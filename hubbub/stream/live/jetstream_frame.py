@@ -1,0 +1,51 @@
+"""What a connection must know of a Jetstream frame; everything else in it is the decoder's."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hubbub.stream.decode.claimed_time import read_time_us
+
+
+class _Commit(msgspec.Struct):
+    collection: str = ""
+
+
+class Payload(msgspec.Struct):
+    """The inside of a version 2 frame."""
+
+    type: str = msgspec.field(name="$type", default="")
+    seq: int = 0
+    time: str = ""
+    witnessed: str = msgspec.field(name="witnessedAt", default="")
+    collection: str = ""
+    name: str = ""
+    message: str = ""
+
+
+class Head(msgspec.Struct):
+    """A frame of either version; of the fields of the other one there are only the defaults."""
+
+    time_us: int = 0
+    kind: str = ""
+    commit: _Commit | None = None
+    payload: Payload | None = None
+    error: str = ""
+    message: str = ""
+
+    @property
+    def witnessed_us(self) -> int:
+        """The server's time on the event, 0 where it has none."""
+        if self.payload is None:
+            return self.time_us
+        return read_time_us(self.payload.witnessed or self.payload.time) or 0
+
+    @property
+    def collection(self) -> str:
+        """What kind of thing happened: the collection, or the kind of an event that has none."""
+        if self.payload is not None:
+            return self.payload.collection or self.payload.type.rpartition("#")[2]
+        return self.commit.collection if self.commit else self.kind
+
+
+head_decoder = msgspec.json.Decoder(Head)

@@ -1,0 +1,140 @@
+"""One connection to a Jetstream while it is read: order, repetition, notices, silence."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from hubbub.errors import InvalidInput
+from hubbub.stream.counts import Counts
+from hubbub.stream.live.canary import Canary
+from hubbub.stream.live.intake import LINGER_S, Intake
+from hubbub.stream.live.jetstream_frame import Head, Payload, head_decoder
+from hubbub.stream.live.jetstream_position import OVERLAP_US, V1Position, V2Position
+from hubbub.stream.live.link import Disconnected
+from hubbub.stream.live.source import HEARTBEAT_S
+from hubbub.stream.live.websocket import WebSocket
+from hubbub.stream.live.zstd import Unpack
+from hubbub.stream.source import Batch
+from hubbub.units import US_PER_HOUR, US_PER_S, now_us
+
+_FRESH_US = 2 * US_PER_S
+"""A stream whose events are this fresh has caught up."""
+_LONG_REPLAY_US = 60 * US_PER_S
+SECOND_LOOK_S = 10.0
+"""Version 1 loses events where a replay goes over into the live stream (jetstream-legacy issue 42): so long
+after a long replay, that place is read once more."""
+_LOOK_BACK_US = 36 * US_PER_HOUR
+"""How much version 1 keeps; an older cursor is moved up without a word."""
+
+
+class JetstreamSession:
+    """Reads until the connection breaks, or until it should be made anew (`look_from_us`)."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        position: V1Position | V2Position,
+        counts: Counts,
+        canary: Canary,
+        unpack: Unpack | None,
+        size: int,
+    ) -> None:
+        self._socket, self._position, self._canary = socket, position, canary
+        self._counts, self._vitals = counts, counts.vitals
+        self._unpack, self._size = unpack, size
+        self._intake = Intake("jetstream", counts)
+        self._newest: Head | None = None
+        self._look_at_s: float | None = None
+        self._resumed_us = position.resume_us if isinstance(position, V1Position) else 0
+        self.look_from_us: int | None = None
+        """Where the next connection must begin, if not at its own place."""
+
+    def read(self, stop: threading.Event) -> Iterator[Batch]:
+        """Yield batches; an empty one twice a second while nothing comes."""
+        if self._resumed_us and self._resumed_us < now_us() - _LOOK_BACK_US:
+            self._vitals.note_gap("the cursor is older than the 36 hours that version 1 keeps")
+        try:
+            while not stop.is_set():
+                yield from self._gather()
+                yield from self._intake.flush(self._cursor)
+                if self._look_at_s is not None and time.monotonic() >= self._look_at_s:
+                    return
+        except Disconnected:
+            yield from self._intake.flush(self._cursor)
+            raise
+
+    def _gather(self) -> Iterator[Batch]:
+        """Take in what arrives within `LINGER_S` of the first message."""
+        messages = self._socket.receive(HEARTBEAT_S)
+        is_idle, end_s = not messages, time.monotonic() + LINGER_S
+        while messages:
+            self._intake.arrive()
+            for message in messages:
+                yield from self._accept(message)
+            left_s = end_s - time.monotonic()
+            messages = self._socket.receive(left_s) if left_s > 0 else []
+        self._note_progress(is_idle)
+
+    def _accept(self, message: bytes) -> Iterator[Batch]:
+        try:
+            line = self._unpack(message) if self._unpack else message
+            head = head_decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, InvalidInput, RecursionError):
+            yield from self._intake.take(message)  # which counts it as malformed
+            return
+        if head.error:
+            raise Disconnected(f"the platform ended the stream: {head.error}: {head.message}")
+        if head.payload is not None and head.payload.name:
+            self._note_info(head.payload)
+            return
+        may_repeat = self._see(head)
+        if may_repeat is None:
+            self._counts.note_duplicate()
+            return
+        yield from self._intake.take(line, may_repeat=may_repeat)
+        if self._intake.num_waiting >= self._size:
+            yield from self._intake.flush(self._cursor)
+
+    def _see(self, head: Head) -> bool | None:
+        """Note where we are; whether the event may have come before, None if it certainly has."""
+        self._canary.count(head.collection)
+        self._newest = head
+        if isinstance(self._position, V1Position):
+            return head.time_us > 0 and self._position.see(head.time_us)
+        seq = head.payload.seq if head.payload else 0
+        return None if seq > 0 and self._position.see(seq) else False
+
+    def _note_info(self, info: Payload) -> None:
+        self._vitals.note_notice(info.name)
+        if info.name in ("OutdatedCursor", "FutureCursor"):
+            self._vitals.note_gap(f"{info.name}: {info.message}")
+        if info.name == "FutureCursor" and isinstance(self._position, V2Position):
+            self._position.forget()
+
+    def _cursor(self) -> str:
+        if isinstance(self._position, V2Position) and self._newest is not None:
+            self._position.time_us = self._newest.witnessed_us or self._position.time_us
+        return self._position.cursor()
+
+    def _note_progress(self, is_idle: bool) -> None:
+        """Keep the vitals; ask for a new connection when a collection has fallen silent."""
+        if self._newest is not None and not is_idle:
+            self._vitals.platform_lag_ms = (self._intake.received_us - self._newest.witnessed_us) / 1000
+        lag_us = (self._vitals.platform_lag_ms or 0.0) * 1000
+        if is_idle or lag_us < _FRESH_US:
+            if self._vitals.state == "catching up":
+                self._plan_second_look()
+            self._vitals.enter("silent" if self._vitals.silent else "live", now_us())
+        alarms = self._canary.look()
+        if alarms:
+            raise Disconnected(f"nothing has come of {', '.join(alarms)} for too long")
+
+    def _plan_second_look(self) -> None:
+        is_v1 = isinstance(self._position, V1Position)
+        if is_v1 and self._newest and self._newest.time_us - self._resumed_us > _LONG_REPLAY_US:
+            self.look_from_us = max(0, self._newest.time_us - OVERLAP_US)
+            self._look_at_s = time.monotonic() + SECOND_LOOK_S

@@ -1,0 +1,37 @@
+"""From what a person names to the live source of that platform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hubbub.errors import InvalidInput
+from hubbub.stream.live.address import parse_address
+from hubbub.stream.live.source import LiveSource, Platform
+
+BLUESKY = "wss://jetstream2.us-east.bsky.network/subscribe"
+_LIVE = ("wss://", "ws://", "mastodon://", "mastodon+http://", "x://", "x+http://")
+
+
+def is_live(name: str) -> bool:
+    """Whether a name means a platform; any other is a file."""
+    return name == "bluesky" or name.startswith(_LIVE)
+
+
+def open_live(name: str, state: Path) -> LiveSource:
+    """Open a platform for following; nothing is connected yet.
+
+    `state` is a directory for what a platform makes us remember besides the archive.
+
+    Raises:
+        InvalidInput: the address is not one that can be followed; the message says why.
+    """
+    return LiveSource(_open_platform(name, state))
+
+
+def _open_platform(name: str, state: Path) -> Platform:
+    address = parse_address(BLUESKY if name == "bluesky" else name)
+    if address.scheme in ("wss", "ws"):
+        from hubbub.stream.live.jetstream import Jetstream
+
+        return Jetstream(address, "bluesky" if name == "bluesky" else f"jetstream:{address.identity}")
+    raise InvalidInput(f"{name!r} is not a platform that can be followed")

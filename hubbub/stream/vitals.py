@@ -1,0 +1,87 @@
+"""How a live source is doing, in figures that another process can read; nothing here acts on them."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+import msgspec
+
+State: TypeAlias = Literal["reading", "connecting", "catching up", "live", "waiting", "silent", "ended"]
+
+RECENT_S = 60.0
+USUAL_S = 1800.0
+"""Rates are means that forget at these times (1/e)."""
+MAX_KINDS = 50
+"""So many collections or kinds of events have a rate of their own; the rest share one, named `other`."""
+
+
+class Rate(msgspec.Struct):
+    """How many events of one kind come a second."""
+
+    recent_per_s: float = 0.0
+    usual_per_s: float = 0.0
+    last_us: int = 0
+    """When the last one came."""
+    number: int = 0
+    """How many have come since this process began."""
+    age_s: float = 0.0
+    """How long this kind has been watched."""
+
+    def update(self, number: int, elapsed_s: float, now_us: int) -> None:
+        """Take in what came during the last `elapsed_s`."""
+        for field, memory_s in (("recent_per_s", RECENT_S), ("usual_per_s", USUAL_S)):
+            # While young, a plain mean: a rate that starts at 0 would take half an hour to be right.
+            share = 1 - math.exp(-elapsed_s / min(memory_s, self.age_s + elapsed_s))
+            before = getattr(self, field)
+            setattr(self, field, before + (number / elapsed_s - before) * share)
+        self.age_s += elapsed_s
+        self.number += number
+        if number:
+            self.last_us = now_us
+
+
+class Vitals(msgspec.Struct, kw_only=True):
+    """Grows while a live source is read; one thread writes it, others may look."""
+
+    state: State = "reading"
+    state_us: int = 0
+    """Since when."""
+    num_connections: int = 0
+    num_breaks: int = 0
+    """Connections that broke or were refused."""
+    last_break: str | None = None
+    """The platform's or the network's last complaint."""
+    num_gaps: int = 0
+    """Times at which events may have been missed for good, such as a cursor that was too old."""
+    last_gap: str | None = None
+    notices: dict[str, int] = {}
+    """What the platform told us besides events, by kind."""
+    platform_lag_ms: float | None = None
+    """From the platform's time on the newest event to our receiving it; below 0 if its clock is ahead."""
+    own_lag_ms: float | None = None
+    """From our receiving the oldest event of the last batch to its being in the archive."""
+    rates: dict[str, Rate] = {}
+    silent: list[str] = []
+    """Collections that should long have sent something."""
+
+    def enter(self, state: State, now_us: int) -> None:
+        """Change the state, noting since when."""
+        if state != self.state:
+            self.state, self.state_us = state, now_us
+
+    def note_break(self, reason: str, now_us: int) -> None:
+        """Note that the connection ended or was refused."""
+        self.num_breaks += 1
+        self.last_break = reason[:300]
+        self.enter("waiting", now_us)
+
+    def note_gap(self, reason: str) -> None:
+        """Note that events may be missing."""
+        self.num_gaps += 1
+        self.last_gap = reason[:300]
+
+    def note_notice(self, name: str) -> None:
+        """Count what the platform told us besides events."""
+        if name in self.notices or len(self.notices) < MAX_KINDS:
+            self.notices[name] = self.notices.get(name, 0) + 1
