@@ -26,7 +26,7 @@ from hubbub.server.house import House
 @model_option
 @rerank_option
 @click.option(
-    "--follow", "sources", multiple=True, metavar="FILE|-|bluesky|URL", help="Follow this too, in the same process."
+    "--follow", "sources", multiple=True, metavar="SOURCE", help="Follow this too, in the same process."
 )
 @source_options
 @data_options
