@@ -6,17 +6,22 @@ One look-up a chunk gives term ids, filter tokens and hashtags together; three c
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Iterable
-from typing import NamedTuple
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple, cast
 
 from hubbub.index.folding import fold
-from hubbub.index.tokenize import MAX_TEXT, terms, words
+from hubbub.index.tokenize import MAX_TEXT, chunk_terms, words
 
 _MAX_CHUNK = 64  # code points: longer runs without a space are rare and must not fill the memory
 _MAX_KNOWN = 100_000  # entries a generation; two are kept, at most 50 MB a busy language
-_LINKS = ("http://", "https://")  # give nothing, and no two are alike
-_PLAIN_ENDS = '.,!?:;()"'
+LINKS = ("http://", "https://")  # give nothing, and no two are alike
+PLAIN_ENDS = '.,!?:;()"'
+"""Signs around a chunk that change nothing of what it gives."""
+_NAMED = re.compile(r"[@#]\w+", re.ASCII)
 
 
 class Chunk(NamedTuple):
@@ -29,32 +34,28 @@ class Chunk(NamedTuple):
     """Hashtags, folded, without #."""
 
 
+_NOTHING = Chunk((), "", ())
+_IDS, _WORDS, _TAGS = itemgetter(0), itemgetter(1), itemgetter(2)
+
 _known: dict[str, tuple[dict[str, Chunk], dict[str, Chunk]]] = {}  # by language: young and old generation
 
 
 def cut(text: str, lang: str) -> tuple[list[int], list[str], list[str]]:
     """Return term ids, words and hashtags of a text, in order; `lang` is the language it is stemmed in."""
     young, old = _known.setdefault(lang, ({}, {}))
-    term_ids: list[int] = []
-    found_words: list[str] = []
-    tags: list[str] = []
-    for chunk in text[:MAX_TEXT].split():
-        known = young.get(chunk)
-        if known is None:
-            if chunk.startswith(_LINKS):
-                continue
-            known = old.get(chunk) or _learn(chunk, lang, young, old)
-            if len(chunk) <= _MAX_CHUNK:
-                young[chunk] = known
-        ids, tokens, chunk_tags = known
-        term_ids += ids
-        if tokens:
-            found_words.append(tokens)
-        if chunk_tags:
-            tags += chunk_tags
+    chunks = text[:MAX_TEXT].split()
+    found = [*map(young.get, chunks)]
+    while None in found:
+        place = found.index(None)
+        found[place] = _meet(chunks[place], lang, young, old)
     if len(young) > _MAX_KNOWN:
         _known[lang] = ({}, young)
-    return term_ids, found_words, tags
+    known = cast("list[Chunk]", found)
+    return (
+        [*chain.from_iterable(map(_IDS, known))],
+        [*filter(None, map(_WORDS, known))],
+        [*chain.from_iterable(map(_TAGS, known))],
+    )
 
 
 def term_ids(found: Iterable[str]) -> list[int]:
@@ -77,12 +78,23 @@ def digest(name: str) -> str:
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
+def _meet(chunk: str, lang: str, young: dict[str, Chunk], old: dict[str, Chunk]) -> Chunk:
+    """Return what a chunk gives that the young generation does not know, and let it know."""
+    if chunk.startswith(LINKS):
+        return _NOTHING
+    known = young.get(chunk) or old.get(chunk) or _learn(chunk, lang, young, old)
+    if len(chunk) <= _MAX_CHUNK:
+        young[chunk] = known
+    return known
+
+
 def _learn(chunk: str, lang: str, young: dict[str, Chunk], old: dict[str, Chunk]) -> Chunk:
     # "Flood," and "FLOOD" give what "flood" gives: a third of the chunks that are new are such forms.
-    bare = chunk.strip(_PLAIN_ENDS)
-    if not bare.isalnum():
+    bare = chunk.strip(PLAIN_ENDS)
+    if bare.isalnum():
+        bare = bare.lower() if bare.isascii() else bare
+    elif not _NAMED.fullmatch(bare):
         return _read(chunk, lang)
-    bare = bare.lower() if bare.isascii() else bare
     known = young.get(bare) or old.get(bare) or _read(bare, lang)
     if len(bare) <= _MAX_CHUNK:
         young[bare] = known
@@ -90,15 +102,15 @@ def _learn(chunk: str, lang: str, young: dict[str, Chunk], old: dict[str, Chunk]
 
 
 def _read(chunk: str, lang: str) -> Chunk:
-    found = terms(chunk, lang)
+    found = chunk_terms(chunk, lang)
     return Chunk(tuple(term_ids(found)), _chunk_words(chunk), tuple(tags_of(found)))
 
 
 def _chunk_words(chunk: str) -> str:
     # What nine of ten chunks are: one plain word, perhaps with # or @ before it and a full stop behind.
-    bare = chunk.strip(_PLAIN_ENDS)
-    bare = bare[1:] if bare[:1] in ("#", "@") else bare
+    bare = chunk.strip(PLAIN_ENDS)
     if bare.isascii() and bare.isalnum():
         return fold(bare)
     # Words with signs that engines' tokenizers cut at (underscores, Indic vowel signs, emoji) go by digest.
-    return " ".join(word if word.isalnum() else "Z" + digest(word) for word in words(chunk))
+    found = [fold(bare[1:])] if _NAMED.fullmatch(bare) else words(chunk)
+    return " ".join(word if word.isalnum() else "Z" + digest(word) for word in found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import islice
 
 import msgspec
@@ -203,15 +204,14 @@ class Index:
             )
 
     def close(self) -> None:
-        """Flush and release everything."""
+        """Flush and release everything, also where the flush fails."""
         self._late_vectors.stop()
         self._upkeep.stop()
         self._preparation.stop()
-        with self._lock:
+        with self._lock, ExitStack() as closing:
+            for release in (self._on_close, self._state.close, self._backend.close):
+                closing.callback(release)
             self.flush()
-            self._backend.close()
-            self._state.close()
-            self._on_close()
 
     def _apply(self, batch: Batch, prepared: Mapping[Key, Document]) -> None:
         changes = fold(batch, self._state, self._indexed)

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 
+from hubbub.errors import HubbubError
 from hubbub.index.backend import Backend
 from hubbub.index.document import decode_post
 from hubbub.index.embedding import Embedder
@@ -38,7 +39,11 @@ class LateVectors:
 
     def _run(self) -> None:
         while not self._is_stopping.is_set():
-            if not self._embed_some():
+            try:
+                has_more = self._embed_some()
+            except HubbubError:  # folding meets it too and says so; what is owed is tried again
+                has_more = False
+            if not has_more:
                 self._is_stopping.wait(_IDLE_S)
 
     def _embed_some(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -76,11 +77,13 @@ def weigh_terms(found: Sequence[str]) -> tuple[list[int], list[float]]:
 
 def weigh_ids(numbers: Sequence[int]) -> tuple[list[int], list[float]]:
     """Return each id once and its BM25 weight: tf (k1 + 1) / (tf + k1 (1 - b + b length / mean))."""
-    counts: dict[int, int] = {}
-    for number in numbers:
-        counts[number] = counts.get(number, 0) + 1
     damping = BM25_K1 * (1 - BM25_B + BM25_B * len(numbers) / BM25_MEAN_TERMS)
-    return list(counts), [tf * (BM25_K1 + 1) / (tf + damping) for tf in counts.values()]
+    once = (BM25_K1 + 1) / (1 + damping)
+    ids = list(dict.fromkeys(numbers))
+    if len(ids) == len(numbers):
+        return ids, [once] * len(ids)
+    counts = Counter(numbers)
+    return ids, [once if (tf := counts[i]) == 1 else tf * (BM25_K1 + 1) / (tf + damping) for i in ids]
 
 
 @lru_cache(maxsize=262_144)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,7 @@ class SqliteBackend:
 
     def put(self, documents: Sequence[Document]) -> None:
         """Store documents, replacing those of the same keys."""
-        with self._db:
-            self._db.execute("BEGIN")
+        with self._transaction():
             self._remove([document.key for document in documents])
             for document in documents:
                 self._insert(document)
@@ -89,8 +89,7 @@ class SqliteBackend:
 
     def delete(self, keys: Collection[Key]) -> None:
         """Remove documents."""
-        with self._db:
-            self._db.execute("BEGIN")
+        with self._transaction():
             self._remove(list(keys))
 
     def flag(self, author: str, is_hidden: bool, is_unpromptable: bool) -> None:
@@ -192,6 +191,15 @@ class SqliteBackend:
             self._matrix.remove(number)
             if self._erase_at_s is None:
                 self._erase_at_s = time.monotonic() + self._erase_s
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            with self._db:
+                self._db.execute("BEGIN")
+                yield
+        except sqlite3.Error as error:
+            raise self._translate(error) from None
 
     def _by_keys(self, sql: str, keys: Sequence[Key]) -> list[tuple[Any, ...]]:
         found = []

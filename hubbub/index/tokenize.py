@@ -86,13 +86,13 @@ def terms(text: str, lang: str | None = None, hashtags: Iterable[str] = ()) -> l
     for chunk in text[:MAX_TEXT].split():
         known = young.get(chunk)
         if known is None:
-            known = young[chunk] = old.get(chunk) or tuple(_chunk_terms(chunk, lang))
+            known = young[chunk] = old.get(chunk) or tuple(chunk_terms(chunk, lang))
         found += known
     if len(young) > _MAX_CACHED:
         _caches[lang] = ({}, young)
     for tag in hashtags:
         if "#" + fold(tag) not in found:
-            found += _chunk_terms("#" + tag[:MAX_WORD], lang)
+            found += chunk_terms("#" + tag[:MAX_WORD], lang)
     return found
 
 
@@ -112,7 +112,7 @@ def query_terms(text: str, langs: Iterable[str] = ()) -> dict[str, float]:
     for lang in dict.fromkeys([*full, "", *(() if known else STOP_WORDS)]):
         share = 1.0 if lang in full else OTHER_LANGUAGE
         counts: dict[str, float] = {}
-        for term in (t for chunk in text.split() for t in _chunk_terms(chunk, lang, stop)):
+        for term in (t for chunk in text.split() for t in chunk_terms(chunk, lang, stop)):
             counts[term] = counts.get(term, 0.0) + share
         for term, weight in counts.items():
             weights[term] = max(weights.get(term, 0.0), weight)
@@ -165,11 +165,14 @@ def _language(lang: str | None) -> str:
     return (lang or "und").partition("-")[0].lower()
 
 
-def _chunk_terms(chunk: str, lang: str, stopping: Iterable[str] | None = None) -> list[str]:
+def chunk_terms(chunk: str, lang: str, stopping: Iterable[str] | None = None) -> list[str]:
+    """Return the terms of a text without spaces; `stopping` stands for the language's own stop words."""
     stop = STOP_WORDS.get("en" if lang == "und" else lang, frozenset()) if stopping is None else stopping
     stop = frozenset(stop)
     if chunk.isascii() and chunk.isalpha():
         return _read_word(chunk, lang, stop)
+    if chunk[:1] == "@" and chunk[1:].isascii() and chunk[1:].isalnum():
+        return _read_mention(chunk[1:], lang, stop)
     found: list[str] = []
     for match in _TOKEN.finditer(chunk):
         kind = str(match.lastgroup)
@@ -205,7 +208,7 @@ def _read_mixed(text: str, lang: str, stop: frozenset[str]) -> list[str]:
     return found or _read_word(text, lang, stop)
 
 
-def _read_mention(mention: str, lang: str, stop: frozenset[str]) -> Iterable[str]:
+def _read_mention(mention: str, lang: str, stop: frozenset[str]) -> list[str]:
     handle = fold(mention.rstrip(".-"))[: 2 * MAX_WORD]
     return ["@" + handle, re.split(r"[.@]", handle)[0]]
 

@@ -170,7 +170,7 @@ class World:
     def end_job(self):
         if self.job:
             task, part, _, target = self.job
-            self.backend.finish_job(part, target, task == "seal")
+            self.backend.finish_job(task, part, target)
             self.job = None
 
     def check(self):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,14 @@ PREFIX_DIGITS = 16  # 64 bits: at 1e6 posts one false hit in 1e13, and hits are 
 class KeySet(Protocol):
     """Tells which keys are worth asking the engine for."""
 
+    def copy(self) -> KeySet:
+        """Return them as they are now."""
+        ...
+
+    def sealed(self) -> SealedKeys:
+        """Return them as a slice that takes no more writes keeps them."""
+        ...
+
     def holding(self, keys: Iterable[Key]) -> list[Key]:
         """Return those of `keys` that may be in the slice; no key that is in it is left out."""
         ...
@@ -29,6 +37,14 @@ class OpenKeys:
     def __init__(self, keys: Iterable[Key]) -> None:
         self.keys = set(keys)
 
+    def copy(self) -> OpenKeys:
+        """Return the keys as they are now."""
+        return OpenKeys(self.keys)
+
+    def sealed(self) -> SealedKeys:
+        """Return the sorted prefixes of the keys."""
+        return SealedKeys(np.sort(_prefixes(list(self.keys))))
+
     def holding(self, keys: Iterable[Key]) -> list[Key]:
         """Return those of `keys` that are in the slice."""
         return list(self.keys.intersection(keys))
@@ -39,6 +55,21 @@ class SealedKeys:
 
     def __init__(self, prefixes: NDArray[np.uint64]) -> None:
         self._prefixes = prefixes
+
+    def copy(self) -> SealedKeys:
+        """Return these, as they never change."""
+        return self
+
+    def sealed(self) -> SealedKeys:
+        """Return these."""
+        return self
+
+    def write(self, path: Path) -> None:
+        """Write the prefixes and make them survive power loss."""
+        with open(path, "wb") as file:
+            np.save(file, self._prefixes)
+            file.flush()
+            os.fsync(file.fileno())
 
     def holding(self, keys: Iterable[Key]) -> list[Key]:
         """Return those of `keys` whose prefix is in the slice."""
@@ -52,16 +83,8 @@ class SealedKeys:
         return [key for key, is_hit in zip(asked, hits.tolist(), strict=True) if is_hit]
 
 
-def write_keys(path: Path, keys: Collection[Key]) -> None:
-    """Write the prefixes of a sealed slice, sorted, and make them survive power loss."""
-    with open(path, "wb") as file:
-        np.save(file, np.sort(_prefixes(list(keys))))
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def read_keys(path: Path) -> SealedKeys:
-    """Read what `write_keys` wrote."""
+    """Read what `SealedKeys.write` wrote."""
     return SealedKeys(np.load(path))
 
 

@@ -12,28 +12,29 @@ _GRAPH_M = 12
 _GRAPH_EF_CONSTRUCT = 64
 # Fewer vectors than fill this many KiB are scanned, not searched through the graph.
 _SCAN_KB = 4000
+_NO_GRAPH = q.HnswIndexConfig(0, 4, 1 << 30, max_indexing_threads=1)
 
 
 def hot_config(dim: int) -> q.EdgeConfig:
-    """Describe a slice that takes writes: plain scan, no log of its own (decision 020)."""
+    """Describe a slice that takes writes: 4-bit vectors are scanned, no log of its own (decision 020)."""
     return q.EdgeConfig(
-        vectors={"meaning": _vector(dim)} if dim else None,
+        vectors={"meaning": _vector(dim, None)} if dim else None,
         sparse_vectors={"terms": q.EdgeSparseVectorParams()},
         payload_memory=q.Memory.Cached,
         wal_enabled=False,
     )
 
 
-def sealed_config(dim: int) -> q.EdgeConfig:
-    """Describe a sealed slice: vector graph, int8 vectors, the rest read from disk through its cache.
+def sealed_config(dim: int, has_graph: bool = True) -> q.EdgeConfig:
+    """Describe a sealed slice: 4-bit vectors, mostly with a graph, the rest read from disk through its cache.
 
-    With `Cold` a slice of 100,000 posts loads in .2 s, not .5, and holds 5 MB, not 90 (decision 023).
+    With `Cold` a slice of 100,000 posts loads in .2 s, not .5, and holds 5 MB, not 90 (decision 023). The
+    graph is two thirds of the sealing; without it a slice is scanned.
     """
     graph = q.HnswIndexConfig(_GRAPH_M, _GRAPH_EF_CONSTRUCT, _SCAN_KB, max_indexing_threads=1)
-    small = q.ScalarQuantizationConfig(q.ScalarType.Int8, quantile=0.99, memory=q.Memory.Cached)
     terms = q.EdgeSparseVectorParams(memory=q.Memory.Cold)
     return q.EdgeConfig(
-        vectors={"meaning": _vector(dim, graph, small)} if dim else None,
+        vectors={"meaning": _vector(dim, graph if has_graph else _NO_GRAPH)} if dim else None,
         sparse_vectors={"terms": terms},
         payload_memory=q.Memory.Cold,
         id_tracker_memory=q.Memory.Cold,
@@ -49,9 +50,12 @@ def sealed_config(dim: int) -> q.EdgeConfig:
     )
 
 
-def field_indexes(is_sealed: bool = False) -> Sequence[tuple[str, Any]]:
-    """Name the payload indexes; none joins the vector graph, which costs minutes (engines.md, trap 2)."""
-    memory = q.Memory.Cold if is_sealed else None
+def field_indexes() -> Sequence[tuple[str, Any]]:
+    """Name the payload indexes; none joins the vector graph, which costs minutes (engines.md, trap 2).
+
+    They are `Cold` from the start: to change that at sealing would build each of them twice.
+    """
+    memory = q.Memory.Cold
     tokens = q.TextIndexParams(
         tokenizer=q.TokenizerType.Whitespace,
         lowercase=False,
@@ -66,9 +70,9 @@ def field_indexes(is_sealed: bool = False) -> Sequence[tuple[str, Any]]:
     )
 
 
-def _vector(
-    dim: int, graph: q.HnswIndexConfig | None = None, small: q.ScalarQuantizationConfig | None = None
-) -> q.EdgeVectorParams:
+def _vector(dim: int, graph: q.HnswIndexConfig | None) -> q.EdgeVectorParams:
+    # Scanning 4-bit vectors costs a quarter of 16-bit ones, and a graph of them finds as much as one of int8.
+    small = q.TurboQuantQuantizationConfig(bits=q.TurboQuantBitSize.Bits4, memory=q.Memory.Cached)
     return q.EdgeVectorParams(
         size=dim,
         distance=q.Distance.Cosine,

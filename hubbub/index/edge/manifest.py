@@ -19,6 +19,8 @@ class SliceNote(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     is_sealed: bool = False
+    has_graph: bool = True
+    """Whether a sealed slice has its vector graph; one that was shelved in a hurry gets it later."""
     num_posts: int = 0
     """When it was sealed."""
     min_us: int | None = None

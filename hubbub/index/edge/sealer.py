@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubbub.errors import HubbubError
+from hubbub.index.edge.room import require_room, sealing_bytes
 from hubbub.index.edge.sealing import COPIED, remove_copy
 from hubbub.index.edge.slices import Slice
 
@@ -54,17 +55,26 @@ class Sealer:
 
     def _run(self) -> None:
         while not self._is_stopping.is_set():
-            job = self._backend.next_job()
-            if job is None:
-                self._bell.wait(_IDLE_S)
-                self._bell.clear()
-            elif not self._work(*job):
+            try:
+                job = self._backend.next_job()
+            except HubbubError as error:
+                self.last_error = str(error)
                 self._is_stopping.wait(_PAUSE_S)
+            else:
+                self._take(job)
+
+    def _take(self, job: tuple[str, Slice, Path, Path] | None) -> None:
+        if job is None:
+            self._bell.wait(_IDLE_S)
+            self._bell.clear()
+        elif not self._work(*job):
+            self._is_stopping.wait(_PAUSE_S)
 
     def _work(self, task: str, one: Slice, source: Path, target: Path) -> bool:
         try:
+            require_room(source, sealing_bytes(source))
             if self._rebuild(task, one, source, target):
-                self._backend.finish_job(one, target, task == "seal")
+                self._backend.finish_job(task, one, target)
                 return True
         except (HubbubError, OSError) as error:
             self.last_error = str(error)

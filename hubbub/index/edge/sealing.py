@@ -1,7 +1,8 @@
 """Rebuild a copy of a slice in a child process: sealed for reading, or compacted, without deleted bytes.
 
 The engine holds the interpreter lock while it optimizes (29 s for 30,000 posts; engines.md, trap 1), so the
-answering process never does it: `sealer.py` starts `main` with the arguments `seal|compact SOURCE COPY DIM`.
+answering process never does it: `sealer.py` starts `main` with the arguments
+`seal|shelve|compact SOURCE COPY DIM`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pathlib import Path
 
 import qdrant_edge as q
 
-from hubbub.index.edge.layout import field_indexes, sealed_config
-from hubbub.index.edge.shard import Shard, copy_points, seal_keys
+from hubbub.index.edge.layout import sealed_config
+from hubbub.index.edge.shard import Shard, copy_points
 
 COPIED = "copied"
 """What the child says as soon as the source may change on disk again."""
@@ -36,12 +37,12 @@ def main() -> None:
 
 
 def rebuild(task: str, source: Path, copy: Path, dim: int, say: Callable[[str], object]) -> None:
-    """Copy the slice, say so, then seal or compact the copy."""
+    """Copy the slice, say so, then seal, shelve (seal without a graph) or compact the copy."""
     remove_copy(copy)
-    if task == "seal":
+    if task != "compact":
         shutil.copytree(source, copy, copy_function=copy_sparse)
         say(COPIED)
-        seal(copy, dim)
+        seal(copy, dim, has_graph=task == "seal")
     else:
         raw = _raw(copy)
         shutil.copytree(source, raw, copy_function=copy_sparse)
@@ -50,16 +51,12 @@ def rebuild(task: str, source: Path, copy: Path, dim: int, say: Callable[[str], 
         shutil.rmtree(raw)
 
 
-def seal(path: Path, dim: int) -> None:
-    """Rebuild the slice at `path` for reading: vector graph, int8 vectors, indexes on disk."""
-    shard = q.EdgeShard.load(str(path), sealed_config(dim))
-    for field, index in field_indexes(is_sealed=True):
-        shard.update(q.UpdateOperation.delete_field_index(field))
-        shard.update(q.UpdateOperation.create_field_index(field, index))
+def seal(path: Path, dim: int, has_graph: bool = True) -> None:
+    """Rebuild the slice at `path` for reading: one segment, without deleted bytes, indexes on disk."""
+    shard = q.EdgeShard.load(str(path), sealed_config(dim, has_graph))
     shard.optimize()
     shard.flush()
     shard.close()
-    seal_keys(path)
 
 
 def compact(source: Path, target: Path, dim: int) -> None:

@@ -10,7 +10,7 @@ import qdrant_edge as q
 
 from hubbub.errors import Corruption, StorageError
 from hubbub.index.document import Document, Key
-from hubbub.index.edge.keys import KeySet, OpenKeys, read_keys, write_keys
+from hubbub.index.edge.keys import KeySet, OpenKeys, read_keys
 from hubbub.index.edge.layout import field_indexes, hot_config
 from hubbub.index.edge.points import (
     key_of,
@@ -19,12 +19,14 @@ from hubbub.index.edge.points import (
     match_tokens,
     newest_query,
 )
+from hubbub.index.edge.room import DELETION_BYTES, RESERVE_BYTES, require_room
 from hubbub.index.payload import clamp_us, make_state, read_post
 from hubbub.index.plan import Plan
 
 _PAGE = 10_000
 _COPY_PAGE = 256
-_KEYS = "keys.npy"
+KEYS = "keys.npy"
+"""Prefixes of the keys of a sealed slice, so that it need not be read to know them."""
 
 
 class Shard:
@@ -46,6 +48,7 @@ class Shard:
         Raises:
             StorageError: the disk refused.
         """
+        require_room(path.parent, RESERVE_BYTES)
         try:
             path.mkdir(parents=True)
             shard = q.EdgeShard.create(str(path), hot_config(dim))
@@ -57,8 +60,8 @@ class Shard:
         return cls(path, shard, OpenKeys(()), 0)
 
     @classmethod
-    def load(cls, path: Path) -> Shard:
-        """Open a slice as it was at its last flush.
+    def load(cls, path: Path, keys: KeySet | None = None) -> Shard:
+        """Open a slice as it was at its last flush; `keys` where they are known already.
 
         Raises:
             Corruption: the engine cannot read it.
@@ -69,10 +72,14 @@ class Shard:
             raise Corruption(
                 f"index slice {path}: {error}; delete the index directory and replay the archive"
             ) from None
-        if (path / _KEYS).exists():
-            return cls(path, shard, read_keys(path / _KEYS), shard.count(q.CountRequest(exact=True)))
-        keys = OpenKeys(_all_keys(shard))
-        return cls(path, shard, keys, len(keys.keys))
+        if keys is None:
+            keys = read_keys(path / KEYS) if (path / KEYS).exists() else OpenKeys(_all_keys(shard))
+        return cls(path, shard, keys, shard.count(q.CountRequest(exact=True)))
+
+    @property
+    def keys(self) -> KeySet:
+        """The keys that are worth asking this slice for."""
+        return self._keys
 
     def __len__(self) -> int:
         return self._num_posts
@@ -110,7 +117,10 @@ class Shard:
     def put(self, documents: Sequence[Document]) -> None:
         """Store documents; only a slice that is not sealed takes them."""
         assert isinstance(self._keys, OpenKeys)
-        self._update(q.UpdateOperation.upsert_points([make_point(document) for document in documents]))
+        # Text goes to the engine's own log and to its store.
+        more_bytes = 4 * sum(len(document.post) + len(document.tokens) for document in documents)
+        points = [make_point(document) for document in documents]
+        self._update(q.UpdateOperation.upsert_points(points), RESERVE_BYTES + more_bytes)
         self._keys.keys.update(document.key for document in documents)
         self._num_posts = len(self._keys.keys)
         times = [clamp_us(document.received_us) for document in documents]
@@ -129,7 +139,7 @@ class Shard:
         """Remove those documents that are in here; tell whether there were any."""
         held = self._present(keys)
         if held:
-            self._update(q.UpdateOperation.delete_points([*held]))
+            self._update(q.UpdateOperation.delete_points([*held]), DELETION_BYTES)
             self._num_posts -= len(held)
             if isinstance(self._keys, OpenKeys):
                 self._keys.keys.difference_update(held)
@@ -182,10 +192,13 @@ class Shard:
 
     def close(self) -> None:
         """Flush and release."""
-        self.flush()
-        self._shard.close()
+        try:
+            self.flush()
+        finally:
+            self._shard.close()
 
-    def _update(self, operation: q.UpdateOperation) -> None:
+    def _update(self, operation: q.UpdateOperation, num_bytes: int = RESERVE_BYTES) -> None:
+        require_room(self.path, num_bytes)
         self.is_dirty = True
         try:
             self._shard.update(operation)
@@ -208,13 +221,6 @@ class Shard:
             q.QueryRequest(limit=1, query=q.OrderBy("received", direction), with_payload=False)
         )
         return int(found[0].order_value or 0) if found else None
-
-
-def seal_keys(path: Path) -> None:
-    """Write the keys of a slice that is being sealed, so that it need not be read to know them."""
-    shard = q.EdgeShard.load(str(path))
-    write_keys(path / _KEYS, list(_all_keys(shard)))
-    shard.close()
 
 
 def _all_keys(shard: q.EdgeShard) -> Iterable[Key]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from hubbub.index.edge.keys import KeySet, OpenKeys
 from hubbub.index.edge.manifest import SliceNote
 from hubbub.index.edge.shard import Shard
 from hubbub.index.plan import Plan
@@ -19,6 +20,8 @@ class Slice:
         self.shard = shard
         self.is_copying = False
         """While its files are read: its changes must not reach the disk."""
+        self.copied_keys: KeySet = OpenKeys(())
+        """Those in the files that are being rebuilt."""
         self._journal: list[Callable[[Shard], object]] | None = None
         self._late_erase_by_us: int | None = None
 
@@ -45,6 +48,7 @@ class Slice:
         """Begin to note changes down; everything so far is in the files."""
         self._journal, self._late_erase_by_us = [], None
         self.is_copying = True
+        self.copied_keys = self.loaded.keys.copy()
 
     def stop_copy(self) -> None:
         """Forget the copy."""

@@ -61,13 +61,13 @@ class StaticEmbedder:
         """
         write_table(path, self.pieces.names, self.table, self.projection)
 
-    def sums(self, flat: NDArray[np.intp], lengths: NDArray[np.intp]) -> Vectors:
+    def sums(self, flat: NDArray[np.int32], lengths: NDArray[np.intp]) -> Vectors:
         """Add up the vectors of consecutive runs of pieces; a run of length 0 gives zeros."""
         sums = np.zeros((len(lengths), self.dim), np.float32)
         filled = np.flatnonzero(lengths)
         if len(filled):
             starts = np.concatenate([[0], np.cumsum(lengths[filled])[:-1]])
-            sums[filled] = np.add.reduceat(self.table[flat], starts, axis=0)
+            sums[filled] = np.add.reduceat(np.take(self.table, flat, axis=0), starts, axis=0)
         return sums
 
 
