@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 from hubbub.cli.options import data_options, json_option, read_settings
 from hubbub.cli.output import Progress, format_table, print_json, print_note, progress
 from hubbub.cli.sources import open_sources, source_options, take_source_options
+from hubbub.errors import HubbubError
 from hubbub.server.house import erase_in_time
 from hubbub.server.indexer import Indexer
 from hubbub.stream import Archive, Counts, Source, open_archive
@@ -40,14 +41,22 @@ def follow(sources: tuple[str, ...], no_index: bool, as_json: bool, **flags: Any
         if archive.repair is not None:
             print_note(f"the archive had a torn tail, now repaired: {archive.repair}")
         indexer = None if no_index else Indexer(config)
-        counts = _follow_all(opened.sources, archive, config.erase_s)
+        try:
+            counts = _follow_all(opened.sources, archive, config.erase_s, indexer)
+        except BaseException:
+            if indexer is not None:
+                with suppress(HubbubError):  # the first failure is the one to tell
+                    _finish(indexer)
+            raise
         if indexer is not None:
             _finish(indexer)
     _print_counts(dict(zip(sources, counts.values(), strict=True)), as_json)
 
 
-def _follow_all(sources: Sequence[Source], archive: Archive, erase_s: float) -> dict[str, Counts]:
-    """Follow each source in a thread of its own until all have ended or somebody interrupts."""
+def _follow_all(
+    sources: Sequence[Source], archive: Archive, erase_s: float, indexer: Indexer | None
+) -> dict[str, Counts]:
+    """Follow each source in a thread of its own until all have ended, one fails or somebody interrupts."""
     stop, is_over = threading.Event(), threading.Event()
     counts = {source.name: Counts() for source in sources}
     failures: list[BaseException] = []
@@ -74,6 +83,8 @@ def _follow_all(sources: Sequence[Source], archive: Archive, erase_s: float) -> 
             while thread.is_alive():
                 thread.join(0.1)
                 line.show(_describe(counts, line))
+                if indexer is not None and indexer.has_failed:
+                    stop.set()
         is_over.set()
         keeper.join()
     if failures:

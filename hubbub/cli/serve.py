@@ -48,7 +48,11 @@ def serve(sources: tuple[str, ...], public: bool, **flags: Any) -> None:
 def serve_house(
     house: House, config: Config, *, is_public: bool = False, examples: Sequence[tuple[str, str]] = ()
 ) -> None:
-    """Answer HTTP over an open house until interrupted, and say on stderr where."""
+    """Answer HTTP over an open house until interrupted, and say on stderr where.
+
+    Raises:
+        HubbubError: the house stopped following, for instance because the disk is full.
+    """
     from hubbub.server.app import create_app
     from hubbub.server.guard import LOCAL_HOSTS
     from hubbub.server.remote import remove_address, write_address
@@ -62,6 +66,9 @@ def serve_house(
 
     try:
         app = create_app(house, hosts=None if is_public else LOCAL_HOSTS, examples=examples)
-        run_server(app, config.host, config.port, on_ready, is_public=is_public)
+        run_server(
+            app, config.host, config.port, on_ready, is_public=is_public, is_over=lambda: house.has_failed
+        )
+        house.raise_error()
     finally:
         remove_address(directory)

@@ -103,9 +103,7 @@ def own_directory(directory: Path) -> IO[str]:
         directory.mkdir(parents=True, exist_ok=True)
         lock = open(directory / "owner", "a+", encoding="ascii")
     except OSError as error:
-        raise StorageError(
-            f"index directory {directory}: {error.strerror}; choose one that is writable"
-        ) from None
+        raise _refused(directory, error) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -115,10 +113,20 @@ def own_directory(directory: Path) -> IO[str]:
         raise InUse(
             f"index directory {directory} is owned by process {owner}; stop it, or ask that process over HTTP"
         ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
+    try:
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+    except OSError as error:
+        raise _refused(directory, error) from None
     return lock
+
+
+def _refused(directory: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"index directory {str(directory)!r}: {error.strerror}; "
+        "free some space if the disk is full, else choose one that is writable"
+    )
 
 
 def _check_embedder(state: State, embedder: Embedder, directory: Path) -> None:

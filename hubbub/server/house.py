@@ -169,6 +169,11 @@ class House:
         self.raise_error()
         return self._folded_seq >= seq
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a thread of this house was stopped by an error; what it answers grows old then."""
+        return self._error is not None
+
     def raise_error(self) -> None:
         """Raise what stopped a thread of this house, if anything did."""
         if self._error is not None:

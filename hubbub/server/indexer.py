@@ -34,6 +34,11 @@ class Indexer:
         """Whether it left because another process already keeps this index."""
         return self._process.exitcode == EXIT_IN_USE
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it left by an error."""
+        return self._process.exitcode not in (None, 0, EXIT_IN_USE)
+
     def finish(self, timeout_s: float | None = None) -> bool:
         """Let it fold what is in the archive now, then leave; True once it has.
 
@@ -43,9 +48,10 @@ class Indexer:
         self._is_done.set()
         self._process.join(timeout_s)
         code = self._process.exitcode
-        if code not in (None, 0, EXIT_IN_USE):
+        if self.has_failed:
+            why = "the disk is full" if code == -signal.SIGBUS else "its message stands above"
             raise HubbubError(
-                f"the indexing process failed (exit code {code}), its message stands above; "
+                f"the indexing process failed (exit code {code}), {why}; "
                 "the archive is whole: mend the cause, then `hubbub ask` indexes the rest"
             )
         return code is not None

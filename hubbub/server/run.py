@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from hubbub.errors import InUse, InvalidInput
 
+_LOOK_S = 0.2
 GRACE_S = 3
 """A request that is still being answered when the server is stopped gets so long."""
 
@@ -65,14 +66,29 @@ def serve(
     on_ready: Callable[[str], None] | None = None,
     *,
     is_public: bool = False,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Serve in this thread until interrupted.
+    """Serve in this thread until interrupted, or until `is_over`.
 
     Raises:
         InvalidInput: the host is not local and `is_public` is not set.
         InUse: the port is taken.
     """
-    Server(app, host, port, on_ready=on_ready, is_public=is_public).run()
+    server = Server(app, host, port, on_ready=on_ready, is_public=is_public)
+    has_ended = Event()
+
+    def watch() -> None:
+        while not has_ended.wait(_LOOK_S):
+            if is_over():
+                server.stop()
+
+    watcher = Thread(target=watch, name="watch")
+    watcher.start()
+    try:
+        server.run()
+    finally:
+        has_ended.set()
+        watcher.join()
 
 
 def check_host(host: str, *, is_public: bool) -> None:

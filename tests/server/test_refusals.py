@@ -1,0 +1,97 @@
+"""A whole house on a full or read-only disk: it says so and leaves, and goes on when there is room."""
+
+import os
+import subprocess
+import sys
+import time
+
+import msgspec
+import pytest
+
+from hubbub.index import open_index
+from hubbub.posts import Post
+from hubbub.stream import open_archive
+
+MIB = 1 << 20
+ADVICE = "free some space"
+
+
+def hubbub(*arguments, data):
+    environment = {**os.environ, "HUBBUB_EMBEDDER": "hashed:16"}
+    command = [sys.executable, "-m", "hubbub.cli.main", *arguments, "--data", str(data)]
+    return subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def finished(process):
+    out, said = process.communicate(timeout=60)
+    assert b"Traceback" not in said, said.decode()
+    return process.returncode, out.decode(), said.decode()
+
+
+def write_posts(path, first, last, num_bytes=300):
+    with open(path, "ab") as file:
+        for n in range(first, last + 1):
+            text = f"flood {os.urandom(num_bytes // 2).hex()}"
+            file.write(msgspec.json.encode(Post(id=f"x://{n}", author="a", text=text, received_us=n)) + b"\n")
+
+
+def fill(path, free_bytes):
+    disk = os.statvfs(path)
+    path.joinpath("ballast").write_bytes(bytes(disk.f_bavail * disk.f_frsize - free_bytes))
+
+
+def wait_for_posts(data, number):
+    end_s = time.monotonic() + 30
+    while not (data / "archive").is_dir() or open_archive(data / "archive", "r").last_seq < number:
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+
+
+def check_same(data, number):
+    """The archive holds what was written, once; the index the same."""
+    with open_archive(data / "archive", "r") as archive:
+        posts = {event.id: event for _, event in archive.read()}
+        assert archive.last_seq == len(posts) == number
+    index = open_index(f"edge:{data / 'index'}", "hashed:16")
+    assert index.fetch(posts) == posts
+    assert index.stats().num_posts == number
+    index.close()
+
+
+@pytest.mark.parametrize(
+    ("verb", "free_bytes"),
+    [(["follow"], 30 * MIB), (["follow"], 0), (["serve", "--port", "0", "--follow"], 30 * MIB)],
+)
+def test_on_a_full_disk_a_house_leaves_with_a_word(verb, free_bytes, mount, tmp_path):
+    path, mounted = mount
+    mounted("size=400m")
+    source, data = tmp_path / "posts.ndjson", path / "data"
+    write_posts(source, 1, 100)
+    process = hubbub(*verb, str(source), "--tail", data=data)
+    wait_for_posts(data, 100)
+    fill(path, free_bytes)
+    write_posts(source, 101, 400, num_bytes=2000)
+    code, _, said = finished(process)
+    assert code == 1
+    assert "full" in said and ADVICE in said and str(data) in said
+    path.joinpath("ballast").unlink()
+    code, out, said = finished(hubbub("follow", str(source), data=data))
+    assert (code, said) == (0, "")
+    check_same(data, 400)
+
+
+def test_a_read_only_house_says_so(mount, tmp_path):
+    path, mounted = mount
+    mounted("size=400m")
+    source, data = tmp_path / "posts.ndjson", path / "data"
+    write_posts(source, 1, 50)
+    assert finished(hubbub("follow", str(source), data=data))[0] == 0
+    subprocess.run(["mount", "-o", "remount,ro", str(path)], check=True)
+    for arguments in (["follow", str(source)], ["ask", "flood?"], ["serve", "--port", "0"]):
+        code, out, said = finished(hubbub(*arguments, data=data))
+        assert (code, out) == (1, "")
+        assert "read-only" in said.lower() and str(data) in said and said.count("\n") == 1
+    subprocess.run(["mount", "-o", "remount,rw", str(path)], check=True)
+    check_same(data, 50)
