@@ -103,6 +103,8 @@ def _learn(chunk: str, lang: str, young: dict[str, Chunk], old: dict[str, Chunk]
 
 def _read(chunk: str, lang: str) -> Chunk:
     found = chunk_terms(chunk, lang)
+    if chunk.isascii() and chunk.isalpha():
+        return Chunk(tuple(term_ids(found)), fold(chunk), ())
     return Chunk(tuple(term_ids(found)), _chunk_words(chunk), tuple(tags_of(found)))
 
 

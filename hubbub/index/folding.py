@@ -51,4 +51,5 @@ def _fold(text: str) -> str:
     else:
         decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold().translate(_PLAIN)
         folded = unicodedata.normalize("NFC", _MARKS.sub("", decomposed)).translate(_PLAIN)
-    return _LONG.sub(r"\1\1", folded)
+    # Only where three letters could be the same: the expression costs as much as all the rest.
+    return _LONG.sub(r"\1\1", folded) if len(folded) - len(set(folded)) >= 2 else folded

@@ -8,6 +8,7 @@ score differently in each (4 points MAP on TREC Microblog, decision 032). Counts
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 import numpy as np
@@ -40,7 +41,7 @@ class TermCounts:
 
     def add(self, posts: Sequence[Sequence[int]]) -> None:
         """Count the terms (32-bit ids, each once a post) of some posts."""
-        ids = np.fromiter((number for post in posts for number in post), np.uint32)
+        ids = np.fromiter(chain.from_iterable(posts), np.uint32)
         np.add.at(self._counts, ids % _BUCKETS, 1)
         self.num_posts += len(posts)
 

@@ -181,6 +181,9 @@ def chunk_terms(chunk: str, lang: str, stopping: Iterable[str] | None = None) ->
 
 
 def _read_word(word: str, lang: str, stop: frozenset[str]) -> list[str]:
+    if word.isalpha():
+        part = fold(word)
+        return [_stem(part, lang)] if part and len(part) <= MAX_WORD and part not in stop else []
     head, *tails = _APOSTROPHE.split(fold(word))
     if tails and tails[-1] == "s":
         tails.pop()
