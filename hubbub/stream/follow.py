@@ -34,8 +34,12 @@ def follow(
     stop = stop or threading.Event()
     repeats = Repeats(archive)
     reporter = Reporter(archive.directory, source.name, counts)
+    connection = 0
     try:
         for part in source.batches(archive.cursor(source.name), size=batch, counts=counts, stop=stop):
+            if counts.vitals.num_connections != connection:
+                connection = counts.vitals.num_connections
+                repeats.begin()
             _append(source.name, part, archive, repeats, counts)
             reporter.tick(archive.cursor(source.name))
             if on_progress:

@@ -49,7 +49,8 @@ class NdjsonSource:
         """
         open_decoder(format)
         if path != "-" and (not Path(path).exists() or Path(path).is_dir()):
-            raise InvalidInput(f"there is no file {path!r}; give a file of lines, or - for standard input")
+            what = f"{path!r} is a directory" if Path(path).is_dir() else f"there is no file {path!r}"
+            raise InvalidInput(f"{what}; give a file of lines, or - for standard input")
         self._is_pipe = path == "-" or not Path(path).is_file()
         if is_growing and path.endswith((".gz", ".zst")):
             raise InvalidInput(f"{path!r} is compressed and cannot be followed as it grows; unpack it")

@@ -64,6 +64,7 @@ class FakeJetstream(FakeServer):
         self.plan: deque[Faults] = deque()
         """Faults of the coming connections; those behind have none."""
         self.seen: list[Peer] = []
+        """Those who asked for a stream."""
         self.floor_seq = 0
         """Older sequence numbers are refused as too old."""
         self.dictionary: bytes | None = None
@@ -166,8 +167,9 @@ class FakeJetstream(FakeServer):
         if is_v2 and 0 < cursor < min(self.floor_seq, 10**15):
             peer.answer(400, {"error": "CursorTooOld", "message": f"the floor is {self.floor_seq}"})
             return
+        stream = _Stream(self, peer, faults, is_v2, cursor)
         peer.upgrade("xrpc.v1.json" if is_v2 else None)
-        _Stream(self, peer, faults, is_v2, cursor).run()
+        stream.run()
 
     def entries(self, after: int) -> list[Entry]:
         """Return what is in the log behind a place, waiting shortly if there is nothing."""

@@ -39,6 +39,8 @@ class Peer:
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self.request = Request(b"GET / HTTP/1.1\r\n\r\n")
+        self.is_open = False
+        """Whether the WebSocket was accepted."""
         self.texts: list[str] = []
         """What the client said over the WebSocket."""
         self._protocol: ServerProtocol | None = None
@@ -84,6 +86,7 @@ class Peer:
         (request,) = self._protocol.events_received()
         self._protocol.send_response(self._protocol.accept(request))
         self._flush()
+        self.is_open = True
 
     def listen(self, timeout_s: float = 0.0) -> bool:
         """Read what the client says, answering its pings; False when it has left."""

@@ -38,8 +38,8 @@ def clean_text(text: str) -> str:
 
 
 def mend_line(line: bytes) -> bytes:
-    """Replace what is no UTF-8 and escaped halves of surrogate pairs, on which JSON decoders give up."""
-    return _ESCAPE.sub(_mend_escape, line.decode("utf-8", "replace")).encode()
+    """Take away a byte order mark, replace what is no UTF-8 and escaped halves of surrogate pairs."""
+    return _ESCAPE.sub(_mend_escape, line.decode("utf-8-sig", "replace")).encode()
 
 
 def _mend_escape(match: re.Match[str]) -> str:

@@ -29,6 +29,18 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where to begin if nothing was read yet: the `cursor` of the address."""
     is_tls: bool
 
+    def seconds(self, option: str, default: float) -> float:
+        """Return an option that is a number of seconds.
+
+        Raises:
+            InvalidInput: it is none.
+        """
+        text = self.options.get(option)
+        try:
+            return default if text is None else max(0.001, float(text))
+        except ValueError:
+            raise InvalidInput(f"#{option}={text!r} is not a number of seconds") from None
+
     @property
     def netloc(self) -> str:
         """Host, and port where it is not the usual one."""

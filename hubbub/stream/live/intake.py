@@ -15,11 +15,13 @@ LINGER_S = 0.02
 
 
 class Intake:
-    """Decodes lines of one format; every line of one arrival was received at the same time."""
+    """Decodes lines of one format; all lines of one arrival were received at the same time."""
 
-    def __init__(self, format: str, counts: Counts) -> None:
+    def __init__(self, format: str, counts: Counts, cursor: Callable[[], Cursor | None]) -> None:
+        """`cursor` tells how far everything taken in so far is; what is read again from there may repeat."""
         self.received_us = 0
         self._decoder = LineDecoder(format, counts, clock=lambda: self.received_us)
+        self._cursor = cursor
         self._events: list[Event] = []
         self._may_repeat = False
         self._first_us: int | None = None
@@ -30,27 +32,25 @@ class Intake:
         self.received_us = now_us()
         self._first_us = self._first_us or self.received_us
 
-    def take(self, line: bytes, *, may_repeat: bool = False) -> list[Batch]:
-        """Decode a line; returns what must go first because this line is of another kind, mostly nothing."""
-        ahead = []
+    def take(self, line: bytes, *, may_repeat: bool = False) -> Iterator[Batch]:
+        """Decode a line; yields what waits first if this line is of another kind, so mostly nothing."""
         if may_repeat is not self._may_repeat:
             if self._events:
-                ahead.append(Batch(self._events, None, self._may_repeat, self._first_us))
-                self._events = []
+                # Never without a cursor: after a crash these events would seem new when they come again.
+                yield from self.flush()
             self._may_repeat = may_repeat
         self._events += self._decoder.decode(line)
         self._has_moved = True
-        return ahead
 
     @property
     def num_waiting(self) -> int:
         """Events decoded and not handed on yet."""
         return len(self._events)
 
-    def flush(self, cursor: Callable[[], Cursor]) -> Iterator[Batch]:
+    def flush(self) -> Iterator[Batch]:
         """Hand on what waits, with how far that is; an empty batch if nothing does."""
         if self._has_moved:
-            part = Batch(self._events, cursor(), self._may_repeat, self._first_us)
+            part = Batch(self._events, self._cursor(), self._may_repeat, self._first_us)
         else:
             part = Batch([])
         self._events, self._has_moved, self._first_us = [], False, None

@@ -15,11 +15,11 @@ from hubbub.stream.counts import Counts
 from hubbub.stream.decode.bluesky_record import PROFILE
 from hubbub.stream.decode.jetstream import INTENTS, POST, REPOST
 from hubbub.stream.live.address import Address
-from hubbub.stream.live.backoff import Backoff
+from hubbub.stream.live.backoff import FIRST_S, Backoff
 from hubbub.stream.live.canary import Canary
 from hubbub.stream.live.jetstream_position import V1Position, V2Position
 from hubbub.stream.live.jetstream_session import JetstreamSession
-from hubbub.stream.live.link import Disconnected, Refused
+from hubbub.stream.live.link import DEAD_S, Disconnected, Refused
 from hubbub.stream.live.websocket import WebSocket
 from hubbub.stream.live.zstd import Unpack, dictionary_id, open_unpacker, read_dictionary
 from hubbub.stream.source import Batch
@@ -52,7 +52,7 @@ class Jetstream:
 
     def backoff(self) -> Backoff:
         """Return the usual waits; Bluesky states no rule."""
-        return Backoff()
+        return Backoff(self._address.seconds("wait", FIRST_S))
 
     def session(
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
@@ -97,6 +97,7 @@ class Jetstream:
             headers={"User-Agent": "hubbub"},
             subprotocol="xrpc.v1.json" if self._is_v2 else None,
             is_deflated="deflate" in self._address.options,
+            dead_s=self._address.seconds("quiet", DEAD_S),
         )
         if self._dids is not None:
             socket.send(self._options_update(self._dids))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from hubbub.stream.decode.claimed_time import read_time_us
+from hubbub.stream.decode.jetstream import POST, REPOST
+
+_UNIQUE = (POST, REPOST)
 
 
 class _Commit(msgspec.Struct):
     collection: str = ""
+    operation: str = ""
 
 
 class Payload(msgspec.Struct):
@@ -39,6 +43,13 @@ class Head(msgspec.Struct):
         if self.payload is None:
             return self.time_us
         return read_time_us(self.payload.witnessed or self.payload.time) or 0
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the same may be said twice in earnest: of an account, a profile, an edited text."""
+        return (
+            self.commit is None or self.commit.operation == "update" or self.commit.collection not in _UNIQUE
+        )
 
     @property
     def collection(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from zlib import crc32
 
 from hubbub.errors import InvalidInput
 from hubbub.posts import Cursor
@@ -11,6 +12,7 @@ from hubbub.units import US_PER_S
 OVERLAP_US = 5 * US_PER_S
 """Version 1 is read again from a little earlier: around a break its order is not reliable (jetstream-legacy
 issue 42)."""
+_MAX_MARKS = 256
 _WINDOW = 64
 """Events that jump ahead of a replay (same issue) move the cursor only when they are so many in a row."""
 
@@ -18,13 +20,19 @@ _WINDOW = 64
 class V1Position:
     """A place in time, in the server's microseconds.
 
-    The cursor is `RESUME` or `RESUME/HIGHEST`: where to go on, and the newest time seen, where that is ahead.
+    The cursor is `RESUME`, or `RESUME/HIGHEST` and `/MARK+AHEAD` as often as needed. Everything up to RESUME
+    has come. Of what lies between it and HIGHEST, the newest time seen, posts are known by their ids; changes
+    (of accounts, consent, texts) look alike, so those that have come are marked: a checksum, and how far
+    ahead of RESUME they are.
     """
 
     def __init__(self, after: Cursor | None) -> None:
-        resume, _, highest = (after or "0").partition("/")
-        self.resume_us = _number(resume, after)
-        self.highest_us = max(self.resume_us, _number(highest or "0", after))
+        resume, highest, *marks = [*(after or "0").split("/"), "0"]
+        self.resume_us = self._from_us = _number(resume, after)
+        self.highest_us = self._known_us = max(self.resume_us, _number(highest or "0", after))
+        self._marks: dict[int, int] = {}
+        for mark, _, ahead in (text.partition("+") for text in marks if text != "0"):
+            self._marks[_number(mark, after)] = self.resume_us + _number(ahead, after)
         self._window: deque[int] = deque(maxlen=_WINDOW)
 
     def query(self) -> dict[str, str]:
@@ -35,27 +43,35 @@ class V1Position:
         """Begin at the live end: what comes after this moment must not be missed if the connection breaks."""
         self.resume_us = now_us
 
-    def see(self, time_us: int) -> bool:
-        """Take in an event's time; returns whether the event may have come before."""
+    def has_seen(self, time_us: int, change: bytes | None = None) -> bool | None:
+        """Tell whether an earlier connection may have brought an event of this time.
+
+        `change` is the event itself where it is a change; None says that it certainly has come.
+        """
+        if change is None:
+            return time_us <= self._known_us
+        return None if crc32(change) in self._marks else time_us <= self._from_us
+
+    def note(self, time_us: int, change: bytes | None = None) -> None:
+        """Take in an event's time, and the event itself if it is a change."""
         self._window.append(time_us)
-        may_repeat = time_us <= self.highest_us
-        if not may_repeat:
-            self.highest_us = time_us
-        return may_repeat
+        self.highest_us = max(self.highest_us, time_us)
+        if change is not None and len(self._marks) < _MAX_MARKS:
+            self._marks[crc32(change)] = time_us
 
     def cursor(self) -> Cursor:
         """Tell how far that is."""
-        if not self._window:
-            return self._text()
-        if len(self._window) == _WINDOW and max(self._window) < self.resume_us - 2 * OVERLAP_US:
-            # The server's clock was set back, or it replays from far behind: follow it.
-            self.resume_us, self.highest_us = min(self._window), max(self._window)
-        self.resume_us = max(self.resume_us, min(self._window))
-        return self._text()
-
-    def _text(self) -> Cursor:
-        ahead = self.highest_us > self.resume_us
-        return f"{self.resume_us}/{self.highest_us}" if ahead else str(self.resume_us)
+        if self._window:
+            if len(self._window) == _WINDOW and max(self._window) < self.resume_us - 2 * OVERLAP_US:
+                # The server's clock was set back, or it replays from far behind: follow it.
+                self.resume_us, self.highest_us = min(self._window), max(self._window)
+            self.resume_us = max(self.resume_us, min(self._window))
+        if self.highest_us <= self.resume_us:
+            self._marks.clear()
+            return str(self.resume_us)
+        self._marks = {mark: time_us for mark, time_us in self._marks.items() if time_us > self.resume_us}
+        marks = (f"/{mark}+{time_us - self.resume_us}" for mark, time_us in self._marks.items())
+        return f"{self.resume_us}/{self.highest_us}" + "".join(marks)
 
 
 class V2Position:
@@ -80,12 +96,9 @@ class V2Position:
         """Begin at the live end: what comes after this moment must not be missed if the connection breaks."""
         self.time_us = now_us
 
-    def see(self, seq: int) -> bool:
-        """Take in an event's number; returns whether it is one that has come before."""
-        if seq <= self.seq:
-            return True
-        self.seq = seq
-        return False
+    def note(self, seq: int) -> None:
+        """Take in an event's number."""
+        self.seq = max(self.seq, seq)
 
     def forget(self) -> None:
         """Begin a new sequence, as after a server that does not know ours."""

@@ -10,6 +10,7 @@ import msgspec
 
 from hubbub.errors import InvalidInput
 from hubbub.stream.counts import Counts
+from hubbub.stream.decode.recent import Recent
 from hubbub.stream.live.canary import Canary
 from hubbub.stream.live.intake import LINGER_S, Intake
 from hubbub.stream.live.jetstream_frame import Head, Payload, head_decoder
@@ -27,6 +28,8 @@ _LONG_REPLAY_US = 60 * US_PER_S
 SECOND_LOOK_S = 10.0
 """Version 1 loses events where a replay goes over into the live stream (jetstream-legacy issue 42): so long
 after a long replay, that place is read once more."""
+_REMEMBERED = 8192
+"""So many frames back, the very same one is seen to be a duplicate."""
 _LOOK_BACK_US = 36 * US_PER_HOUR
 """How much version 1 keeps; an older cursor is moved up without a word."""
 
@@ -46,7 +49,8 @@ class JetstreamSession:
         self._socket, self._position, self._canary = socket, position, canary
         self._counts, self._vitals = counts, counts.vitals
         self._unpack, self._size = unpack, size
-        self._intake = Intake("jetstream", counts)
+        self._intake = Intake("jetstream", counts, self._cursor)
+        self._seen: Recent[int, bool] = Recent(_REMEMBERED)
         self._newest: Head | None = None
         self._look_at_s: float | None = None
         self._resumed_us = position.resume_us if isinstance(position, V1Position) else 0
@@ -54,17 +58,17 @@ class JetstreamSession:
         """Where the next connection must begin, if not at its own place."""
 
     def read(self, stop: threading.Event) -> Iterator[Batch]:
-        """Yield batches; an empty one twice a second while nothing comes."""
+        """Yield batches; an empty one now and then while nothing comes."""
         if self._resumed_us and self._resumed_us < now_us() - _LOOK_BACK_US:
             self._vitals.note_gap("the cursor is older than the 36 hours that version 1 keeps")
         try:
             while not stop.is_set():
                 yield from self._gather()
-                yield from self._intake.flush(self._cursor)
+                yield from self._intake.flush()
                 if self._look_at_s is not None and time.monotonic() >= self._look_at_s:
                     return
         except Disconnected:
-            yield from self._intake.flush(self._cursor)
+            yield from self._intake.flush()
             raise
 
     def _gather(self) -> Iterator[Batch]:
@@ -91,22 +95,33 @@ class JetstreamSession:
         if head.payload is not None and head.payload.name:
             self._note_info(head.payload)
             return
-        may_repeat = self._see(head)
-        if may_repeat is None:
-            self._counts.note_duplicate()
-            return
-        yield from self._intake.take(line, may_repeat=may_repeat)
-        if self._intake.num_waiting >= self._size:
-            yield from self._intake.flush(self._cursor)
-
-    def _see(self, head: Head) -> bool | None:
-        """Note where we are; whether the event may have come before, None if it certainly has."""
         self._canary.count(head.collection)
         self._newest = head
-        if isinstance(self._position, V1Position):
-            return head.time_us > 0 and self._position.see(head.time_us)
-        seq = head.payload.seq if head.payload else 0
-        return None if seq > 0 and self._position.see(seq) else False
+        yield from self._pass_on(line, head)
+        if self._intake.num_waiting >= self._size:
+            yield from self._intake.flush()
+
+    def _pass_on(self, line: bytes, head: Head) -> Iterator[Batch]:
+        """Decode an event unless it has come before; the place moves only once the event is in a batch."""
+        position = self._position
+        if isinstance(position, V2Position):
+            seq = head.payload.seq if head.payload else 0
+            if 0 < seq <= position.seq:
+                self._counts.note_duplicate()
+                return
+            yield from self._intake.take(line)
+            position.note(seq)
+            return
+        change = line if head.is_change else None
+        may_repeat = head.time_us > 0 and position.has_seen(head.time_us, change)
+        digest = hash(line)
+        if may_repeat is None or self._seen.get(digest):
+            self._counts.note_duplicate()
+            return
+        self._seen.put(digest, True)
+        yield from self._intake.take(line, may_repeat=may_repeat)
+        if head.time_us > 0:
+            position.note(head.time_us, change)
 
     def _note_info(self, info: Payload) -> None:
         self._vitals.note_notice(info.name)

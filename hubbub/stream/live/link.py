@@ -11,10 +11,9 @@ from hubbub.errors import PlatformError
 CHUNK_BYTES = 1 << 18
 CONNECT_S = 15.0
 """A platform that has not answered by then is tried again later."""
-QUIET_S = 20.0
-"""After so long without a byte the platform is asked for a sign of life."""
 DEAD_S = 45.0
-"""After so long without a byte the connection is dead, whatever the socket says."""
+"""After so long without a byte a connection is dead, whatever the socket says: longer than the heartbeats of
+all platforms (X 20 s, Mastodon 15 s; Jetstream is pinged)."""
 
 
 class Disconnected(PlatformError):
@@ -35,13 +34,14 @@ class Refused(Disconnected):
 class Link:
     """A connected socket; nothing is buffered here, so a slow reader slows the platform."""
 
-    def __init__(self, host: str, port: int, *, is_tls: bool) -> None:
+    def __init__(self, host: str, port: int, *, is_tls: bool, dead_s: float = DEAD_S) -> None:
         """Connect.
 
         Raises:
             Disconnected: the host is not known, does not answer, or its certificate is not right.
         """
         self.where = f"{host}:{port}"
+        self._dead_s = dead_s
         try:
             self._socket = socket.create_connection((host, port), timeout=CONNECT_S)
             if is_tls:
@@ -56,14 +56,14 @@ class Link:
         """Return what has arrived, empty if nothing came in time.
 
         Raises:
-            Disconnected: the connection has ended, or nothing has come for `DEAD_S`.
+            Disconnected: the connection has ended, or nothing has come for `dead_s`.
         """
         try:
             self._socket.settimeout(max(timeout_s, 0.001))
             data = self._socket.recv(CHUNK_BYTES)
         except TimeoutError:
-            if self.quiet_s > DEAD_S:
-                raise Disconnected(f"{self.where} has not said a word for {DEAD_S:.0f} s") from None
+            if self.quiet_s > self._dead_s:
+                raise Disconnected(f"{self.where} has not said a word for {self.quiet_s:.0f} s") from None
             return b""
         except OSError as error:
             raise Disconnected(f"the connection to {self.where} broke: {error}") from None

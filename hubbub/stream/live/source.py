@@ -15,7 +15,7 @@ from hubbub.stream.live.link import Disconnected, Refused
 from hubbub.stream.source import Batch
 from hubbub.units import now_us
 
-HEARTBEAT_S = 0.5
+HEARTBEAT_S = 0.2
 """A waiting source looks up this often: to stop, and to let its figures be written."""
 _HOPELESS = (400, 401, 403, 404, 410)
 """What no repetition of the same request mends; of a platform that once let us in, it may be a mishap."""
@@ -48,7 +48,7 @@ class LiveSource:
     def batches(
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
     ) -> Iterator[Batch]:
-        """Yield what comes, and an empty batch twice a second while nothing does.
+        """Yield what comes, and an empty batch now and then while nothing does.
 
         Raises:
             PlatformError: the platform has never let us in, and the reason is not one that passes.

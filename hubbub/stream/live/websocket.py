@@ -19,8 +19,10 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from hubbub.errors import InvalidInput
-from hubbub.stream.live.link import CONNECT_S, QUIET_S, Disconnected, Link, Refused
+from hubbub.stream.live.link import CONNECT_S, DEAD_S, Disconnected, Link, Refused
 
+QUIET_SHARE = 0.4
+"""After this share of the time in which a connection counts as dead, a ping asks for a sign of life."""
 MAX_MESSAGE_BYTES = 16 << 20
 """A longer message ends the connection; no platform sends one."""
 
@@ -35,8 +37,9 @@ class WebSocket:
         headers: Mapping[str, str] | None = None,
         subprotocol: str | None = None,
         is_deflated: bool = False,
+        dead_s: float = DEAD_S,
     ) -> None:
-        """Connect and shake hands.
+        """Connect and shake hands; a connection without a sign of life for `dead_s` seconds counts as broken.
 
         Raises:
             InvalidInput: that is no ws or wss address.
@@ -53,7 +56,8 @@ class WebSocket:
             subprotocols=[Subprotocol(subprotocol)] if subprotocol else None,
             max_size=MAX_MESSAGE_BYTES,
         )
-        self._link = Link(uri.host, uri.port, is_tls=uri.secure)
+        self._link = Link(uri.host, uri.port, is_tls=uri.secure, dead_s=dead_s)
+        self._ping_s = dead_s * QUIET_SHARE
         self._parts: list[bytes] = []
         self._pinged_s = 0.0
         try:
@@ -99,7 +103,7 @@ class WebSocket:
         if data:
             self._protocol.receive_data(data)
             messages = self._take()
-        elif self._link.quiet_s > QUIET_S and time.monotonic() - self._pinged_s > QUIET_S:
+        elif self._link.quiet_s > self._ping_s and time.monotonic() - self._pinged_s > self._ping_s:
             self._pinged_s = time.monotonic()
             self._protocol.send_ping(b"")
         self._flush()
