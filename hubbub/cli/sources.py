@@ -69,11 +69,12 @@ def open_sources(config: Config, names: Sequence[str], options: SourceOptions) -
         InvalidInput: a file is missing, an address cannot be followed, the same is named twice, or a replay
             is mixed with what was live.
     """
-    if len(set(names)) != len(names):
-        raise InvalidInput(f"the same source is named twice in {', '.join(names)}; name each once")
     if not options.replay:
         _refuse_replay_flags(options)
-        return OpenedSources(sources=[_open(config, name, options) for name in names], clock=None)
+        live = [_open(config, name, options) for name in names]
+        if len({source.name for source in live}) != len(live):
+            raise InvalidInput(f"the same source is named twice in {', '.join(names)}; name each once")
+        return OpenedSources(sources=live, clock=None)
     for name in filter(is_live, names):
         raise InvalidInput(f"{name!r} is live and cannot be replayed; leave --replay out")
     if len(names) > 1:

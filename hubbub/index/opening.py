@@ -138,5 +138,5 @@ def _check_embedder(state: State, embedder: Embedder, directory: Path) -> None:
         state.close()
         raise VersionMismatch(
             f"index {directory} was built with embedder {known!r}, this one is {given!r}; open it with the "
-            "former, or delete the directory and replay the archive to embed its posts anew"
+            "former, or embed its posts anew from the archive: hubbub index rebuild"
         )

@@ -217,7 +217,9 @@ class SqliteBackend:
     def _translate(self, error: sqlite3.Error) -> Corruption | StorageError:
         text = str(error)
         if "malformed" in text or "not a database" in text:
-            return Corruption(f"index {self._where}: {text}; delete its directory and replay the archive")
+            return Corruption(
+                f"index {self._where}: {text}; make it again from the archive: hubbub index rebuild"
+            )
         return StorageError(f"index {self._where}: {text}; check that the disk is writable and not full")
 
 

@@ -216,5 +216,7 @@ def _parts(items: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
 def _translate(error: sqlite3.Error, where: str) -> Corruption | StorageError:
     text = str(error)
     if "malformed" in text or "not a database" in text:
-        return Corruption(f"index state {where}: {text}; delete the index directory and replay the archive")
+        return Corruption(
+            f"index state {where}: {text}; make it again from the archive: hubbub index rebuild"
+        )
     return StorageError(f"index state {where}: {text}; check that the disk is there, writable and not full")

@@ -19,7 +19,7 @@ import msgspec
 from hubbub.assistant import AnswerEvent, ask
 from hubbub.assistant.model import open_model
 from hubbub.config import Config
-from hubbub.errors import HubbubError, StorageError
+from hubbub.errors import HubbubError, InvalidInput, StorageError
 from hubbub.index import Hit, Index, open_index
 from hubbub.index.rerank import open_reranker
 from hubbub.index.syntax import parse_query
@@ -286,7 +286,13 @@ def _open_archive(directory: Path, is_writer: bool, flush_ms: int) -> Archive:
 
 
 def locate_index(config: Config) -> str:
-    """Turn the `index` setting into the URL of this data directory's index."""
+    """Turn the `index` setting into the URL of this data directory's index.
+
+    Raises:
+        InvalidInput: it is neither a backend's name nor a URL.
+    """
     if config.index in ("edge", "sqlite"):
         return f"{config.index}:{Path(config.data) / 'index'}"
+    if ":" not in config.index:
+        raise InvalidInput(f"index {config.index!r} is not known; use edge, sqlite or http://HOST")
     return config.index

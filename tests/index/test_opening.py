@@ -43,7 +43,7 @@ def test_a_second_owner_is_told_who_the_first_is(kind, tmp_path):
 
 def test_another_embedder_is_refused_with_a_way_out(tmp_path):
     open_index(f"edge:{tmp_path}", "hashed:64").close()
-    with pytest.raises(VersionMismatch, match="replay the archive"):
+    with pytest.raises(VersionMismatch, match="hubbub index rebuild"):
         open_index(f"edge:{tmp_path}", "hashed:32")
     open_index(f"edge:{tmp_path}", "hashed:64").close()
 
@@ -61,13 +61,13 @@ def test_a_slice_that_is_gone_is_corruption(tmp_path):
     open_index(f"edge:{tmp_path}", "none").close()
     (name,) = tmp_path.glob("slice-*")
     name.rename(tmp_path / "elsewhere")
-    with pytest.raises(Corruption, match="replay the archive"):
+    with pytest.raises(Corruption, match="hubbub index rebuild"):
         open_index(f"edge:{tmp_path}", "none")
 
 
 def test_a_state_file_that_is_none_is_corruption(tmp_path):
     (tmp_path / "state.db").write_bytes(b"this is no database, but long enough to look at" * 100)
-    with pytest.raises(Corruption, match="replay the archive"):
+    with pytest.raises(Corruption, match="hubbub index rebuild"):
         open_index(f"sqlite:{tmp_path}", "none")
 
 

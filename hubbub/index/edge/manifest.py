@@ -50,7 +50,7 @@ def read_manifest(directory: Path) -> Manifest:
     except FileNotFoundError:
         return Manifest()
     except msgspec.DecodeError as error:
-        raise Corruption(f"{path}: {error}; delete the index directory and replay the archive") from None
+        raise Corruption(f"{path}: {error}; make it again from the archive: hubbub index rebuild") from None
     if manifest.format > FORMAT:
         raise VersionMismatch(
             f"{path} has format {manifest.format}, this hubbub reads {FORMAT}; upgrade hubbub"
@@ -58,7 +58,8 @@ def read_manifest(directory: Path) -> Manifest:
     for note in manifest.slices:
         if not (directory / note.name).is_dir():
             raise Corruption(
-                f"index slice {directory / note.name} is gone; delete the index and replay the archive"
+                f"index slice {directory / note.name} is gone; "
+                "make it again from the archive: hubbub index rebuild"
             )
     return manifest
 

@@ -70,7 +70,7 @@ class Shard:
             shard = q.EdgeShard.load(str(path))
         except Exception as error:
             raise Corruption(
-                f"index slice {path}: {error}; delete the index directory and replay the archive"
+                f"index slice {path}: {error}; make it again from the archive: hubbub index rebuild"
             ) from None
         if keys is None:
             keys = read_keys(path / KEYS) if (path / KEYS).exists() else OpenKeys(_all_keys(shard))
