@@ -25,7 +25,7 @@ from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import gather
 from hubbub.assistant.model import ChatModel
 from hubbub.assistant.question import Question, understand
-from hubbub.assistant.retrieve import Filters, Findings, retrieve
+from hubbub.assistant.retrieve import Filters, Findings, Search
 from hubbub.assistant.searchable import Searchable
 from hubbub.assistant.storylines import Story, tell
 from hubbub.assistant.verify import broken, cite, failure
@@ -99,12 +99,18 @@ class _Run:
 
     def events(self, filters: Filters) -> Iterator[AnswerEvent]:
         """Run the pipeline."""
-        findings = Findings(question=self.question, posts=(), voices=(), from_us=None)
+        findings = Findings(question=self.question)
+        search = Search(self.index, self.question, filters)
         if self.question.intent != "unsearchable":
-            findings = retrieve(self.index, self.question, filters)
+            findings = search.first()
         self.first_evidence_ms = self._elapsed_ms()
-        yield Found(posts=tuple(_whole(post) for post in findings.posts[:MAX_SHOWN_POSTS]))
-        stories = self._stories(findings)
+        yield _found(findings)
+        if self.question.intent != "unsearchable":
+            had = findings
+            findings = search.further(findings)
+            if not had.posts and findings.posts:
+                yield _found(findings)
+        stories, findings = self._stories(search, findings)
         if self.model and stories:
             yield from self._show_composed(self.model, stories)
         if self.writer == "quotes":
@@ -114,12 +120,16 @@ class _Run:
             yield from self._show(iter([note(self.question, findings, "lost")]), for_prompt=False)
         yield Done(answer=self._answer(findings))
 
-    def _stories(self, findings: Findings) -> list[Story]:
-        if not findings.voices:
-            return []
-        pool = gather(findings.question, findings.voices, self.index.embed)
-        max_stories = self.max_sentences
-        return tell(findings.question, pool, max_stories=max_stories, max_details=1)
+    def _stories(self, search: Search, findings: Findings) -> tuple[list[Story], Findings]:
+        if not findings.scored:
+            return [], findings
+        stories = self._told(findings)
+        corrected = search.corrections(findings, [story.head for story in stories])
+        return (self._told(corrected) if corrected.corrections else stories), corrected
+
+    def _told(self, findings: Findings) -> list[Story]:
+        pool = gather(findings.question, findings.voices, self.index.embed, findings.corrections)
+        return tell(findings.question, pool, max_stories=self.max_sentences, max_details=1)
 
     def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:
         if self.question.intent == "unsearchable":
@@ -214,12 +224,16 @@ class _Run:
         told = [sentence for sentence in self.shown if sentence.kind != "note"]
         if not told:
             return "nothing_found"
-        if all(sentence.num_voices <= 1 for sentence in told) and count_voices(findings.voices) == 1:
+        if all(sentence.num_voices <= 1 for sentence in told) and count_voices(findings.voices) <= 1:
             return "unconfirmed"
         return "answered"
 
     def _elapsed_ms(self) -> float:
         return round((time.perf_counter() - self.started_s) * 1000, 3)
+
+
+def _found(findings: Findings) -> Found:
+    return Found(posts=tuple(_whole(post) for post in findings.posts[:MAX_SHOWN_POSTS]))
 
 
 def _sentence(draft: Draft, number: int, citations: tuple[Citation, ...]) -> Sentence:

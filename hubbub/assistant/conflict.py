@@ -8,18 +8,23 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from hubbub.assistant.evidence import Evidence, Pool
-from hubbub.assistant.polarity import PERSONS
+from hubbub.assistant.polarity import MEASURES, PERSONS
 from hubbub.assistant.voices import Voice
+from hubbub.assistant.wordforms import words
+from hubbub.units import US_PER_HOUR
 
 Reason: TypeAlias = Literal["denial", "figure"]
 
-_DENIES = 0.3
+_DENIES = 0.12
 """Likeness from which on a denial speaks of a statement; low, because a denial adds words of its own."""
+_OVERLAPS, _OVERLAPS_PLAIN = 0.5, 0.6
+"""Share of the shorter statement's words that both must use; more where nothing is called false."""
 _COUNTS = 0.18
 """Likeness from which on two figures count the same thing."""
 _COUNTS_PERSONS = 0.3
-_TURNS = 0.85
-"""Share of a negative statement's words that the other must hold as well."""
+_MIN_SHARED_PERSONS = 3
+_SAME_TIME_US = US_PER_HOUR
+"""Two readings of a gauge contradict each other only if they were taken at about the same time."""
 _MIN_QUALITY = 0.3
 
 
@@ -40,17 +45,12 @@ def contradiction(one: Evidence, other: Evidence, likeness: float) -> Reason | N
     shared = len(one.terms & other.terms)
     if shared < 2:
         return None
-    if likeness >= _COUNTS and _figures_differ(one, other, likeness):
+    if likeness >= _COUNTS and _figures_differ(one, other, likeness, shared):
         return "figure"
-    if one.is_negative != other.is_negative:
-        if one.is_denial or other.is_denial:
-            is_about = likeness >= _DENIES or shared >= max(2.5, 0.5 * min(len(one.terms), len(other.terms)))
-            return "denial" if is_about else None
-        # "curfew announced" and "curfew not respected" can both be true: only where all that the negative
-        # one speaks of stands in the other as well do they clash
-        negative = one if one.is_negative else other
-        if shared >= _TURNS * len(negative.terms):
-            return "denial"
+    overlap = shared / max(min(len(one.terms), len(other.terms)), 1)
+    needed = _OVERLAPS if one.is_denial or other.is_denial else _OVERLAPS_PLAIN
+    if likeness >= _DENIES and overlap >= needed and (_turns(one, other) or _turns(other, one)):
+        return "denial"
     return None
 
 
@@ -85,8 +85,21 @@ def against(pool: Pool, place: int, agreeing: Sequence[tuple[Voice, ...]]) -> Co
     )
 
 
-def _figures_differ(one: Evidence, other: Evidence, likeness: float) -> bool:
+def _turns(denial: Evidence, claim: Evidence) -> bool:
+    """Tell whether what one denies is what the other says."""
+    return bool(denial.denied & claim.terms) and not claim.denied
+
+
+def _figures_differ(one: Evidence, other: Evidence, likeness: float, shared: int) -> bool:
     if one.post.author == other.post.author:
         return False  # an update, not a contradiction
-    units = [unit for unit, value in one.figures.items() if other.figures.get(unit, value) != value]
-    return any(unit not in PERSONS or likeness >= _COUNTS_PERSONS for unit in units)
+    is_later = abs(one.post.received_us - other.post.received_us) > _SAME_TIME_US
+    for unit, value in one.figures.items():
+        against = other.figures.get(unit, value)
+        if against == value or value in words(other.quote) or against in words(one.quote):
+            continue  # "80, not 120": who names both contradicts neither
+        if unit in MEASURES and is_later:
+            continue
+        if unit not in PERSONS or (likeness >= _COUNTS_PERSONS and shared >= _MIN_SHARED_PERSONS):
+            return True
+    return False

@@ -11,35 +11,41 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hubbub.assistant.polarity import count_negations, figures, is_denial
+from hubbub.assistant.aptness import holds
+from hubbub.assistant.naming import Topic, frame, spoken, stems
+from hubbub.assistant.polarity import denied_parts, figures, is_denial, without_adverbs
 from hubbub.assistant.quality import MIN_CUT_CHARS, quality
 from hubbub.assistant.question import Question
 from hubbub.assistant.spans import Span, cut, is_last
 from hubbub.assistant.voices import Voice
 from hubbub.assistant.wordforms import content_words, fold
-from hubbub.posts import Post
+from hubbub.posts import Post, PostId
 
 Embed: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 Matrix: TypeAlias = npt.NDArray[np.float32]
 
-MAX_EVIDENCE = 140
+MAX_EVIDENCE = 110
 """Spans that are compared with each other; the rest is too weak to be told anyway."""
-MAX_VOICES = 100
-"""Voices that are read sentence by sentence: cutting and rating them takes a third of a millisecond each."""
-_ONE_OF_SEVERAL = 0.9
-_BY_TAG = 0.5
+MAX_VOICES, MAX_VOICES_FACT = 90, 60
+"""Voices that are read sentence by sentence: cutting and rating them takes a third of a millisecond each. For
+one fact fewer are needed than to weigh what many say."""
+_PLENTY = 30
+"""Voices from which on sentences are not even rated that name nothing of the topic."""
+_NAMES_IT = 0.45
+_MAX_JOINED = 280
+_BY_TAG = 0.3
 _BACKGROUND = 20.0
 """Spans of other topics that rarity imagines beside those compared, so that it means something for three."""
 _TOPIC_WEIGHT = 0.4
 """Weight of the question's own word where it has just one."""
+_MAX_DENIED = 6
+"""Content words that a denial reaches over; a mere negation reaches the next."""
+_OPENING, _LATE = 5, 0.85
+"""What a statement is about stands among its first words; named later it is mentioned in passing."""
 _MAX_QUOTED_POSTS = 2
 """Posts of one voice whose wording is considered."""
 
-
-_CLOSING_TAGS = re.compile(r"(?:\s*(?:#\w+|https?://\S+))+\s*$")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
-_MAX_CLOSING = 400
-_TAG = re.compile(r"#(\w+)")
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,10 +59,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     relevance: float
     """Share of the question's topic that the span (mostly) and its post name, 0 to 1."""
     terms: frozenset[str]
+    pairs: frozenset[tuple[str, str]] = frozenset()
+    """Neighbouring stems: two words are rarely shared by chance."""
     is_foreign: bool = False
     """In another language than the answer's."""
     is_negative: bool = False
     """It says that something is not so."""
+    denied: frozenset[str] = frozenset()
+    """Stems that a negation or a denial of the span turns round."""
     is_denial: bool = False
     """It calls something false."""
     figures: dict[str, str] = {}
@@ -75,146 +85,131 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     """(n, n): 1 = says the same, 0 = nothing in common."""
 
 
-def gather(question: Question, voices: Sequence[Voice], embed: Embed) -> Pool:
-    """Cut the voices' posts into spans, rate them, and compare the best with one another."""
-    known = Counter(word for voice in voices for word in set(voice.words))
-    longer = {word[:size] for word in known for size in range(2, len(word))}
-    torn = frozenset(word for word, count in known.items() if count == 1 and word in longer)
-    rated = [item for voice in voices[:MAX_VOICES] for item in _of_voice(question, voice, torn)]
+def gather(
+    question: Question, voices: Sequence[Voice], embed: Embed, corrections: frozenset[PostId] = frozenset()
+) -> Pool:
+    """Cut the voices' posts into spans, rate them, and compare the best with one another.
+
+    Of `corrections`, posts that name another topic, only what they deny is kept.
+    """
+    used = Counter(word for voice in voices for word in set(voice.words))
+    longer = {word[:size] for word in used for size in range(2, len(word))}
+    torn = frozenset(word for word, count in used.items() if count == 1 and word in longer)
+    num_read = MAX_VOICES if question.intent in ("news", "topic", "opinion") else MAX_VOICES_FACT
+    read = [
+        voice for place, voice in enumerate(voices) if place < num_read or voice.posts[0].id in corrections
+    ]
+    rating = _Rating(question, torn, is_plenty=len(voices) >= _PLENTY, corrections=corrections)
+    rated = [item for voice in read for item in rating.of_voice(voice)]
     rated.sort(key=lambda item: -item.quality * (0.3 + item.relevance))
-    kept = tuple(_with_polarity(item) for item in rated[:MAX_EVIDENCE])
+    best = rated[:MAX_EVIDENCE] + [item for item in rated[MAX_EVIDENCE:] if item.post.id in corrections]
+    known = [_with_polarity(item, question.lang) for item in best]
+    kept = tuple(item for item in known if item.denied or item.is_denial or item.post.id not in corrections)
     return Pool(evidence=kept, likeness=compare(question, kept, embed))
 
 
-def coverage(question: Question, terms: frozenset[str] | set[str]) -> float:
-    """Return the share of the question's topic words that are among the stems; by their weights.
+class _Rating:
+    """Rates the spans of one question."""
 
-    Of a question that joins topics by `and`, one of them is nearly enough.
-    """
-    if not question.terms:
-        return 1.0
-    weights = question.weights or tuple(1.0 for _ in question.terms)
-    whole = _share(question.terms, weights, terms)
-    alone = [_share(part, tuple(1.0 for _ in part), terms) for part in question.part_terms]
-    return max(whole, _ONE_OF_SEVERAL * max(alone, default=0.0))
+    def __init__(
+        self, question: Question, torn: frozenset[str], *, is_plenty: bool, corrections: frozenset[PostId]
+    ) -> None:
+        self.corrections = corrections
+        self.is_plenty = is_plenty and bool(question.terms)
+        self.question = question
+        self.topic = Topic(question)
+        self.torn = torn
 
+    def of_voice(self, voice: Voice) -> list[Evidence]:
+        """Rate the spans of a voice: the oldest posts and the shortest, which add the least of their own."""
+        posts = {post.text: post for post in reversed(voice.posts)}
+        shortest = sorted(posts.values(), key=lambda post: (len(post.text), post.received_us))
+        chosen = {post.id: post for post in (*shortest[: _MAX_QUOTED_POSTS - 1], voice.posts[0])}
+        found: dict[str, Evidence] = {}
+        for post in chosen.values():
+            whole = self.topic.share(stems(post, self.question.lang))
+            around = frame(post, self.question.lang)
+            for span in self._spans(post):
+                item = self._rate(voice, post, span, whole, around)
+                if item and item.quality > found.get(item.quote, item).quality - 1e-9:
+                    found[item.quote] = item
+        return list(found.values())
 
-def _share(
-    topic: tuple[tuple[str, ...], ...],
-    weights: tuple[float, ...],
-    terms: frozenset[str] | set[str],
-) -> float:
-    total = found = 0.0
-    for forms, weight in zip(topic, weights, strict=True):
-        total += weight
-        found += weight * _holds(forms, terms)
-    return found / total if total else 0.0
+    def _spans(self, post: Post) -> list[Span]:
+        """Cut a post; join a sentence that names the topic to the next where that holds what is asked."""
+        spans = cut(post.text)
+        if self.question.intent not in ("when", "where", "number", "why", "said"):
+            return spans
+        whole = [span for span in spans if not span.is_part]
+        for first, second in zip(whole, whole[1:], strict=False):
+            texts = [post.text[span.start : span.end] for span in (first, second)]
+            named = [self.topic.share(content_words(text, self.question.lang)) for text in texts]
+            holding = [holds(self.question.intent, text) for text in texts]
+            is_short = second.end - first.start <= _MAX_JOINED
+            if is_short and named[0] >= _NAMES_IT > named[1] and holding == [False, True]:
+                spans.append(Span(start=first.start, end=second.end, first_end=first.end))
+        return spans
 
+    def _rate(
+        self, voice: Voice, post: Post, span: Span, whole: float, around: frozenset[str]
+    ) -> Evidence | None:
+        quote = post.text[span.start : span.end]
+        said = content_words(quote, self.question.lang, spoken(post))
+        if self.is_plenty and post.id not in self.corrections and not self.topic.named(around.union(said)):
+            return None
+        judged = span if span.first_end is None else Span(start=span.start, end=span.first_end)
+        value = quality(post.text, judged, for_opinion=self.question.intent == "opinion")
+        if value == 0.0:
+            return None
+        if len(post.text) >= MIN_CUT_CHARS and is_last(post.text, span) and _is_torn(quote, self.torn):
+            value *= 0.4
+        terms = frozenset(said)
+        if self.question.terms and self.topic.named(said) and not self.topic.named(said[:_OPENING]):
+            value *= _LATE
+        return Evidence(
+            post=post,
+            voice=voice,
+            start=span.start,
+            end=span.end,
+            quality=min(value, 1.0),
+            relevance=self._relevance(terms, around, whole),
+            terms=terms,
+            pairs=frozenset(zip(said, said[1:], strict=False)),
+            is_foreign=_is_foreign(post, quote, self.question.lang),
+        )
 
-def _holds(forms: tuple[str, ...], terms: frozenset[str] | set[str]) -> float:
-    """Tell how surely one of a word's stems is among a text's: 1, or a little less for a derivation."""
-    if any(form in terms for form in forms):
-        return 1.0
-    return 0.9 if any(_is_kin(form, term) for form in forms for term in terms) else 0.0
+    def _relevance(self, terms: frozenset[str], around: frozenset[str], whole: float) -> float:
+        """Weigh whether the topic is named by the span, by the tags and the author around it, or by the post.
 
-
-def _is_kin(form: str, term: str) -> bool:
-    """Tell whether one stem continues the other: egypt, egyptian; in compounds bruck, mullerbruck."""
-    short, long = sorted((form, term), key=len)
-    if len(short) >= 5 and long.endswith(short):
-        return True
-    return len(short) >= 4 and len(long) - len(short) <= 4 and long.startswith(short)
-
-
-def stems(post: Post, lang: str) -> frozenset[str]:
-    """Return the stems of a post, its tags and its author: City Hall of Marrowick speaks of Marrowick."""
-    found = content_words(" ".join((post.text, post.name or "", post.handle or "")), lang)
-    return frozenset(found) | {fold(tag) for tag in post.hashtags}
-
-
-def _frame(post: Post, lang: str) -> frozenset[str]:
-    """Return what holds for every sentence of a post: the tags that close it, and who speaks."""
-    closing = _CLOSING_TAGS.search(post.text[-_MAX_CLOSING:])
-    said = " ".join((closing[0] if closing else "", post.name or "", post.handle or ""))
-    return frozenset(content_words(said, lang)) | {fold(tag) for tag in _TAG.findall(said)}
-
-
-def _of_voice(question: Question, voice: Voice, torn: frozenset[str]) -> list[Evidence]:
-    """Rate the spans of a voice: the oldest posts and the shortest, which add the least of their own."""
-    posts = {post.text: post for post in reversed(voice.posts)}
-    shortest = sorted(posts.values(), key=lambda post: (len(post.text), post.received_us))
-    chosen = {post.id: post for post in (*shortest[: _MAX_QUOTED_POSTS - 1], voice.posts[0])}
-    found: dict[str, Evidence] = {}
-    for post in chosen.values():
-        whole, around = stems(post, question.lang), _frame(post, question.lang)
-        for span in cut(post.text):
-            item = _rate(question, voice, post, span, whole, around, torn)
-            if item and item.quality > found.get(item.quote, item).quality - 1e-9:
-                found[item.quote] = item
-    return list(found.values())
-
-
-def _rate(
-    question: Question,
-    voice: Voice,
-    post: Post,
-    span: Span,
-    whole: frozenset[str],
-    around: frozenset[str],
-    torn: frozenset[str],
-) -> Evidence | None:
-    value = quality(post.text, span, for_opinion=question.intent == "opinion")
-    if value == 0.0:
-        return None
-    quote = post.text[span.start : span.end]
-    if len(post.text) >= MIN_CUT_CHARS and is_last(post.text, span) and _is_torn(quote, torn):
-        value *= 0.4
-    terms = frozenset(content_words(quote, question.lang))
-    relevance = _relevance(question, terms, around, whole)
-    return Evidence(
-        post=post,
-        voice=voice,
-        start=span.start,
-        end=span.end,
-        quality=min(value, 1.0),
-        relevance=relevance,
-        terms=terms,
-        is_foreign=_is_foreign(post, quote, question.lang),
-    )
-
-
-def _relevance(
-    question: Question, terms: frozenset[str], around: frozenset[str], whole: frozenset[str]
-) -> float:
-    """Weigh whether the topic is named by the span, by the tags and the author around it, or by the post.
-
-    What is told as news need not name its topic in every sentence, an answer to a question should; a topic
-    that was widened by tags is hardly ever named.
-    """
-    framed = coverage(question, terms | around)
-    direct = coverage(question, terms)
-    if question.related:
-        direct = max(direct, _BY_TAG * framed)
-    if question.intent in ("news", "opinion"):
-        return 0.35 * direct + 0.3 * framed + 0.35 * coverage(question, whole)
-    return 0.65 * direct + 0.1 * framed + 0.25 * coverage(question, whole)
+        What is told as news need not name its topic in every sentence, an answer to a question should; a
+        topic that was widened by tags is hardly ever named.
+        """
+        direct = self.topic.share(terms)
+        framed = self.topic.share(terms | around)
+        if self.question.related:
+            direct = max(direct, _BY_TAG * framed)
+        if self.question.intent in ("news", "opinion", "said"):
+            return 0.35 * direct + 0.3 * framed + 0.35 * whole
+        return 0.65 * direct + 0.1 * framed + 0.25 * whole
 
 
 def _is_foreign(post: Post, quote: str, lang: str) -> bool:
     """Tell by the declared language, or by the script: both languages that we write use Latin letters."""
     if post.langs:
         return not any(declared.startswith(lang) for declared in post.langs)
-    return len(_LATIN.findall(quote)) < 0.5 * sum(map(str.isalpha, quote))
+    return not quote.isascii() and len(_LATIN.findall(quote)) < 0.5 * sum(map(str.isalpha, quote))
 
 
-def _with_polarity(item: Evidence) -> Evidence:
-    quote = item.quote
-    says_false = is_denial(quote)
+def _with_polarity(item: Evidence, lang: str) -> Evidence:
+    says_false = is_denial(item.quote)
+    reach = _MAX_DENIED if says_false else 1
+    denied = frozenset(
+        stem
+        for part in denied_parts(item.quote)
+        for stem in content_words(without_adverbs(part), lang, spoken(item.post))[:reach]
+    )
     return msgspec.structs.replace(
-        item,
-        is_negative=says_false or count_negations(quote) % 2 == 1,
-        is_denial=says_false,
-        figures=figures(quote),
+        item, is_negative=bool(denied), denied=denied, is_denial=says_false, figures=figures(item.quote)
     )
 
 

@@ -6,7 +6,18 @@ import re
 from typing import Literal
 
 Intent = Literal[
-    "news", "opinion", "check", "who", "when", "where", "number", "why", "what", "topic", "unsearchable"
+    "news",
+    "opinion",
+    "said",
+    "check",
+    "who",
+    "when",
+    "where",
+    "number",
+    "why",
+    "what",
+    "topic",
+    "unsearchable",
 ]
 
 
@@ -14,8 +25,9 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(rf"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
 
 
-_PEOPLE = r"(?:the )?(?:people|everyone|everybody|users|they|folks|public|twitter|passengers|customers)"
-_LEUTE = r"(?:die |denn )*(?:leute|menschen|nutzer|alle|man|b\u00fcrger|politiker)"
+# any plural: fans, experts, politicians
+_PEOPLE = r"(?:the )?(?:\w+ )?(?:people|everyone|everybody|they|public|twitter|[a-z]{3,}(?<!s)s)"
+_LEUTE = r"(?:die |denn )*(?:leute|menschen|nutzer|alle|man|b\u00fcrger|politiker|fans|experten|anwohner)"
 
 # The first that matches wins; the match is cut from the question, so that only its topic is left.
 _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
@@ -26,7 +38,8 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
             r"(?:\s+that)?",
             r"\b(?:is|are) the (?:rumou?rs?|reports?|claims?)\b(?:\s+that|\s+about|\s+of)?",
             r"\b(?:fact[- ]?check|verify)\b:?",
-            r"^\W*(?:is|are|was|were|did|does|do|has|have|had)\s+(?=\S+\s+\S+)",
+            r"^\W*(?:is|are|was|were|did|does|do|has|have|had|can|could|may|will|would|should|must)\s+"
+            r"(?:there\s+)?(?=\S+\s+\S+)",
             r"\b(?:true or false|really true)\b",
         ),
         "check",
@@ -44,6 +57,14 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
     ),
     (
         _any(
+            r"^\W*what (?:do|does|did|has|have|is|are)\b(?=.*\b(?:say|said|saying|claim|demand|promise"
+            r"|announce|write|written|post|posted|tweet|tweeted)\b)",
+            r"^\W*what (?=[A-Z@]\S+ (?:said|says|wrote|posted)\b)",
+        ),
+        "said",
+    ),
+    (
+        _any(
             r"\bwhat(?:'s|\u2019s|s| is| are| was| has been)?\s+(?:currently |now )?"
             r"(?:happening|happened|happens|going on|new|up|the (?:latest|news|situation"
             r"|status))\b(?:\s+(?:with|about|on|at))?",
@@ -55,6 +76,7 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
         ),
         "news",
     ),
+    (_any(r"^\W*(?:what|how) about\b"), "topic"),
     (_any(r"^\W*(?:who|whom|whose|who's)\b"), "who"),
     (_any(r"^\W*(?:when|what time|since when)\b"), "when"),
     (
@@ -75,7 +97,10 @@ _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
             r"|falsch))\b(?:\s*,?\s*dass)?",
             r"\bstimmt (?:die|der|das) (?:meldung|behauptung|ger\u00fccht)\b(?:\s*,?\s*(?:dass"
             r"|\u00fcber|von))?",
-            r"^\W*(?:ist|sind|war|waren|hat|haben|wurde|wurden)\s+(?=\S+\s+\S+)",
+            r"^\W*(?:gab|gibt) es\s+(?=\S+)",
+            r"^\W*(?:ist|sind|war|waren|hat|haben|wurde|wurden|wird|werden|darf|d\u00fcrfen|kann|k\u00f6nnen|muss"
+            r"|m\u00fcssen|soll|sollen)\s+(?=\S+\s+\S+)",
+            r"^\W*(?=(?:f\u00e4llt|fallen|f\u00e4hrt|fahren|kommt|kommen|\u00f6ffnet|\u00f6ffnen|schlie\u00dft|steigt|sinkt|h\u00e4lt)\s+\S+\s+\S+)",
         ),
         "check",
     ),
@@ -91,10 +116,18 @@ _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
     ),
     (
         _any(
+            r"^\W*was (?:sagt|sagte|sagen|fordert|fordern|schreibt|meint|verspricht|k\u00fcndigt)\b",
+            r"^\W*was (?:hat|haben)\b(?=.*\b(?:gesagt|gefordert|geschrieben|versprochen|angek\u00fcndigt)\b)",
+        ),
+        "said",
+    ),
+    (
+        _any(
             r"\bwas (?:passiert|passierte|geschieht|geschah)\b(?:\s+(?:gerade|da|dort|denn))?",
             r"\bwas ist(?:\s+(?:denn|gerade|da|hier))*\s+(?:los|passiert|geschehen|neu)\b",
             # the topic may stand in between: "was ist in Berlin passiert"
-            r"^\W*was ist\b(?=.*\b(?:los|passiert|geschehen)\b)",
+            r"^\W*was (?:ist|war)\b(?=.*\b(?:los|passiert|geschehen)\b)",
+            r"^\W*was (?:ist|war)\b(?=\W*$)",
             r"\bwas gibt(?:'s|s| es)(?:\s+(?:an|denn|heute))*\s*(?:neues"
             r"|neuigkeiten)?\b(?:\s+(?:zu[rm]?|\u00fcber|von|aus))?",
             r"\b(?:aktuelle |neueste |die )*(?:nachrichten|neuigkeiten|lage|neuestes|neues)\b"
@@ -102,6 +135,7 @@ _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
         ),
         "news",
     ),
+    (_any(r"^\W*was ist mit\b"), "topic"),
     (_any(r"^\W*(?:wer|wen|wem|wessen)\b"), "who"),
     (_any(r"^\W*(?:wann|um wie ?viel uhr|seit wann|ab wann)\b"), "when"),
     (
@@ -139,8 +173,30 @@ COMMON = frozenset(
     known say says said
     many much people time times reason new first last next big use used need needs work works cost costs
     beginnt begann startet endet endete offnet schliesst gibt kommt kam geht ging findet statt leute menschen
-    zeit neu neue neuer neues erste letzte grosse braucht kostet macht""".split()
+    stand stands steht stehen sits hoch high zeit neu neue neuer neues erste letzte grosse
+    braucht kostet macht""".split()
 )
+
+# Verbs that show that a topic is half a sentence ("buses are running"), of which nobody can write; folded.
+FINITE = frozenset(
+    """is are was were am be been being has have had do does did will would can could shall should must
+    may might
+    say says said sing run running wrote write written spread broke broken
+    ist sind war waren bin hat haben hatte wird werden wurde wurden kann konnen konnte muss mussen soll sollen
+    sagt sagte sagen fordert fordern geht gab gibt fallt darf mitbringen""".split()
+)
+
+# What is measured goes by several names: who asks how high the water stands wants the gauge.
+MEASURED = {
+    name: tuple(names.split())
+    for names in (
+        "water river level gauge wasser wasserstand pegel fluss",
+        "temperature degrees temperatur grad",
+        "wind gusts gust windgeschwindigkeit boen",
+        "rain rainfall regen regenmenge niederschlag",
+    )
+    for name in names.split()
+}
 
 GREETINGS = frozenset(
     {

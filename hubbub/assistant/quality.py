@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hubbub.assistant import quality_words as tells
+from hubbub.assistant.polarity import is_measurement
 from hubbub.assistant.spans import Span, is_last
 
 MIN_WORDS = 4
@@ -13,6 +14,8 @@ MIN_WORDS_UNSPACED = 8
 _MAX_CHARS = 320
 MIN_CUT_CHARS = 90
 """Feeds cut headlines at a hundred characters or later."""
+_MIN_LETTERS, _MIN_LETTERS_READING = 0.55, 0.4
+"""Shares of a statement that are letters; a gauge's reading is half figures."""
 _BEST_WORDS = range(7, 34)
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
@@ -21,6 +24,7 @@ _MARKUP = re.compile(
     r"</?\w+[^>]*>|!?\[[^\]]*\]\(|\[\[?\d+\]?\]|```|\b(?:system|assistant)\s*:", re.IGNORECASE
 )
 _ENCODED = re.compile(r"[A-Za-z0-9+/=_-]{36,}|(?:[.-]{1,6}[ /]+){8,}")
+_LONG_WORD = 36
 _LAST_TAGS = re.compile(r"(?:\s+#\w+)+$")
 _QUOTES_OTHERS = re.compile(r"\brt\s*@|\bvia @", re.IGNORECASE)
 _CUT = re.compile("(?:\\.{2,}|\u2026)\\s*$")
@@ -62,18 +66,27 @@ _COSTS_OPINION = (
 
 
 def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
-    if tells.ORDERS.search(sentence):
+    if len(sentence) > _MAX_CHARS or "?" in sentence[-3:] or follows == "?":
         return False
-    if len(sentence) > _MAX_CHARS or _MARKUP.search(sentence) or _ENCODED.search(sentence):
+    lowered = sentence.lower()
+    if any(hint in lowered for hint in tells.HINTS_ORDERS) and tells.ORDERS.search(sentence):
         return False
-    if "?" in sentence[-3:] or follows == "?" or tells.ASKS.search(sentence):
+    if any(hint in lowered for hint in tells.HINTS_ASKS) and tells.ASKS.search(sentence):
+        return False
+    if any(mark in sentence for mark in "<[`:") and _MARKUP.search(sentence):
+        return False
+    is_odd = (
+        max(map(len, sentence.split()), default=0) >= _LONG_WORD
+        or sentence.count(".") + sentence.count("-") > 7
+    )
+    if is_odd and _ENCODED.search(sentence):
         return False
     if len(words) < MIN_WORDS:
         return len(_UNSPACED.findall(sentence)) >= MIN_WORDS_UNSPACED
     if 2 * (sentence.count("#") + sentence.count("@")) >= len(words):
         return False
     letters = sum(map(str.isalpha, sentence))
-    return letters >= 0.55 * len(sentence)
+    return letters >= (_MIN_LETTERS_READING if is_measurement(sentence) else _MIN_LETTERS) * len(sentence)
 
 
 def _form(sentence: str, words: list[str], span: Span, *, is_cut: bool) -> float:
@@ -83,7 +96,7 @@ def _form(sentence: str, words: list[str], span: Span, *, is_cut: bool) -> float
         value *= 0.6 + 0.13 * max(len(words) - MIN_WORDS, 0)
     elif len(words) >= _BEST_WORDS.stop:
         value *= 0.8
-    if span.is_cut or _CUT.search(sentence) or tells.DANGLES.search(_LAST_TAGS.sub("", sentence)):
+    if span.is_cut or _CUT.search(sentence) or _dangles(sentence):
         value *= 0.4
     if sum(word.isupper() and len(word) > 1 for word in words) > 0.6 * len(words):
         value *= 0.75
@@ -98,11 +111,17 @@ def _form(sentence: str, words: list[str], span: Span, *, is_cut: bool) -> float
         (span.is_part, 0.9),
         (is_cut and _is_headline_with_teaser(sentence, span), 0.6),
         (is_cut and span.is_part and sentence[-1:].isalnum(), 0.7),
-        (_QUOTES_OTHERS.search(sentence), 0.6),
+        ("@" in sentence and _QUOTES_OTHERS.search(sentence), 0.6),
         (sentence[:1].islower() and not sentence.islower(), 0.85),
     ):
         value *= cost if is_so else 1.0
     return value * 0.7 ** max(sentence.count("#") + sentence.count("@") - 2, 0)
+
+
+def _dangles(sentence: str) -> bool:
+    """Tell whether the last word, tags aside, wants another one."""
+    plain = _LAST_TAGS.sub("", sentence) if "#" in sentence else sentence
+    return tells.DANGLES.search(" " + "".join(plain.rsplit(None, 1)[-1:])) is not None
 
 
 def _is_headline_with_teaser(sentence: str, span: Span) -> bool:

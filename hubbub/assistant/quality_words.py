@@ -17,13 +17,14 @@ class Tell:
         )
         self._stems = tuple(entry[:-1] for entry in entries if entry.endswith("*") and "_" not in entry)
         self._phrases = tuple(f" {entry.replace('_', ' ')} " for entry in entries if "_" in entry)
+        self._openers = frozenset(phrase.split()[0] for phrase in self._phrases)
 
     def count(self, words: Sequence[str]) -> int:
         """Count which listed words and phrases are among the lower-cased words of a sentence."""
         num = len(self._words.intersection(words))
-        if self._stems:
-            num += len([word for word in words if word.startswith(self._stems)])
-        if self._phrases:
+        for word in words if self._stems else ():
+            num += word.startswith(self._stems)
+        if not self._openers.isdisjoint(words):
             joined = f" {' '.join(words)} "
             num += sum(phrase in joined for phrase in self._phrases)
         return num
@@ -38,7 +39,8 @@ CHATTER = Tell(
     bitte danke krass geil scheisse scheiße mega hahaha toll liebe_leute"""
 )
 ADDRESS = Tell(
-    """you your you're yours thank_you thanks congrats congratulations welcome good_luck god_bless let's
+    """you your you're yours thank_you thanks congrats congratulations welcome good_luck god_bless
+    let's come_on
     du dir dich dein deine ihr euch euer sie_k\u00f6nnen sie_m\u00fcssen herzlichen_gl\u00fcckwunsch"""
 )
 FEELING = Tell(
@@ -61,7 +63,8 @@ TEASER = Tell(
 ADVERTISING = Tell(
     """buy sale sales discount* coupon* promo* deal deals giveaway win winner cheap cheapest
     free_shipping order_now sign_up signup subscribe subscription register free_download download
-    ebook affiliate earn money_online make_money work_from_home weight_loss viagra casino poker forex
+    new_in in_stock half_price ebook affiliate earn money_online make_money work_from_home weight_loss
+    viagra casino poker forex
     seo hotel_deals vacation* percent_off off_today limited_time shop shopping thread_count sheet_set
     job jobs hiring apply_now vacancy horoscope kaufen rabatt* gutschein* angebot gewinnspiel gratis
     kostenlos jetzt_anmelden newsletter_abonnieren"""
@@ -89,7 +92,8 @@ OPENS_QUESTION = re.compile(
 # What it speaks of stands in a sentence before it, which nobody will see.
 POINTS_BACK = re.compile(
     r"^\W*(?:most are|they|he|she|it|this|that|these|those|both|all are|and|but|so|then|also|well|instead"
-    r"|again|other|others|only|there|thus"
+    r"|again|other|others|only|the (?:first|second|third|former|latter|rest)"
+    r"|(?:der|die|das) (?:erste|zweite|dritte|andere|rest)|there|thus"
     r"|therefore|however|earlier|such"
     r"|sie|er|es|das|dies|diese|dieser|die meisten|und|aber|dann|dazu|damit|daher|deshalb|darum"
     r"|alle sind|beide|auch|so|denn|dagegen|ebenfalls|zudem|doch|jedoch|allerdings|stattdessen|dabei"
@@ -101,9 +105,18 @@ ORDERS = re.compile(
     r"\b(?:ignore|disregard|forget|override|ignorier\w*|vergiss)\b.{0,30}\b(?:instructions?|prompts?"
     r"|rules|anweisung\w*|regeln)\b"
     r"|\b(?:system prompt|as an ai|language model|you are now|the assistant (?:must|should)"
+    r"|(?:do not|don't|never) (?:quote|cite)|zitier\w* (?:nicht|keine)"
     r"|antworte nur|answer only)\b",
     re.IGNORECASE,
 )
+# One of these stands in whatever the patterns find; looking for them is a tenth of the work.
+HINTS_ORDERS = (
+    "ignor", "disregard", "forget", "override", "vergiss", "system prompt", "as an ai", "language model",
+    "you are now", "the assistant", "quote", "cite", "zitier", "antworte", "answer only",
+)  # fmt: skip
+HINTS_ASKS = (
+    "any", "knows", "wei\u00df", "weiss", "jemand", "why", "can someone", "what is", "what's", "was ist",
+)  # fmt: skip
 COMMANDS = re.compile(
     r"^\W*(?:walk|take|use|leave|stay|keep|avoid|call|go|come|bring|help|share|read|see|look|don't"
     r"|do not|never|make"

@@ -9,8 +9,10 @@ from typing import Literal
 import msgspec
 
 from hubbub.assistant.display import inert
-from hubbub.assistant.intents import COMMON, GREETINGS, INTENTS, OPENERS, Intent
+from hubbub.assistant.exonyms import other_name
+from hubbub.assistant.intents import COMMON, FINITE, GREETINGS, INTENTS, MEASURED, OPENERS, Intent
 from hubbub.assistant.stopwords import ENGLISH, GERMAN, STOPWORDS
+from hubbub.assistant.timenames import DAYS
 from hubbub.assistant.timewords import find_window
 from hubbub.assistant.wordforms import content_words, fold, words
 from hubbub.errors import InvalidQuery
@@ -22,6 +24,12 @@ _MAX_PARTS = 3
 _NAME, _GENERIC = 1.6, 0.5
 
 Lang = Literal["en", "de"]
+_BOTH = (ENGLISH & GERMAN) | {"die", "war", "man", "hat", "den", "bin"}
+"""Words of both languages, which tell nothing about either."""
+# letters of its own, an article before a noun, or an opening that English does not know
+_GERMAN_LOOK = re.compile(
+    "(?i:[\u00e4\u00f6\u00fc\u00df]|^\\W*was (?:war|hat)\\b)|\\b(?:[Dd]ie|[Dd]en) [A-Z]"
+)
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +60,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     to_us: int | None = None
     window: str = ""
     """The time words as typed; empty where the question named no time."""
-    core: str = ""
-    """The topic without such words as `start` or `people`; equal to the topic where it has none."""
+    wanted: str = ""
+    """What to search for: the topic without words as `start` or `people`, with its words' other names."""
     subject: str = ""
-    """The topic as a sentence can speak of it: with its English article."""
+    """The topic as a sentence can speak of it, with its English article; empty where it cannot."""
 
 
 def understand(text: str, clock_us: int, *, zone: tzinfo = UTC, lang: str | None = None) -> Question:
@@ -78,30 +86,34 @@ def understand(text: str, clock_us: int, *, zone: tzinfo = UTC, lang: str | None
         )
     clean = " ".join(inert(text).split())
     window = find_window(clean, clock_us, zone)
-    spoken = lang or _lang(clean)
-    intent, rest = _intent(window.rest, _lang(clean))
-    topic = _topic(rest)
-    terms = _forms(topic, spoken)[:_MAX_TERMS]
-    parts = _parts(topic, spoken)
+    heard = _lang(clean)
+    spoken = lang or heard
+    intent, rest = _intent(window.rest, heard)
+    topic = _topic(rest, heard)
+    others = _other_names(topic, spoken, intent)
+    terms = _forms(topic, spoken, others)
+    if (not terms and window.words) or (intent == "topic" and re.fullmatch(r"#\w+", topic)):
+        intent = "news"
     if not terms and (intent != "news" or not words(clean)):
         intent = "unsearchable"
+    parts = _parts(topic, spoken)
     return Question(
         text=clean,
         lang=spoken,
         intent=intent,
         clock_us=clock_us,
         topic=topic,
-        terms=terms,
-        weights=_weights(topic, spoken)[:_MAX_TERMS],
+        terms=tuple(terms)[:_MAX_TERMS],
+        weights=tuple(terms.values())[:_MAX_TERMS],
         names=_names(topic),
         hashtags=tuple(dict.fromkeys(re.findall(r"#(\w+)", topic))),
         parts=parts,
-        core=" ".join(word for word in topic.split() if fold(word) not in COMMON) or topic,
-        part_terms=tuple(_forms(part, spoken) for part in parts),
+        wanted=_wanted(topic, intent, others),
+        part_terms=tuple(tuple(_forms(part, spoken, others)) for part in parts),
         from_us=window.from_us,
         to_us=window.to_us,
         window=window.words,
-        subject=_subject(rest, topic) if spoken == "en" else topic,
+        subject=_subject(rest, topic, spoken),
     )
 
 
@@ -117,38 +129,50 @@ def _intent(text: str, lang: Lang) -> tuple[Intent, str]:
 
 
 def _lang(text: str) -> Lang:
-    """Vote by function words; German wins ties where it has letters of its own."""
+    """Vote by function words that only one language has; German wins ties where it has letters of its own."""
     found = words(text)
-    german = sum(word in GERMAN for word in found) + sum(word in OPENERS["de"] for word in found)
-    english = sum(word in ENGLISH for word in found) + sum(word in OPENERS["en"] for word in found)
-    if german == english and re.search("[\u00e4\u00f6\u00fc\u00df]", text.lower()):
-        return "de"
+    german = sum((word in GERMAN or word in OPENERS["de"]) and word not in _BOTH for word in found)
+    english = sum((word in ENGLISH or word in OPENERS["en"]) and word not in _BOTH for word in found)
+    if german == english:
+        return "de" if _GERMAN_LOOK.search(text) else "en"
     return "de" if german > english else "en"
 
 
-def _topic(text: str) -> str:
+def _topic(text: str, lang: Lang) -> str:
     """Cut function words and marks at both ends; what stands between stays as it was typed."""
     tokens = [token for token in re.findall(r"#?[\w'\u2019][\w'\u2019.:/@-]*|@\w\S*", text)]
     kept = [token.rstrip(".:'\u2019-") for token in tokens]
-    while kept and _is_empty(kept[0]):
+    while kept and _is_empty(kept[0], lang):
         kept.pop(0)
-    while kept and _is_empty(kept[-1]):
+    while kept and _is_empty(kept[-1], lang):
         kept.pop()
     return " ".join(kept)
 
 
-def _subject(text: str, topic: str) -> str:
-    match = (
-        re.search(r"\b(?:the|our|their|his|her)\s+" + re.escape(topic), text, re.IGNORECASE)
-        if topic
-        else None
-    )
+def _subject(text: str, topic: str, lang: str) -> str:
+    """Return the topic as "wrote about ..." can go on; empty where it holds a verb and would not read."""
+    if not topic or any(fold(word) in FINITE for word in topic.split()):
+        return ""
+    article = r"\b(?:the|our|their|his|her)\s+"
+    match = re.search(article + re.escape(topic), text, re.IGNORECASE) if lang == "en" else None
     return match[0] if match else topic
 
 
-def _forms(topic: str, lang: str) -> tuple[tuple[str, ...], ...]:
-    """Return the stems that count for each word of a topic."""
-    return tuple(dict.fromkeys(forms for forms in (_stems(word, lang) for word in topic.split()) if forms))
+def _forms(topic: str, lang: str, others: dict[str, tuple[str, ...]]) -> dict[tuple[str, ...], float]:
+    """Return for each word of a topic the stems that count for it, and its weight."""
+    names = set(_names(topic))
+    found: dict[tuple[str, ...], float] = {}
+    for word in topic.split():
+        forms = _stems(word, lang)
+        forms += tuple(stem for other in others.get(word, ()) for stem in _stems(other, lang))
+        if not forms:
+            continue
+        plain = fold(word)
+        # German capitalises every noun
+        is_name = lang == "en" and plain in names
+        weight = _GENERIC if plain in COMMON or plain in DAYS else _NAME if is_name else 1.0
+        found.setdefault(tuple(dict.fromkeys(forms)), weight)
+    return found
 
 
 def _stems(word: str, lang: str) -> tuple[str, ...]:
@@ -157,24 +181,29 @@ def _stems(word: str, lang: str) -> tuple[str, ...]:
     return found[:1] if word.startswith("#") else found
 
 
-def _weights(topic: str, lang: str) -> tuple[float, ...]:
-    """Return the weight of each of `_forms(topic)`."""
-    names = set(_names(topic))
-    weights: dict[tuple[str, ...], float] = {}
+def _other_names(topic: str, lang: str, intent: Intent) -> dict[str, tuple[str, ...]]:
+    """Return other words for words of a topic: a country's other name, what else a measure is called."""
+    found: dict[str, tuple[str, ...]] = {}
     for word in topic.split():
-        forms = _stems(word, lang)
-        if forms:
-            # German capitalises every noun
-            is_name = lang == "en" and fold(word) in names
-            weights.setdefault(forms, _NAME if is_name else _GENERIC if fold(word) in COMMON else 1.0)
-    return tuple(weights.values())
+        country = other_name(word, lang) if word[:1].isupper() else None
+        if country:
+            found[word] = (country,)
+        elif intent == "number" and fold(word) in MEASURED:
+            found[word] = tuple(other for other in MEASURED[fold(word)] if other != fold(word))
+    return found
 
 
-def _is_empty(token: str) -> bool:
+def _wanted(topic: str, intent: Intent, others: dict[str, tuple[str, ...]]) -> str:
+    kept = [
+        word for word in topic.split() if intent in ("check", "number") or fold(word) not in COMMON
+    ] or topic.split()
+    return " ".join([*kept, *(other for names in others.values() for other in names)])
+
+
+def _is_empty(token: str, lang: Lang) -> bool:
     word = fold(token)
-    return (word in STOPWORDS or word in OPENERS["en"] or word in OPENERS["de"]) and not (
-        token.isupper() and len(token) > 1
-    )
+    stop = ENGLISH if lang == "en" else GERMAN
+    return (word in stop or word in OPENERS[lang]) and not (token.isupper() and len(token) > 1)
 
 
 def _names(topic: str) -> tuple[str, ...]:
@@ -186,7 +215,7 @@ def _names(topic: str) -> tuple[str, ...]:
 
 def _parts(topic: str, lang: str) -> tuple[str, ...]:
     pieces = [
-        _topic(piece)
+        _topic(piece, "de" if lang == "de" else "en")
         for piece in re.split(r"\s+(?:and|or|und|oder|sowie|vs|versus)\s+", topic, flags=re.IGNORECASE)
     ]
     pieces = [piece for piece in pieces if content_words(piece, lang)]

@@ -15,6 +15,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     is_part: bool = False
     """A clause of a sentence that also stands whole in the list."""
+    first_end: int | None = None
+    """Where the first of two joined sentences ends; by it the span is judged."""
     is_cut: bool = False
     """The text broke off inside it, as headlines of feeds do."""
 
@@ -37,8 +39,9 @@ _STOP = re.compile(
 )
 # Where a headline joins clauses: "egypt: police ...", "a | b", "a - b".
 _JOINT = re.compile(
-    "(?i:\\s+rt\\s*@\\w+\\s*:?\\s*)|(?<=[^\\s\\d]):\\s+|\\s+(?:[|\u2022\u00b7]|//|--?|\u2013|\u2014|>>?)\\s+"
+    '(?i:\\s+rt\\s*@\\w+\\s*:?\\s*)|(?<=[^\\s\\d]):\\s+(?!["\u201c\u201e\u00ab])|\\s+(?:[|\u2022\u00b7]|//|--?|\u2013|\u2014|>>?)\\s+'
 )
+_JOINT_MARKS = (": ", " |", " -", "//", "\u2022", "\u00b7", "\u2013", "\u2014", " >", "rt @", "RT @", "Rt @")
 # A dateline, a thread's number, a repost's mark, "copy and paste", a label, a bullet.
 _OPENING = re.compile(
     "(?:\\s|[\\w .,/]{0,40}\\((?:reuters|ap|afp|dpa)\\)\\s*[-:\u2013\u2014]+"
@@ -64,6 +67,8 @@ _NEEDS_NEXT = re.compile(
     r"|zum|zur|mit|und|aus|bei|f\u00fcr|is|are)$",
     re.IGNORECASE,
 )
+_TAIL = 120
+_LOOSE_ENDS = frozenset(" \t\n->*|:;,([)]")
 _ENTITY_TAIL = re.compile("(?:\\.{2,}|\u2026)\\W*$")
 
 
@@ -138,6 +143,9 @@ def _is_stop(shadow: str, match: re.Match[str]) -> bool:
 
 
 def _clauses(text: str, shadow: str, whole: Span) -> Iterator[Span]:
+    sentence = shadow[whole.start : whole.end]
+    if not any(mark in sentence for mark in _JOINT_MARKS):
+        return
     joints = list(_JOINT.finditer(shadow, whole.start, whole.end))
     if not joints or len(joints) > 6:
         return
@@ -158,16 +166,36 @@ def _trim(text: str, start: int, end: int) -> Span | None:
         label["tags"].count("#") > 1 or label["word"].casefold()[:4] == label["next"].casefold()[:4]
     ):
         start = label.start("next")
-    is_cut = bool(_ENTITY_TAIL.search(text, start, end))
+    is_cut = bool(_ENTITY_TAIL.search(text, max(start, end - 12), end))
     for _ in range(4):
         before = end
-        end = start + len(_ENDING.sub("", text[start:end]))
-        tags = _TAGS.search(text[start:end])
-        if tags and not _NEEDS_NEXT.search(text[start : start + tags.start()]):
-            end = start + tags.start()
+        tail = _tail(text, start, end)
+        if _may_end_dressed(text, tail, end):
+            end = tail + len(_ENDING.sub("", text[tail:end]))
+            tags = _TAGS.search(text, tail, end)
+            if tags and not _NEEDS_NEXT.search(text, tail, tags.start()):
+                end = tags.start()
         if end == before:
             break
     return _unquoted(text, start, end, is_cut) if end > start else None
+
+
+def _tail(text: str, start: int, end: int) -> int:
+    """Return where the last words of a span begin; the dressing of an end is looked for only there."""
+    return max(text.rfind(" ", start, max(end - _TAIL, start)), start)
+
+
+def _may_end_dressed(text: str, tail: int, end: int) -> bool:
+    """Tell cheaply whether a span may end in a link, a tag, a mark or "via"; patterns cost far more."""
+    if end <= tail:
+        return False
+    last = text[tail:end].rsplit(None, 1)
+    if not last or text[end - 1] in _LOOSE_ENDS or not text[end - 1].isascii():
+        return True
+    word = last[-1].lower()
+    return (
+        word[0] in "#@(" or word.startswith(("http", "www.")) or word in {"via", "rt", "cont", "more", "mehr"}
+    )
 
 
 def _unquoted(text: str, start: int, end: int, is_cut: bool) -> Span | None:

@@ -12,7 +12,8 @@ ENGLISH = frozenset(
     more most other some such only own same so too very just and but if or because as until while also
     via rt amp im i'm it's dont don't cant can't isnt isn't wont won't didnt didn't doesnt doesn't
     youre you're theyre they're thats that's ive i've id i'd ill i'll lets let's there's heres here's
-    what's whats who's he's she's we're we've u ur r yet still per one""".split()
+    what's whats who's he's she's we're we've u ur r yet still per one
+    anyone anybody someone somebody everyone everybody anything nothing""".split()
 )
 GERMAN = frozenset(
     """der die das den dem des ein eine einen einem einer eines ich du er sie es wir ihr mich dich ihn

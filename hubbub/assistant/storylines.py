@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from hubbub.assistant.aptness import fits
 from hubbub.assistant.conflict import Conflict, against, contradiction
-from hubbub.assistant.evidence import Evidence, Matrix, Pool
+from hubbub.assistant.evidence import Evidence, Pool
 from hubbub.assistant.intents import Intent
 from hubbub.assistant.question import Question
 from hubbub.assistant.voices import Voice, count_voices
-from hubbub.units import US_PER_DAY, US_PER_HOUR
-
-Scores: TypeAlias = npt.NDArray[np.float64]
+from hubbub.assistant.weighing import Scores, weigh
 
 AGREES = 0.42
 """Likeness from which on a span says in substance the same; by reading pairs of real posts."""
@@ -27,14 +21,8 @@ REPEATS = 0.55
 """Likeness from which on a second quote would bore."""
 RELATED = 0.22
 """Likeness from which on a span belongs to the same story."""
-_HALF_LIFE_US = 2 * US_PER_DAY
-"""Where no window is searched; else it is a quarter of the window: six hours of the last day."""
 _MAX_STORIES: dict[Intent, int] = {"news": 6, "topic": 5, "opinion": 5, "check": 4}
 """A question for one fact gets three."""
-_FOREIGN = 0.45
-"""Worth of a quote in another language than the answer's: shown where there is no better."""
-_CORRECTS = 1.4
-"""Worth of news that something is false: whoever saw the false report needs it first."""
 _MAX_ALTERNATES = 2
 _NUM_DETAILED = 2
 """Stories that get details; the others stay one sentence, so that more of them fit."""
@@ -54,6 +42,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     """All that say it, the head's own included."""
     alternates: tuple[Evidence, ...] = ()
     """Other wordings of the statement, for the case that the head dies before it is shown."""
+    wordings: tuple[Evidence, ...] = ()
+    """The statements of all the voices."""
     details: tuple[Evidence, ...] = ()
     conflict: Conflict | None = None
     score: float
@@ -72,12 +62,17 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def first_us(self) -> int:
         """When the first of them was received."""
-        return min(voice.posts[0].received_us for voice in self.voices)
+        return min(voice.posts[0].received_us for voice in self._heard)
 
     @property
     def last_us(self) -> int:
         """When the latest of them was received."""
-        return max(voice.posts[-1].received_us for voice in self.voices)
+        return max(voice.posts[-1].received_us for voice in self._heard)
+
+    @property
+    def _heard(self) -> tuple[Voice, ...]:
+        """One author's other posts are no earlier or later voices."""
+        return self.voices if self.num_voices > 1 else (self.head.voice,)
 
 
 def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) -> list[Story]:
@@ -86,22 +81,20 @@ def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) 
         return []
     alike = [_agreeing(pool, place) for place in range(len(pool.evidence))]
     agreeing = [_voices(pool, places) for places in alike]
-    scores = np.array(
-        [
-            _score(question, item, agreeing[place], pool.likeness[place])
-            for place, item in enumerate(pool.evidence)
-        ]
-    )
+    scores = weigh(question, pool, agreeing)
     stories: list[Story] = []
     told: list[int] = []
+    counted: set[int] = set()
     for _ in range(min(max_stories, _MAX_STORIES.get(question.intent, 3))):
-        place = _next(question.intent, scores, pool, agreeing, told)
+        place = _next(question.intent, scores, pool, agreeing, told, counted)
         if place is None:
             break
-        place, conflict, contrary = _last_word(pool, place, agreeing)
-        if any(other in told for other in contrary):
-            conflict, contrary = None, []
+        best = place
+        place, conflict, contrary = _last_word(pool, best, agreeing)
+        if any(other in told for other in (place, *contrary)):
+            place, conflict, contrary = best, None, []
         told += [place, *contrary]
+        counted |= _covered(pool, [*alike[place], *contrary])
         details = _details(pool, scores, place, told, max_details if len(stories) < _NUM_DETAILED else 0)
         told += details
         stories.append(
@@ -109,6 +102,7 @@ def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) 
                 head=pool.evidence[place],
                 voices=agreeing[place],
                 alternates=_alternates(pool, scores, alike[place]),
+                wordings=tuple(pool.evidence[other] for other in alike[place]),
                 details=tuple(pool.evidence[other] for other in details),
                 conflict=conflict,
                 score=float(scores[place]),
@@ -117,8 +111,16 @@ def tell(question: Question, pool: Pool, *, max_stories: int, max_details: int) 
     return stories
 
 
-def _first_us(voices: Sequence[Voice]) -> int:
-    return min(voice.posts[0].received_us for voice in voices)
+def _covered(pool: Pool, places: Sequence[int]) -> set[int]:
+    """Places of all spans that overlap with these: a part and its whole say the same."""
+    spans: dict[str, list[Evidence]] = {}
+    for place in places:
+        spans.setdefault(pool.evidence[place].post.id, []).append(pool.evidence[place])
+    return {
+        place
+        for place, item in enumerate(pool.evidence)
+        if any(item.start < other.end and other.start < item.end for other in spans.get(item.post.id, ()))
+    }
 
 
 def _others(voices: Sequence[Voice], without: Sequence[Voice]) -> tuple[Voice, ...]:
@@ -134,7 +136,10 @@ def _last_word(
     if conflict is None:
         return place, None, []
     other = next(i for i, item in enumerate(pool.evidence) if item is conflict.against)
-    is_later = _first_us(agreeing[other]) > _first_us(agreeing[place])
+    is_later = pool.evidence[other].post.received_us > pool.evidence[place].post.received_us
+    is_plain_no = pool.evidence[other].is_negative and not pool.evidence[other].is_denial
+    if is_plain_no and 2 * len(agreeing[other]) < len(agreeing[place]):
+        return place, conflict, [other]  # one who merely says no does not overturn many
     if conflict.reason == "denial" and pool.evidence[place].is_negative and not is_later:
         return place, msgspec.structs.replace(conflict, is_overtaken=True), [other]
     if conflict.reason == "denial" and pool.evidence[other].is_negative and is_later:
@@ -172,42 +177,17 @@ def _alternates(pool: Pool, scores: Scores, places: Sequence[int]) -> tuple[Evid
     return tuple(others[:_MAX_ALTERNATES])
 
 
-def _score(question: Question, item: Evidence, voices: Sequence[Voice], likeness: Matrix) -> float:
-    copies = sum(len(voice.posts) - 1 for voice in voices)
-    agreement = 1.0 + 0.7 * math.log2(count_voices(voices)) + 0.15 * math.log2(1 + copies)
-    # What many speak of in other words: an echo of the story, not of the statement.
-    echo = 1.0 + (0.1 if question.terms else 0.35) * math.log2(
-        1.0 + float(np.clip(likeness - 0.1, 0.0, 1.0).sum())
-    )
-    value: float = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)
-    if question.intent == "news":
-        value *= (_CORRECTS if item.is_denial else 1.0) / item.relevance**0.5
-    # a fuller wording of the same tells more
-    value *= _FOREIGN if item.is_foreign else 1.0
-    value *= fits(question.intent, item.quote) * (0.7 + 0.03 * min(len(item.terms), 12))
-    return value * _freshness(question, max(voice.posts[-1].received_us for voice in voices))
-
-
-def _freshness(question: Question, time_us: int) -> float:
-    """Halve with age, down to a floor: news fast, what people say or ask for facts slowly."""
-    is_news = question.intent == "news"
-    half = _HALF_LIFE_US
-    if question.from_us is not None:
-        half = max((question.clock_us - question.from_us) // 4, US_PER_HOUR)
-    end = question.clock_us if question.to_us is None else question.to_us
-    floor = 0.33 if is_news else 0.5
-    return float(floor + (1.0 - floor) * 0.5 ** (max(end - time_us, 0) / half))
-
-
 def _next(
     intent: Intent,
     scores: Scores,
     pool: Pool,
     agreeing: Sequence[tuple[Voice, ...]],
     told: Sequence[int],
+    counted: set[int],
 ) -> int | None:
     """The best statement that differs from all that was told (maximal marginal relevance)."""
     value = scores.copy()
+    value[list(counted)] = 0.0
     if told:
         nearest = pool.likeness[list(told)].max(axis=0)
         value *= np.clip(1.0 - nearest / REPEATS, 0.0, 1.0)
@@ -230,7 +210,11 @@ def _details(pool: Pool, scores: Scores, head: int, told: Sequence[int], limit: 
         if len(chosen) >= limit or scores[place] * pool.likeness[head][place] <= 0:
             break
         item = pool.evidence[place]
-        if pool.likeness[head][place] < RELATED or id(item.voice) in shown:
+        if (
+            pool.likeness[head][place] < RELATED
+            or id(item.voice) in shown
+            or _is_older(item, pool.evidence[head])
+        ):
             continue
         if scores[place] < _MIN_SCORE * scores[head] or item.quality < _MIN_QUALITY_ALONE:
             continue
@@ -238,6 +222,11 @@ def _details(pool: Pool, scores: Scores, head: int, told: Sequence[int], limit: 
             chosen.append(int(place))
             shown.add(id(item.voice))
     return chosen
+
+
+def _is_older(item: Evidence, head: Evidence) -> bool:
+    """Tell whether it is what the head's own author said before: the newest stands."""
+    return item.post.author == head.post.author and item.post.received_us < head.post.received_us
 
 
 def _adds(pool: Pool, place: int, told: Sequence[int]) -> bool:

@@ -32,12 +32,30 @@ def find_window(text: str, clock_us: int, zone: tzinfo = UTC) -> Window:
     A bare number of a year or an hour is left alone; nothing found gives an open window.
     """
     now = to_datetime(clock_us).astimezone(zone)
+    is_plan = _PLANS.search(text) is not None and not _PAST.search(text)
     for pattern, read in _EXPRESSIONS:
         match = pattern.search(text)
+        if match and read is _weekday and is_plan and not match["last"]:
+            continue  # "is the school open on Monday" was posted before Monday
         span = _read(read, match, now) if match else None
         if match and span:
             return _window(text, match, span, now)
     return Window(rest=text)
+
+
+_PLANS = re.compile(
+    r"^\W*(?:(?:when|where|what time|who|how|why)\s+)?(?:is|are|will|does|do|can|may|shall)\b"
+    r"|^\W*(?:what|which)(?:\s+\w+){0,3}\s+(?:is|are|will|does|do|can)\b"
+    r"|\b(?:next|coming|upcoming|kommende[nrs]?|n\u00e4chste[nrs]?)\b"
+    r"|\b(?:ist|sind|wird|werden|f\u00e4llt|fallen|f\u00e4hrt|fahren|findet|finden|kommt|beginnt|startet|\u00f6ffnet"
+    r"|\u00f6ffnen|schlie\u00dft|kann|darf|muss|soll|gibt|geht|bleibt|bleiben|haben|hat)\b",
+    re.IGNORECASE,
+)
+_PAST = re.compile(
+    r"\b(?:since|until|before|after|happened|happening|been|did|was|were|had|news|seit|bis|vor|nach|war|waren|hatte"
+    r"|passiert|geschehen|los|gewesen|wurden?|ge[a-z\u00e4\u00f6\u00fc]{3,}(?:t|en))\b",
+    re.IGNORECASE,
+)
 
 
 def _read(
@@ -121,12 +139,17 @@ def _ago(match: re.Match[str], now: datetime) -> Span:
     return now - length - slack, now - length + slack
 
 
+_EVENING, _SMALL_HOURS = 17, 5
+
+
 def _part(match: re.Match[str], now: datetime) -> Span | None:
     """A part of a day; `night` runs into the next morning, so the last one may have begun the day before."""
     first, last = PARTS[match["part"].casefold()]
     day = (match["day"] or "").casefold()
     back = 1 if day in {"yesterday", "gestern"} else 0
     if last > 24 and (day in {"last", "letzte", "letzter"} or now.hour < first):
+        back = 1
+    if first == _EVENING and now.hour < _SMALL_HOURS:  # asked after midnight, the evening just gone
         back = 1
     start = _midnight(now, -back)
     if not back and start + timedelta(hours=first) > now:  # "this evening" asked at noon: the whole day
@@ -184,16 +207,44 @@ def _date(match: re.Match[str], now: datetime) -> Span:
 
 def _hour(match: re.Match[str], now: datetime) -> Span:
     """A time of day, the latest one that has come; it lasts an hour."""
-    hour = int(match["hour"])
-    half = (match["half"] or "").casefold().replace(".", "")
-    if half:
-        hour = hour % 12 + (12 if half == "pm" else 0)
-    moment = _midnight(now) + timedelta(hours=hour, minutes=int(match["minute"] or 0))
-    if hour > 24:
-        raise ValueError("no such hour")
+    moment = _midnight(now) + _time_of_day(match["hour"], match["minute"], match["half"])
     if moment > now:
         moment -= timedelta(days=1)
     return moment, moment + timedelta(hours=1)
+
+
+def _time_of_day(hour: str, minute: str | None, half: str | None) -> timedelta:
+    """Read 9 pm, 21:30, 24; raises ValueError where no clock shows it."""
+    number = int(hour)
+    if half:
+        number = number % 12 + (12 if half[0] in "pP" else 0)
+    if number > 24 or int(minute or 0) > 59:
+        raise ValueError("no such hour")
+    return timedelta(hours=number, minutes=int(minute or 0))
+
+
+def _clock(match: re.Match[str], now: datetime) -> Span:
+    """At a time of day is meant loosely: from a quarter of an hour before it to three quarters after."""
+    start, _ = _hour(match, now)
+    return start - timedelta(minutes=15), start + timedelta(minutes=45)
+
+
+def _midnight_span(match: re.Match[str], now: datetime) -> Span:
+    return _midnight(now) - timedelta(minutes=30), _midnight(now) + timedelta(minutes=30)
+
+
+def _between(match: re.Match[str], now: datetime) -> Span | None:
+    """From one hour to another, the latest that have come; `pm` may stand behind the second alone."""
+    if not (match["half2"] or match["minute"] or match["minute2"] or "uhr" in match[0].casefold()):
+        return None  # "from 2 to 3 people"
+    last = _time_of_day(match["hour2"], match["minute2"], match["half2"])
+    first = _time_of_day(match["hour"], match["minute"], match["half"] or match["half2"])
+    if first > last and not match["half"]:
+        first = _time_of_day(match["hour"], match["minute"], None)  # "from 11 to 1 pm"
+    start = _midnight(now) + first
+    if start > now:
+        start -= timedelta(days=1)
+    return start, start + (last - first if last > first else last - first + timedelta(days=1))
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -202,6 +253,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 _NAMED_MONTH = r"(?P<month>" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
 _YEAR = r"(?:,?\s+(?P<year>(?:19|20)\d\d)\b)?"
+_TIME = r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?\s*(?P<half>[ap]\.?m\b\.?)?"
 _EXPRESSIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], Span | None]], ...] = (
     (_compile(r"\b(?P<year>(?:19|20)\d\d)-(?P<month>\d{1,2})-(?P<dom>\d{1,2})(?:T[\d:]+Z?)?\b"), _date),
     (_compile(r"\b(?P<dom>\d{1,2})\.\s?(?P<month>\d{1,2})\.(?P<year>(?:19|20)?\d\d)?(?!\d)"), _date),
@@ -227,6 +279,16 @@ _EXPRESSIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], S
             + _UNIT
         ),
         _last,
+    ),
+    (
+        _compile(
+            r"\b(?:between|from|zwischen|von)\s+"
+            + _TIME
+            + r"(?:\s*Uhr)?\s*(?:and|to|until|till|und|bis|-|\u2013)\s*"
+            + _TIME.replace(">", "2>")
+            + r"(?:\s*Uhr\b)?(?![\w.:]*\d)"
+        ),
+        _between,
     ),
     (_compile(r"\b(?:since|seit|for)\s+" + _COUNT + r"\s+" + _UNIT + r"(?!\s+ago)"), _last),
     (_compile(r"\b" + _COUNT + r"\s+" + _UNIT + r"\s+ago\b"), _ago),
@@ -264,4 +326,6 @@ _EXPRESSIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], S
     ),
     (_compile(r"\b(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s*(?P<half>[ap]\.?m\b\.?)"), _hour),
     (_compile(r"\b(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?(?P<half>)\s*Uhr\b"), _hour),
+    (_compile(r"\b(?:at|around|about|um|gegen)\s+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?P<half>)\b"), _clock),
+    (_compile(r"\b(?:at|around|about|um|gegen)\s+(?:midnight|mitternacht)\b"), _midnight_span),
 )

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 
@@ -17,6 +18,7 @@ SAME_JACCARD = 0.6
 SAME_CONTAINED = 0.8
 """The same as a share of the shorter text: feeds cut one headline at different lengths."""
 _MIN_PAIRS_CONTAINED = 4
+_TURNS = frozenset("not no never nicht kein keine nie false fake hoax falsch falschmeldung".split())
 _HEAD = re.compile(r"^(?:\s*(?:rt\b|@[\w.]+:?))+", re.IGNORECASE)
 
 
@@ -24,11 +26,16 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     """Posts that say the same in the same words: one voice, however many repeat it."""
 
     posts: tuple[Post, ...]
-    """Oldest first."""
+    """Oldest first; of one author's updates only the newest."""
     score: float
     """The best relevance among them, 0 to 1."""
     words: tuple[str, ...]
     """Folded words of one of them, without the mark of a repost."""
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether nobody but programs says it: a source, but no independent voice."""
+        return all(post.is_bot for post in self.posts)
 
     @property
     def authors(self) -> frozenset[str]:
@@ -49,7 +56,8 @@ def collapse(posts: Sequence[Post], scores: Sequence[float]) -> list[Voice]:
         groups.setdefault(key, []).append(place)
         texts.setdefault(key, plain)
     keys = list(groups)
-    leaders = _leaders([texts[key] for key in keys])
+    authors = [frozenset(posts[place].author for place in groups[key]) for key in keys]
+    leaders = _leaders([texts[key] for key in keys], authors)
     merged: dict[int, list[int]] = {}
     for key, leader in zip(keys, leaders, strict=True):
         merged.setdefault(leader, []).extend(groups[key])
@@ -61,27 +69,44 @@ def collapse(posts: Sequence[Post], scores: Sequence[float]) -> list[Voice]:
 
 
 def count_voices(voices: Sequence[Voice]) -> int:
-    """Count independent voices: neither one author twice, nor one text twice."""
-    authors = {author for voice in voices for author in voice.authors}
-    return min(len(voices), len(authors))
+    """Count independent voices: neither one author twice, nor one text twice, nor a program."""
+    people = [voice.authors for voice in voices if not voice.is_automatic]
+    return min(len(people), len(frozenset().union(*people)))
 
 
 def _voice(posts: list[Post], score: float, plain: tuple[str, ...]) -> Voice:
-    return Voice(
-        posts=tuple(sorted(posts, key=lambda post: (post.received_us, post.id))), score=score, words=plain
-    )
+    ordered = sorted(posts, key=lambda post: (post.received_us, post.id))
+    last = {post.author: post for post in ordered}
+    # what an author said before in other words or figures is overtaken; a plain repetition is not
+    stand = [post for post in ordered if post.text == last[post.author].text]
+    return Voice(posts=tuple(stand), score=score, words=plain)
 
 
-def _leaders(texts: list[tuple[str, ...]]) -> list[int]:
+def _leaders(texts: list[tuple[str, ...]], authors: list[frozenset[str]]) -> list[int]:
     """For each text the first one that it is a near-duplicate of, itself if none."""
     holders: dict[tuple[str, str], list[int]] = {}
     sizes: list[int] = []
+    figures: list[frozenset[str]] = []
+    turns: list[frozenset[str]] = []
     leaders: list[int] = []
     for place, text in enumerate(texts):
-        pairs = set(zip(text, (*text[1:], ""), strict=True)) if text else set()
-        shared = Counter(other for pair in pairs for other in holders.get(pair, ()))
+        pairs = set(zip(text, text[1:], strict=False)) or {(word, "") for word in text[:1]}
+        shared = Counter(chain.from_iterable(holders.get(pair, ()) for pair in pairs))
         sizes.append(len(pairs))
-        same = [other for other, count in shared.items() if _is_same(count, len(pairs), sizes[other])]
+        figures.append(frozenset(word for word in text if word[0].isdigit()))
+        turns.append(_TURNS.intersection(text))
+        same = [
+            other
+            for other, count in shared.items()
+            # "broken" and "not broken", 80 and 120 people by different authors are two voices
+            if turns[place] == turns[other]
+            and _is_same(count, len(pairs), sizes[other])
+            and (
+                figures[place] <= figures[other]
+                or figures[place] > figures[other]
+                or authors[place] & authors[other]
+            )
+        ]
         leaders.append(leaders[min(same)] if same else place)
         for pair in pairs:
             holders.setdefault(pair, []).append(place)

@@ -31,9 +31,12 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(fold(_LINK.sub(" ", text[:MAX_TEXT]))))
 
 
-def content_words(text: str, lang: str) -> list[str]:
-    """Return the stems of a text's words that carry its topic, in order; hashtags count as their words."""
-    stop = _STOP_STEMS[lang]
+def content_words(text: str, lang: str, spoken: str = "") -> list[str]:
+    """Return the stems of a text's words that carry its topic, in order; hashtags count as their words.
+
+    Stemmed as `lang`; `spoken` is the language that the text declares: its own function words carry nothing.
+    """
+    stop = _STOP_STEMS["de" if spoken == "de" else lang]
     return [
         term.lstrip("@#")
         for term in tokenize.terms(text[:MAX_TEXT], lang)

@@ -11,9 +11,9 @@ from hubbub.assistant.intents import Intent
 Note: TypeAlias = Literal[
     "nothing",
     "nothing_in_window",
+    "elsewhen",
     "not_searchable",
     "uncontradicted",
-    "nearest",
     "lost",
 ]
 
@@ -30,6 +30,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     quote: str
     """Inert, not yet in quotation marks."""
     num_voices: int
+    """0: nobody but a program says it."""
     handle: str | None
     """Of the author, inert; None where there is no readable one."""
     first_age_us: int
@@ -49,6 +50,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     num_voices: int
     is_more: bool
     """There are more than we read."""
+    is_doubtful: bool = False
+    """Not even the weightiest statement need answer what was asked."""
 
 
 class Wording(Protocol):

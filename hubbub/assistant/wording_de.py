@@ -6,6 +6,7 @@ from hubbub.assistant.wording import Contrary, Note, Said, Scene, Stance
 from hubbub.units import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 
 _NUMBERS = "keine eine zwei drei vier f\u00fcnf sechs sieben acht neun zehn elf zw\u00f6lf".split()
+_UNCONFIRMED = "niemand sonst best\u00e4tigt es"
 
 
 class German:
@@ -31,20 +32,35 @@ class German:
     def lead(self, scene: Scene, said: Said, stance: Stance) -> str:
         """Open the answer with its weightiest statement."""
         quote = _quoted(said.quote)
-        if scene.num_voices == 1:
-            alone = "Nur ein Konto schreibt davon, niemand sonst best\u00e4tigt es"
-            return f"{alone} ({self._source(said)}): {quote}"
-        if scene.intent == "check" and stance != "near":
-            one, many = ("sagt das", "sagen das") if stance == "says" else ("verneint das", "verneinen das")
-            verb = f"Stimmen {many}" if said.num_voices > 1 else f"Stimme {one}"
-            return f"{_number(said.num_voices).capitalize()} {verb} ({self._source(said)}): {quote}"
+        if scene.intent == "check":
+            return f"{self._verdict(scene, said, stance)}: {quote}"
+        if scene.num_voices <= 1 and said.num_voices:
+            alone = "Nur ein Konto schreibt davon"
+            hedge = "vielleicht beantwortet es die Frage nicht" if scene.is_doubtful else _UNCONFIRMED
+            return f"{alone}, {hedge} ({self._source(said)}): {quote}"
         voices = f"{'mindestens ' if scene.is_more else ''}{_count(scene.num_voices)}"
         if scene.intent == "opinion":
             return f"{self._opening(scene, voices, 'sprachen')}. Typisch ({self._who(said)}): {quote}"
         if scene.intent in {"news", "topic"}:
             main = "Vor allem" if scene.intent == "news" else "Am n\u00e4chsten kommt"
             return f"{self._opening(scene, voices, 'schrieben')}. {main} ({self._who(said)}): {quote}"
-        return f"Am besten passt unter {voices} ({self._who(said)}): {quote}"
+        best = "Vielleicht keine Antwort, aber am n\u00e4chsten" if scene.is_doubtful else "Am besten passt"
+        among = f" unter {voices}" if scene.num_voices > max(said.num_voices, 1) else ""
+        return f"{best}{among} ({self._who(said)}): {quote}"
+
+    def _verdict(self, scene: Scene, said: Said, stance: Stance) -> str:
+        if stance == "near":
+            return (
+                f"Kein gefundener Beitrag sagt oder verneint das. Am n\u00e4chsten kommt ({self._who(said)})"
+            )
+        one, many = ("sagt das", "sagen das") if stance == "says" else ("verneint das", "verneinen das")
+        only = "Nur eine" if scene.num_voices <= 1 else "Eine"
+        who = (
+            f"{_number(said.num_voices).capitalize()} Stimmen {many}"
+            if said.num_voices > 1
+            else f"{only} Stimme {one}"
+        )
+        return f"{who} ({self._source(said)})"
 
     def story(self, said: Said) -> str:
         """Tell another statement."""
@@ -52,7 +68,8 @@ class German:
             return (
                 f"{_number(said.num_voices).capitalize()} Stimmen ({self._when(said)}): {_quoted(said.quote)}"
             )
-        return f"Eine Stimme ({self._source(said)}): {_quoted(said.quote)}"
+        one = "Eine Stimme" if said.num_voices else "Automatische Quelle"
+        return f"{one} ({self._source(said)}): {_quoted(said.quote)}"
 
     def detail(self, said: Said) -> str:
         """Add a statement to the one before."""
@@ -73,11 +90,12 @@ class German:
         """Say what the answer cannot say."""
         about = f" zum Thema {scene.subject}" if scene.subject else ""
         window = f" {self._window(scene)}" if self._window(scene) else ""
+        open_ = ", das darauf antwortet" + ("," if window else "")
         return {
-            "nothing": f"Nichts gefunden{about}{window}.",
-            "nothing_in_window": f"Nichts gefunden{about}{window}; ohne Zeitangabe auch \u00c4lteres.",
+            "nothing": f"Nichts gefunden{about or open_}{window}.",
+            "nothing_in_window": f"Nichts gefunden{about}{window}, auch nicht zu anderer Zeit.",
+            "elsewhen": f"Nichts gefunden{about}{window}; dies ist aus anderer Zeit.",
             "not_searchable": "Diese Frage nennt nichts Suchbares; bitte Ort, Person oder Thema nennen.",
-            "nearest": "Das liegt der Frage am n\u00e4chsten; vielleicht beantwortet es sie nicht.",
             "uncontradicted": "Kein gefundener Beitrag widerspricht dem; bewiesen ist es damit nicht.",
             "lost": "Es wurden Beitr\u00e4ge gefunden, aber keiner davon l\u00e4sst sich zitieren.",
         }[note]
@@ -93,12 +111,18 @@ class German:
         """Number and age of the voices; of a single one its name."""
         if said.num_voices > 1:
             return f"{_count(said.num_voices)}, {self._when(said)}"
+        if not said.num_voices:
+            return (
+                f"automatische Quelle {self._source(said)}"
+                if said.handle
+                else f"automatisch, {self._when(said)}"
+            )
         return self._source(said) if said.handle else f"eine Stimme, {self._when(said)}"
 
     def _source(self, said: Said) -> str:
         """Age, and the name where there is just one."""
         when = self._when(said)
-        return f"@{said.handle}, {when}" if said.handle and said.num_voices == 1 else when
+        return f"@{said.handle}, {when}" if said.handle and said.num_voices <= 1 else when
 
     def _when(self, said: Said) -> str:
         first, last = self.age(said.first_age_us), self.age(said.last_age_us)

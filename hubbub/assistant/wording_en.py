@@ -31,27 +31,34 @@ class English:
     def lead(self, scene: Scene, said: Said, stance: Stance) -> str:
         """Open the answer with its weightiest statement."""
         quote = _quoted(said.quote)
-        if scene.num_voices == 1:
-            return (
-                f"Only one account posted about this, nobody else confirms it ({self._source(said)}): {quote}"
-            )
-        if scene.intent == "check" and stance != "near":
-            one, many = ("says so", "say so") if stance == "says" else ("denies it", "deny it")
-            verb = f"voices {many}" if said.num_voices > 1 else f"voice {one}"
-            return f"{_number(said.num_voices).capitalize()} {verb} ({self._source(said)}): {quote}"
+        if scene.intent == "check":
+            return f"{self._verdict(scene, said, stance)}: {quote}"
+        if scene.num_voices <= 1 and said.num_voices:
+            alone = "Only one account posted about this"
+            hedge = "perhaps no answer" if scene.is_doubtful else "nobody else confirms it"
+            return f"{alone}, {hedge} ({self._source(said)}): {quote}"
         voices = f"{'at least ' if scene.is_more else ''}{_count(scene.num_voices)}"
         if scene.intent == "opinion":
             return f"{self._opening(scene, voices, 'spoke')}. Typical ({self._who(said)}): {quote}"
         if scene.intent in {"news", "topic"}:
-            main = (
-                "Closest to it"
-                if scene.intent == "topic"
-                else "Main story"
-                if said.num_voices > 1
-                else "Foremost"
-            )
+            main = "Main story" if said.num_voices > 1 else "Foremost"
+            main = "Closest to it" if scene.intent == "topic" else main
             return f"{self._opening(scene, voices, 'wrote')}. {main} ({self._who(said)}): {quote}"
-        return f"Best match among {voices} ({self._who(said)}): {quote}"
+        best = "Perhaps no answer, but the closest" if scene.is_doubtful else "Best answer"
+        among = f" among {voices}" if scene.num_voices > max(said.num_voices, 1) else ""
+        return f"{best}{among} ({self._who(said)}): {quote}"
+
+    def _verdict(self, scene: Scene, said: Said, stance: Stance) -> str:
+        if stance == "near":
+            return f"Nobody who was found says or denies it outright. Closest ({self._who(said)})"
+        one, many = ("says so", "say so") if stance == "says" else ("denies it", "deny it")
+        only = "Only one" if scene.num_voices <= 1 else "One"
+        who = (
+            f"{_number(said.num_voices).capitalize()} voices {many}"
+            if said.num_voices > 1
+            else f"{only} voice {one}"
+        )
+        return f"{who} ({self._source(said)})"
 
     def story(self, said: Said) -> str:
         """Tell another statement."""
@@ -59,7 +66,8 @@ class English:
             return (
                 f"{_number(said.num_voices).capitalize()} voices ({self._when(said)}): {_quoted(said.quote)}"
             )
-        return f"One voice ({self._source(said)}): {_quoted(said.quote)}"
+        one = "One voice" if said.num_voices else "An automatic source"
+        return f"{one} ({self._source(said)}): {_quoted(said.quote)}"
 
     def detail(self, said: Said) -> str:
         """Add a statement to the one before."""
@@ -79,11 +87,12 @@ class English:
         """Say what the answer cannot say."""
         about = f" about {scene.subject}" if scene.subject else ""
         window = f" {self._window(scene)}" if self._window(scene) else ""
+        open_ = about or " that answers this"
         return {
-            "nothing": f"Nothing was found{about}{window}.",
-            "nothing_in_window": f"Nothing was found{about}{window}; ask without a time to see older posts.",
+            "nothing": f"Nothing was found{open_}{window}.",
+            "nothing_in_window": f"Nothing was found{open_}{window}, nor at other times.",
+            "elsewhen": f"Nothing was found{about}{window}; this is from other times.",
             "not_searchable": "This question names nothing to search for: add a place, a person or a topic.",
-            "nearest": "These are the closest posts; perhaps none of them answers the question.",
             "uncontradicted": "No post that was found contradicts this; that alone does not prove it.",
             "lost": "Posts were found, but none of them could be quoted.",
         }[note]
@@ -98,12 +107,16 @@ class English:
         """Number and age of the voices; of a single one its name."""
         if said.num_voices > 1:
             return f"{_count(said.num_voices)}, {self._when(said)}"
+        if not said.num_voices:
+            return (
+                f"automatic source {self._source(said)}" if said.handle else f"automatic, {self._when(said)}"
+            )
         return self._source(said) if said.handle else f"one voice, {self._when(said)}"
 
     def _source(self, said: Said) -> str:
         """Age, and the name where there is just one."""
         when = self._when(said)
-        return f"@{said.handle}, {when}" if said.handle and said.num_voices == 1 else when
+        return f"@{said.handle}, {when}" if said.handle and said.num_voices <= 1 else when
 
     def _when(self, said: Said) -> str:
         first, last = self.age(said.first_age_us), self.age(said.last_age_us)

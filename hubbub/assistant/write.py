@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
-from hubbub.assistant.aptness import holds
+from hubbub.assistant.aptness import fits, holds
+from hubbub.assistant.claims import Claim
 from hubbub.assistant.conflict import Conflict
 from hubbub.assistant.display import inert, isolated
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import Evidence
-from hubbub.assistant.polarity import is_negative
 from hubbub.assistant.question import Question
 from hubbub.assistant.retrieve import MAX_POSTS, Findings
 from hubbub.assistant.storylines import Story
-from hubbub.assistant.voices import count_voices
-from hubbub.assistant.wording import Contrary, Note, Said, Scene, Stance, Wording
+from hubbub.assistant.voices import Voice, count_voices
+from hubbub.assistant.wording import Contrary, Note, Said, Scene, Wording
 from hubbub.assistant.wording_de import German
 from hubbub.assistant.wording_en import English
 
-_SAYS_IT = 0.85
-"""Share of the question's words that a quote must hold to be taken for saying it."""
 _ANSWERS = 0.6
 """Share from which on a quote may answer a question for a fact."""
-_FACTS = ("who", "when", "where", "number", "why", "what")
+_ANSWERS_IN_KIND = 0.4
+"""The same for a quote that holds the kind of thing that is asked for: a time, a place, a figure."""
+_FACTS = ("said", "who", "when", "where", "number", "why", "what")
+_SUBJECTS = ("news", "topic", "opinion", "said")
+"""Intents whose topic is a thing that one can write about, not half a sentence."""
 _WORDINGS: dict[str, Wording] = {"en": English(), "de": German()}
 
 
@@ -33,104 +36,130 @@ def wording(lang: str) -> Wording:
     return _WORDINGS[lang]
 
 
-def scene(question: Question, findings: Findings) -> Scene:
-    """Sum up what was found, for the lead and the notes."""
+def scene(question: Question, findings: Findings, *, is_doubtful: bool = False) -> Scene:
+    """Sum up what was found, for the lead and the notes; only voices that name the topic count."""
     window_us = None
     if not question.window and findings.from_us is not None:
         window_us = question.clock_us - findings.from_us
+    naming = [voice for voice in findings.voices if any(post.id in findings.naming for post in voice.posts)]
     return Scene(
         intent=question.intent,
-        subject=inert(question.subject),
-        window=inert(question.window),
-        window_us=window_us,
-        num_voices=count_voices(findings.voices),
+        subject=inert(question.subject) if question.intent in _SUBJECTS else "",
+        window="" if findings.is_outside else inert(question.window),
+        window_us=None if findings.is_outside else window_us,
+        num_voices=count_voices(naming),
         is_more=len(findings.posts) >= MAX_POSTS,
+        is_doubtful=is_doubtful,
     )
 
 
 def note(question: Question, findings: Findings, which: Note) -> Draft:
     """Write a sentence that claims nothing about the world."""
-    return Draft(text=wording(question.lang).note(which, scene(question, findings)), kind="note")
+    here = msgspec.structs.replace(scene(question, findings), window=inert(question.window))
+    return Draft(text=wording(question.lang).note(which, here), kind="note")
 
 
 def write_quotes(question: Question, findings: Findings, stories: Sequence[Story]) -> Iterator[Draft]:
-    """Write the lead, then the storylines in order of weight, each with its details and contradictions."""
-    stories = _with_witnesses(question, stories)
+    """Write the lead, then the storylines in order of weight, each with its details and contradictions.
+
+    An answer hedges once: in the lead, or in a note, where it needs to.
+    """
+    claim = Claim(question) if question.intent == "check" else None
+    stories = _with_witnesses(claim, stories) if claim else stories
+    if findings.is_outside:
+        yield note(question, findings, "elsewhen")
     for number, story in enumerate(stories):
-        yield _statement(question, findings, story, number)
+        if number == 0:
+            yield _lead(question, findings, claim, story)
+        else:
+            yield _statement(question, story, number)
         if story.conflict:
             yield _contradiction(question, story.conflict, number)
         for detail in story.details:
             yield _detail(question, detail, number)
-    stances = {_stance(question, story.head) for story in stories}
-    if question.intent == "check" and stances <= {"says", "near"} and "says" in stances:
+    stances = {claim.stance(story.head) for story in stories} if claim else set()
+    if stances <= {"says", "near"} and "says" in stances and count_voices(findings.voices) > 1:
         if not any(story.conflict for story in stories):
             yield note(question, findings, "uncontradicted")
-    if question.intent in (*_FACTS, "check") and stories and _is_doubtful(question, stories[0].head):
-        yield note(question, findings, "nearest")
 
 
-def _with_witnesses(question: Question, stories: Sequence[Story]) -> Sequence[Story]:
-    """Of a question for a check, count with the first statement all who stand on its side in other words."""
-    if question.intent != "check" or not stories:
+def _with_witnesses(claim: Claim, stories: Sequence[Story]) -> Sequence[Story]:
+    """Tell first who says so or denies it, and count with them all who stand on that side in other words."""
+    ranked = sorted(stories, key=lambda story: claim.stance(story.head) == "near")
+    if not ranked:
         return stories
-    stance = _stance(question, stories[0].head)
-    voices = {id(voice): voice for voice in stories[0].voices}
-    for story in stories:
-        if _stance(question, story.head) == stance != "near":
-            voices |= {id(voice): voice for voice in story.voices}
-            agreeing = [detail.voice for detail in story.details if _stance(question, detail) == stance]
+    stance = claim.stance(ranked[0].head)
+    voices = {
+        id(voice): voice for voice in ranked[0].voices if stance == "near" or _agrees(claim, voice, ranked[0])
+    }
+    for story in ranked:
+        if claim.stance(story.head) == stance != "near":
+            voices |= {id(voice): voice for voice in story.voices if _agrees(claim, voice, story)}
+            agreeing = [detail.voice for detail in story.details if claim.stance(detail) == stance]
             voices |= {id(voice): voice for voice in agreeing}
-    return [msgspec.structs.replace(stories[0], voices=tuple(voices.values())), *stories[1:]]
+    return [msgspec.structs.replace(ranked[0], voices=tuple(voices.values())), *ranked[1:]]
 
 
-def _is_doubtful(question: Question, evidence: Evidence) -> bool:
+def _agrees(claim: Claim, voice: Voice, story: Story) -> bool:
+    """Tell whether a voice of a story may be counted with its head: likeness alone is no agreement."""
+    said = [item for item in story.wordings if item.voice is voice]
+    return voice is story.head.voice or any(claim.stance(item) == claim.stance(story.head) for item in said)
+
+
+def _is_doubtful(question: Question, claim: Claim | None, evidence: Evidence) -> bool:
     """Tell whether even the best quote misses a word of the question, or the kind of thing it asks for."""
+    if claim:
+        return claim.stance(evidence) == "near"
     is_missing = question.intent in ("when", "number") and not holds(question.intent, evidence.quote)
-    return is_missing or evidence.relevance < (_SAYS_IT if question.intent == "check" else _ANSWERS)
+    is_in_kind = fits(question.intent, evidence.quote) > 1.0 and question.intent != "number"
+    least = _ANSWERS_IN_KIND if is_in_kind else _ANSWERS
+    return question.intent in _FACTS and (is_missing or evidence.relevance < least)
 
 
-def _statement(question: Question, findings: Findings, story: Story, number: int) -> Draft:
-    """Word a story with its head, or where that has died, with another voice's wording of it."""
+def _lead(question: Question, findings: Findings, claim: Claim | None, story: Story) -> Draft:
+    words = wording(question.lang)
     drafts = []
     for evidence in (story.head, *story.alternates):
-        said = _said(question, evidence, story.num_voices, story.first_us, story.last_us)
-        words = wording(question.lang)
-        drafts.append(
-            Draft(
-                text=(
-                    words.lead(scene(question, findings), said, _stance(question, evidence))
-                    if number == 0
-                    else words.story(said)
-                ),
-                kind="lead" if number == 0 else "story",
-                evidence=(evidence,),
-                story=number,
-                num_voices=story.num_voices,
-                first_us=story.first_us,
-                last_us=story.last_us,
-                is_conflicting=story.conflict is not None,
-            )
-        )
+        stance = claim.stance(evidence) if claim else "near"
+        here = scene(question, findings, is_doubtful=_is_doubtful(question, claim, evidence))
+        drafts.append(_told(question, story, evidence, partial(words.lead, here, stance=stance)))
+    return msgspec.structs.replace(drafts[0], fallbacks=tuple(drafts[1:]), kind="lead")
+
+
+def _statement(question: Question, story: Story, number: int) -> Draft:
+    """Word a story with its head, or where that has died, with another voice's wording of it."""
+    words = wording(question.lang)
+    drafts = [
+        _told(question, story, evidence, words.story, number) for evidence in (story.head, *story.alternates)
+    ]
     return msgspec.structs.replace(drafts[0], fallbacks=tuple(drafts[1:]))
 
 
-def _stance(question: Question, evidence: Evidence) -> Stance:
-    """Tell whether a quote says what a question for a check puts forward, denies it, or comes near."""
-    if evidence.relevance < _SAYS_IT:
-        return "near"
-    return "says" if evidence.is_negative == is_negative(question.topic) else "denies"
+def _told(
+    question: Question, story: Story, evidence: Evidence, word: Callable[[Said], str], number: int = 0
+) -> Draft:
+    said = _said(question, evidence, story.num_voices, story.first_us, story.last_us)
+    return Draft(
+        text=word(said),
+        kind="story",
+        evidence=(evidence,),
+        story=number,
+        num_voices=story.num_voices,
+        first_us=story.first_us,
+        last_us=story.last_us,
+        is_conflicting=story.conflict is not None,
+    )
 
 
 def _detail(question: Question, evidence: Evidence, number: int) -> Draft:
     first_us, last_us = evidence.voice.posts[0].received_us, evidence.voice.posts[-1].received_us
-    said = _said(question, evidence, 1, first_us, last_us)
+    said = _said(question, evidence, count_voices([evidence.voice]), first_us, last_us)
     return Draft(
         text=wording(question.lang).detail(said),
         kind="detail",
         evidence=(evidence,),
         story=number,
-        num_voices=1,
+        num_voices=said.num_voices,
         first_us=first_us,
         last_us=last_us,
     )

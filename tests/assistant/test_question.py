@@ -25,6 +25,24 @@ from tests.assistant.world import NOW_US
         ("Stimmt es, dass die Br\u00fccke gesperrt ist?", "de", "check", "Br\u00fccke gesperrt"),
         ("Wann beginnt der Lockdown?", "de", "when", "beginnt der Lockdown"),
         ("what is happening?", "en", "news", ""),
+        ("What is happening with the war?", "en", "news", "war"),
+        ("Mexico drug war", "en", "topic", "Mexico drug war"),
+        ("Did anybody die?", "en", "check", "die"),
+        ("Was anyone hurt?", "en", "check", "hurt"),
+        ("What do politicians say about nuclear power?", "en", "opinion", "nuclear power"),
+        (
+            "What did Obama say in the State of the Union?",
+            "en",
+            "said",
+            "Obama say in the State of the Union",
+        ),
+        ("Was sagt der Dammwart?", "de", "said", "Dammwart"),
+        ("Was war gestern Abend?", "de", "news", ""),
+        ("Was war heute Nacht in Berlin los?", "de", "news", "Berlin"),
+        ("Gab es Verletzte?", "de", "check", "Verletzte"),
+        ("Kann man das Wasser trinken?", "de", "check", "Wasser trinken"),
+        ("What happened between 9pm and 10pm?", "en", "news", ""),
+        ("#IlverFlood", "en", "news", "#IlverFlood"),
         ("Was ist heute los?", "de", "news", ""),
     ],
 )
@@ -74,3 +92,21 @@ def test_a_clock_that_is_no_time_is_refused():
 @pytest.mark.parametrize("clock_us", [0, -(10**18), 10**18])
 def test_any_integer_is_a_clock(clock_us):
     assert understand("what happened since Monday in the last 3 weeks?", clock_us).clock_us == clock_us
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("What is happening with the dam?", "the dam"),
+        ("Which buses are running?", ""),
+        ("Who spread the rumour about the dam?", ""),
+        ("Was passiert am Altkai?", "Altkai"),
+    ],
+)
+def test_half_a_sentence_is_no_subject(text, subject):
+    assert understand(text, NOW_US).subject == subject
+
+
+def test_what_is_measured_goes_by_several_names_where_a_number_is_asked_for():
+    assert "Pegel".lower() in understand("Wie hoch steht das Wasser?", NOW_US).wanted
+    assert "gauge" not in understand("What is happening at the river?", NOW_US).wanted

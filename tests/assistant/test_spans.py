@@ -74,3 +74,12 @@ def test_the_last_span_is_known_below_tags_and_links():
     text = "Storm hits the coast. Heavy rain and #news https://a.example/1"
     spans = [span for span in cut(text) if not span.is_part]
     assert [is_last(text, span) for span in spans] == [False, True]
+
+
+def test_a_quotation_is_not_cut_from_its_speaker():
+    text = 'Mayor Amber, on the quay: "The wall is holding." #Flood'
+    found = [text[span.start : span.end] for span in cut(text)]
+    assert (
+        found[0] == 'Mayor Amber, on the quay: "The wall is holding."'
+        and "Mayor Amber, on the quay" not in found
+    )

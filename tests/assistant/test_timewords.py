@@ -38,6 +38,13 @@ FRIDAY = parse_time_us("2011-01-28T18:30:00Z")
         ("am 25. Januar", "2011-01-25T00:00:00Z", "2011-01-26T00:00:00Z"),
         ("am 25.1.2011", "2011-01-25T00:00:00Z", "2011-01-26T00:00:00Z"),
         ("seit 14 Uhr", "2011-01-28T14:00:00Z", None),
+        ("between 9am and 10am", "2011-01-28T09:00:00Z", "2011-01-28T10:00:00Z"),
+        ("between 9 and 10pm", "2011-01-27T21:00:00Z", "2011-01-27T22:00:00Z"),
+        ("zwischen 14 und 16 Uhr", "2011-01-28T14:00:00Z", "2011-01-28T16:00:00Z"),
+        ("from 14:30 to 15:15", "2011-01-28T14:30:00Z", "2011-01-28T15:15:00Z"),
+        ("what happened at 17:30", "2011-01-28T17:15:00Z", "2011-01-28T18:15:00Z"),
+        ("around midnight", "2011-01-27T23:30:00Z", "2011-01-28T00:30:00Z"),
+        ("Was ist am Dienstag passiert", "2011-01-25T00:00:00Z", "2011-01-26T00:00:00Z"),
     ],
 )
 def test_time_words_become_a_window_on_the_clock(text, begin, end):
@@ -49,7 +56,18 @@ def test_time_words_become_a_window_on_the_clock(text, begin, end):
 
 
 @pytest.mark.parametrize(
-    "text", ["2022 FIFA soccer", "31 February", "vor dem Museum", "a million weeks ago", ""]
+    "text",
+    [
+        "Is the school open on Monday?",
+        "When does the ferry run on Sunday?",
+        "F\u00e4llt die Schule am Montag aus?",
+        "from 2 to 3 people",
+        "2022 FIFA soccer",
+        "31 February",
+        "vor dem Museum",
+        "a million weeks ago",
+        "",
+    ],
 )
 def test_what_names_no_time_leaves_the_window_open(text):
     window = find_window(text, FRIDAY)
@@ -66,3 +84,8 @@ def test_days_begin_in_the_zone_of_the_reader():
 
     tokyo = timezone(timedelta(hours=9))  # there it is Saturday, 03:30
     assert format_time(find_window("today", FRIDAY, tokyo).from_us or 0) == "2011-01-28T15:00:00Z"
+
+
+def test_this_evening_asked_after_midnight_is_the_one_just_gone():
+    window = find_window("what happened this evening", parse_time_us("2011-01-29T00:30:00Z"))
+    assert format_time(window.from_us or 0) == "2011-01-28T17:00:00Z"

@@ -36,3 +36,22 @@ def test_five_accounts_with_one_text_are_one_voice():
 
 def test_texts_without_words_do_not_fail():
     assert len(collapsed(post("\U0001f30a", "ann"), post("", "bob"))) >= 1
+
+
+def test_of_one_authors_updates_only_the_newest_stands():
+    first = post(f"{BRIDGE} at 290 cm", "ann", minute=1)
+    last = post(f"{BRIDGE} at 407 cm", "ann", minute=9)
+    assert [voice.posts for voice in collapsed(first, last)] == [(last,)]
+
+
+def test_other_figures_by_other_authors_are_other_voices():
+    assert len(collapsed(post(f"{BRIDGE} 80", "ann"), post(f"{BRIDGE} 120", "bob"))) == 2
+
+
+def test_a_copy_that_is_turned_round_is_another_voice():
+    assert len(collapsed(post(BRIDGE, "ann"), post(BRIDGE.replace("is closed", "is not closed"), "bob"))) == 2
+
+
+def test_a_program_is_no_voice():
+    gauge = collapsed(post("River gauge: 448 cm", "gauge", is_bot=True))
+    assert gauge[0].is_automatic and count_voices(gauge) == 0

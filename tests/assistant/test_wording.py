@@ -73,3 +73,46 @@ def test_a_quote_that_ends_its_sentence_gets_no_second_stop(lang):
 
     done = msgspec.structs.replace(said(), quote='The mayor: "All is well."')
     assert not wording(lang).story(done).endswith(".")
+
+
+def test_an_answer_hedges_once():
+    import msgspec
+
+    fact = msgspec.structs.replace(SCENE, intent="where", num_voices=1, is_doubtful=True)
+    assert (
+        wording("en")
+        .lead(fact, said(1), "near")
+        .startswith("Only one account posted about this, perhaps no answer")
+    )
+    several = msgspec.structs.replace(fact, num_voices=9)
+    assert (
+        wording("en")
+        .lead(several, said(2), "near")
+        .startswith("Perhaps no answer, but the closest among nine")
+    )
+    assert (
+        wording("de")
+        .lead(several, said(2), "near")
+        .startswith("Vielleicht keine Antwort, aber am n\u00e4chsten")
+    )
+
+
+def test_an_automatic_source_is_called_one():
+    assert wording("en").story(said(0)).startswith("An automatic source (@mayor, just now)")
+    assert wording("de").story(said(0)).startswith("Automatische Quelle (@mayor, gerade eben)")
+
+
+def test_neither_said_nor_denied_is_told_so():
+    import msgspec
+
+    check = msgspec.structs.replace(SCENE, intent="check")
+    assert (
+        wording("en")
+        .lead(check, said(2), "near")
+        .startswith("Nobody who was found says or denies it outright.")
+    )
+    assert (
+        wording("de")
+        .lead(check, said(2), "near")
+        .startswith("Kein gefundener Beitrag sagt oder verneint das.")
+    )

@@ -1,0 +1,45 @@
+import pytest
+
+from hubbub.assistant.claims import Claim
+from hubbub.assistant.evidence import gather
+from hubbub.assistant.question import understand
+from hubbub.assistant.voices import collapse
+from tests.assistant.world import NOW_US, post
+
+
+def stance(question: str, text: str, lang: str = "en") -> str:
+    """The stance of a post's only sentence."""
+    asked = understand(question, NOW_US)
+    pool = gather(asked, collapse([post(text, langs=(lang,))], [1.0]), lambda texts: [[0.0]] * len(texts))
+    return Claim(asked).stance(pool.evidence[0])
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "expected"),
+    [
+        ("Has the dam broken?", "The Hollin dam has broken this evening.", "says"),
+        ("Has the dam broken?", "The Hollin dam has NOT broken, says the keeper.", "denies"),
+        ("Has the dam not broken?", "The Hollin dam has NOT broken, says the keeper.", "says"),
+        ("Has the dam broken?", "FALSE: the Hollin dam has broken this evening.", "near"),
+        ("Has the dam broken?", "If the dam has broken we will all see it soon.", "near"),
+        ("Has the dam broken?", "People are saying the dam has broken up there.", "near"),
+        ("Has the dam broken?", "The town fears that the dam has broken tonight.", "near"),
+        ("Is the museum looted?", "Students protect the museum from being looted tonight.", "near"),
+        ("Is the museum looted?", "Thieves looted the museum on the square tonight.", "says"),
+        ("Is the internet down in Alder?", "Alder cuts off most internet and cell service.", "says"),
+        ("Is the internet down in Alder?", "The internet in Alder has many friends these days.", "near"),
+        ("Is all of Alder evacuated?", "Two streets in Alder were evacuated this evening.", "near"),
+        ("Was anyone hurt?", "The balance of the night so far, none seriously hurt.", "denies"),
+        ("Is the bridge open?", "The bridge should be open for everybody in this town.", "near"),
+    ],
+)
+def test_a_quote_says_so_only_where_it_asserts_every_word(question, text, expected):
+    assert stance(question, text) == expected
+
+
+def test_in_german_as_well():
+    assert (
+        stance("Ist die Br\u00fccke gesperrt?", "Die M\u00fcllerbr\u00fccke ist voll gesperrt.", "de")
+        == "says"
+    )
+    assert stance("Ist der Damm gebrochen?", "Der Damm ist NICHT gebrochen, sagt der Wart.", "de") == "denies"
