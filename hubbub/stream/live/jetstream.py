@@ -18,7 +18,7 @@ from hubbub.stream.live.address import Address
 from hubbub.stream.live.backoff import FIRST_S, Backoff
 from hubbub.stream.live.canary import Canary
 from hubbub.stream.live.jetstream_position import V1Position, V2Position
-from hubbub.stream.live.jetstream_session import JetstreamSession
+from hubbub.stream.live.jetstream_session import SECOND_LOOK_S, JetstreamSession
 from hubbub.stream.live.link import DEAD_S, Disconnected, Refused
 from hubbub.stream.live.websocket import WebSocket
 from hubbub.stream.live.zstd import Unpack, dictionary_id, open_unpacker, read_dictionary
@@ -47,6 +47,7 @@ class Jetstream:
         self._dids = _read_dids(options["dids"]) if "dids" in options else None
         if self._is_v2 and self._dids is not None:
             raise InvalidInput("version 2 takes accounts only in its address: ?dids=DID&dids=DID")
+        self._look_s = address.seconds("look", SECOND_LOOK_S)
         self._look_from_us: int | None = None
         self._canary: Canary | None = None
 
@@ -68,7 +69,9 @@ class Jetstream:
             if is_new:
                 position.begin(now_us())
             yield Batch([], position.cursor())
-            session = JetstreamSession(socket, position, counts, self._canary, self._unpacker(), size)
+            session = JetstreamSession(
+                socket, position, counts, self._canary, self._unpacker(), size, self._look_s
+            )
             yield from session.read(stop)
             # It ended in order because a place must be looked at once more.
             self._look_from_us = session.look_from_us

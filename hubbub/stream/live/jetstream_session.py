@@ -45,10 +45,11 @@ class JetstreamSession:
         canary: Canary,
         unpack: Unpack | None,
         size: int,
+        look_s: float,
     ) -> None:
         self._socket, self._position, self._canary = socket, position, canary
         self._counts, self._vitals = counts, counts.vitals
-        self._unpack, self._size = unpack, size
+        self._unpack, self._size, self._look_s = unpack, size, look_s
         self._intake = Intake("jetstream", counts, self._cursor)
         self._seen: Recent[int, bool] = Recent(_REMEMBERED)
         self._newest: Head | None = None
@@ -152,4 +153,4 @@ class JetstreamSession:
         is_v1 = isinstance(self._position, V1Position)
         if is_v1 and self._newest and self._newest.time_us - self._resumed_us > _LONG_REPLAY_US:
             self.look_from_us = max(0, self._newest.time_us - OVERLAP_US)
-            self._look_at_s = time.monotonic() + SECOND_LOOK_S
+            self._look_at_s = time.monotonic() + self._look_s

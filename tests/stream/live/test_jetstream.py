@@ -1,7 +1,16 @@
 """Bluesky's Jetstream, followed over a real socket from a fake one; the posts are invented."""
 
-import pytest
+import dataclasses
+import time
 
+import pytest
+import zstandard
+
+from hubbub.errors import PlatformError
+from hubbub.posts import AccountEvent, ConsentEvent, Deletion, Edit, Post
+from hubbub.stream.decode.bluesky_record import PROFILE
+from hubbub.stream.live.jetstream import COLLECTIONS
+from hubbub.units import now_us
 from tests.platforms.jetstream import FakeJetstream, Faults
 from tests.stream.live.following import following
 
@@ -55,3 +64,194 @@ def test_a_new_process_goes_on_where_the_last_one_ended(fake, tmp_path):
     with following(tmp_path, fake.url) as followed:
         followed.wait_for(200)
         assert followed.texts() == wanted(200)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_cursor_is_kept_with_the_events_and_nothing_is_lost_under_all_faults(fake, tmp_path, version):
+    url = f"{fake.url if version == 1 else fake.v2_url}#wait=0.01"
+    fake.plan.extend(
+        [
+            Faults(refuse=(503, {"error": "busy"})),
+            Faults(duplicate=0.2, garbage=0.2, cut_after=150),
+            Faults(rewind=100, reorder=0.3 if version == 1 else 0, cut_after=130),
+        ]
+    )
+    with following(tmp_path, url) as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fill(fake, 1, 500)
+        followed.wait_for(500)
+        assert sorted(followed.texts()) == sorted(wanted(500))
+        assert followed.counts.num_malformed > 5
+        assert followed.counts.num_duplicates > 20
+        assert followed.archive.cursor(followed.source.name)
+
+
+def test_edits_deletions_accounts_and_consent_arrive(fake, tmp_path):
+    with following(tmp_path, fake.url) as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fake.post(DID, "k", "the ferry is late")
+        fake.post(DID, "k", "the ferry is on time", "update")
+        fake.delete(DID, "k")
+        fake.account(DID, False, "deleted")
+        fake.commit(DID, PROFILE, "self", "update", {"labels": {"values": [{"val": "!no-unauthenticated"}]}})
+        fake.commit(DID, "app.bsky.feed.like", "l", "create", {"subject": {"uri": "at://x", "cid": "c"}})
+        followed.wait_for(5)
+        kinds = [type(event) for event in followed.events()]
+        assert kinds == [Post, Edit, Deletion, AccountEvent, ConsentEvent]
+        assert fake.seen[0].request.query["wantedCollections"] == list(COLLECTIONS)
+
+
+def test_version_2_speaks_its_subprotocol_and_resumes_by_seq(fake, tmp_path):
+    with following(tmp_path, fake.v2_url) as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fill(fake, 1, 10)
+        followed.wait_for(10)
+    fill(fake, 11, 20)
+    with following(tmp_path, fake.v2_url) as followed:
+        followed.wait_for(20)
+        assert followed.texts() == wanted(20)
+        assert followed.counts.num_duplicates == 1, "the cursor is inclusive"
+    first, second = (peer.request for peer in fake.seen)
+    assert second.headers["sec-websocket-protocol"] == "xrpc.v1.json"
+    assert second.one("cursor") == "10"
+    assert first.query["collections"] == list(COLLECTIONS)
+
+
+def test_a_repository_that_was_replaced_is_erased_and_told_again(fake, tmp_path):
+    with following(tmp_path, fake.v2_url) as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fake.post(DID, "old", "gone after the sync")
+        fake.sync(DID)
+        fake.post(DID, "new", "still there")
+        followed.wait_for(4)
+        assert [event.status for event in followed.events()[1:3]] == ["removed", "restored"]
+
+
+def test_a_cursor_too_old_is_a_gap_that_shows_and_the_time_still_finds_a_place(fake, tmp_path):
+    with following(tmp_path, fake.v2_url) as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fill(fake, 1, 5)
+        followed.wait_for(5)
+    fill(fake, 6, 20)
+    fake.floor_seq = 11
+    with following(tmp_path, fake.v2_url) as followed:
+        followed.wait_for(15)
+        assert followed.texts() == wanted(5) + wanted(20, 11)
+        assert followed.counts.vitals.num_gaps == 1
+        assert "CursorTooOld" in followed.counts.vitals.last_gap
+        assert int(fake.seen[-1].request.one("cursor")) > 10**15
+
+
+def test_what_the_platform_says_besides_events_is_counted(fake, tmp_path):
+    info = b'{"$type":"message","payload":{"$type":"x#info","name":"OutdatedCursor","message":"at seq 7"}}'
+    fake.plan.extend([Faults(first=(info,), error_after=3)])
+    with following(tmp_path, f"{fake.v2_url}#wait=0.01") as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fill(fake, 1, 10)
+        followed.wait_for(10)
+        assert followed.texts() == wanted(10)
+        vitals = followed.counts.vitals
+        assert vitals.notices == {"OutdatedCursor": 1}
+        assert "at seq 7" in vitals.last_gap
+        assert "ConsumerTooSlow" in vitals.last_break
+
+
+def test_a_connection_that_is_half_gone_is_made_anew(fake, tmp_path):
+    fake.plan.append(Faults(fall_silent_after=5))
+    with following(tmp_path, f"{fake.url}#wait=0.01&quiet=0.4") as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fill(fake, 1, 20)
+        followed.wait_for(20)
+        assert followed.texts() == wanted(20)
+        assert "has not said a word" in followed.counts.vitals.last_break
+
+
+def test_a_quiet_platform_that_answers_pings_is_left_alone(fake, tmp_path):
+    with following(tmp_path, f"{fake.url}#quiet=0.3") as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        time.sleep(1)
+        assert followed.counts.vitals.num_connections == 1
+
+
+def test_a_burst_is_absorbed(fake, tmp_path):
+    with following(tmp_path, fake.url) as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fill(fake, 1, 5000)
+        followed.wait_for(5000)
+        assert followed.texts() == wanted(5000)
+
+
+def test_a_clock_an_hour_off_loses_nothing(tmp_path):
+    for name, skew_us in (("ahead", 3_600_000_000), ("behind", -3_600_000_000)):
+        with FakeJetstream(skew_us=skew_us) as fake:
+            fake.plan.extend([Faults(), Faults(cut_after=20)])
+            with following(tmp_path / name, fake.url) as followed:
+                followed.wait(lambda followed=followed: followed.counts.vitals.num_connections)
+                fill(fake, 1, 100)
+                followed.wait_for(100)
+                assert abs(followed.counts.vitals.platform_lag_ms + skew_us / 1000) < 10_000
+            fill(fake, 101, 200)
+            fake.skew_us = 0  # somebody sets the clock right
+            with following(tmp_path / name, f"{fake.url}") as followed:
+                followed.wait_for(120 if skew_us > 0 else 200)
+                fill(fake, 201, 300)
+                followed.wait(lambda followed=followed: sorted(followed.texts()) == sorted(wanted(300)))
+
+
+def test_compressed_frames_of_both_versions(fake, tmp_path):
+    samples = [b'{"did":"did:plc:%d","time_us":%d,"kind":"commit"}' % (i, i * 7919) for i in range(2000)]
+    fake.dictionary = zstandard.train_dictionary(2000, samples).as_bytes()
+    path = tmp_path / "dictionary"
+    path.write_bytes(fake.dictionary)
+    for name, url in (("v1", f"{fake.url}#dictionary={path}"), ("v2", f"{fake.v2_url}#zstd")):
+        with following(tmp_path / name, url) as followed:
+            followed.wait(lambda followed=followed: followed.counts.vitals.num_connections)
+            fill(fake, 1, 20)
+            followed.wait_for(20)
+            assert followed.texts() == wanted(20)
+            assert followed.counts.num_malformed == 0
+    assert fake.seen[0].request.one("compress") == "true"
+    number = zstandard.ZstdCompressionDict(fake.dictionary).dict_id()
+    assert fake.seen[1].request.one("zstdDictionary") == str(number)
+
+
+def test_thousands_of_accounts_are_asked_for_in_a_message(fake, tmp_path):
+    path = tmp_path / "accounts"
+    path.write_text("\n".join(f"did:plc:a{number}" for number in (1, 3, *range(100, 5000))))
+    with following(tmp_path, f"{fake.url}#dids={path}") as followed:
+        followed.wait(lambda: fake.seen and fake.seen[0].texts)
+        fill(fake, 1, 10)
+        followed.wait_for(4)
+        assert followed.texts() == [f"words of post {number}" for number in (1, 3, 6, 8)]
+
+
+def test_who_was_never_let_in_is_told_why(fake, tmp_path):
+    fake.plan.append(Faults(refuse=(403, {"error": "no"})))
+    with following(tmp_path, fake.url) as followed:
+        _wait(lambda: followed.error is not None)
+    assert isinstance(followed.error, PlatformError)
+    assert "403" in str(followed.error)
+
+
+def test_after_a_long_replay_the_place_of_the_cut_over_is_read_once_more(fake, tmp_path):
+    old_us = now_us() - 600_000_000
+    fake.post(DID, "k", "long ago")
+    entry = fake.log[0]
+    fake.log[0] = dataclasses.replace(
+        entry, time_us=old_us, v1=entry.v1.replace(str(entry.time_us).encode(), str(old_us).encode())
+    )
+    fill(fake, 1, 100)
+    with following(tmp_path, f"{fake.url}?cursor={old_us}#look=0.2") as followed:
+        followed.wait_for(101)
+        followed.wait(lambda: followed.counts.vitals.num_connections == 2)
+        asked_us = [int(peer.request.one("cursor")) for peer in fake.seen]
+        assert asked_us[0] < old_us < asked_us[1]
+        time.sleep(0.3)
+        assert followed.texts() == ["long ago", *wanted(100)]
+
+
+def _wait(is_so):
+    end_s = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
