@@ -68,7 +68,7 @@ class Process:
         with open(self.data / "said", "w") as said:
             self.popen = subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE,
+                stdin=subprocess.PIPE if self.source == "pipe" else subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
                 env={**os.environ, **settings},
@@ -174,14 +174,14 @@ def run_round(
     row["orphans"] += not process.kill(is_whole=rng.random() < 0.7)
     gone = list(living.advance(said.index_position).gone)
     if rng.random() < 0.5:
-        row["back"] += num_back_in_opened(data, gone)
+        blame(row, "back", num_back_in_opened(data, gone), "right after the kill")
     process.start("serve")
     with process.asked() as client:
-        row["back"] += len(fetch(client, sample(rng, gone)))
+        blame(row, "back", len(fetch(client, sample(rng, gone))), "right after the restart")
         archived = status(client).last_seq if mode[1] == "pipe" else process.next_seq - 1
-        row["lost"] += max(0, said.last_seq - archived)
+        blame(row, "lost", max(0, said.last_seq - archived), "acknowledged, not in the archive")
         is_done = _comes(lambda: status(client).index_position >= archived)
-        row["lost"] += 0 if is_done else archived - status(client).index_position
+        blame(row, "lost", 0 if is_done else archived - status(client).index_position, "never indexed")
         compare_asked(client, living.advance(archived), rng, row)
     process.end()
     compare_opened(data, living, row)
@@ -228,34 +228,47 @@ def compare_asked(client: httpx2.Client, living: Living, rng: random.Random, row
     visible, gone = living.visible(), living.gone
     chosen = sample(rng, list(visible))
     found = fetch(client, chosen)
-    row["lost"] += sum(found.get(identity) != visible[identity] for identity in chosen)
-    row["back"] += len(fetch(client, sample(rng, list(gone))))
-    row["doubled"] += max(0, status(client).num_posts - len(living.posts))
+    missing = [identity for identity in chosen if found.get(identity) != visible[identity]]
+    blame(row, "lost", len(missing), f"by /api/posts, as {missing[:3]}")
+    blame(row, "back", len(fetch(client, sample(rng, list(gone)))), "by /api/posts")
+    blame(row, "doubled", max(0, status(client).num_posts - len(living.posts)), "posts by /api/status")
     for identity in chosen[:20]:
         (word,) = (word for word in visible[identity].text.split() if word.startswith("only"))
         hits = client.get("/api/search", params={"q": f'"{word}"'}).raise_for_status().json()["hits"]
-        row["lost"] += identity not in [hit["post"]["id"] for hit in hits]
-        row["doubled"] += max(0, len(hits) - 1)
+        is_missing = identity not in [hit["post"]["id"] for hit in hits]
+        blame(row, "lost", is_missing, f"by /api/search for {word}")
+        blame(row, "doubled", max(0, len(hits) - 1), f"by /api/search for {word}")
 
 
 def compare_opened(data: Path, living: Living, row: dict[str, int]) -> None:
     """Compare everything in the closed and opened archive and index."""
     with open_archive(data / "archive", "r") as archive:
-        seqs = []
-        for seq, event in archive.read():
-            seqs.append(seq)
-            whole = event_of(seq)
-            # What is gone, or was edited since, may have been erased.
-            row["lost"] += event != whole and (_is_living(whole, living) or not _is_blank(event))
-    row["lost"] += len(set(range(1, living.seq + 1)) - set(seqs))
-    row["doubled"] += len(seqs) - len(set(seqs)) + (seqs[-1] > living.seq)
+        archived = list(archive.read())
+    seqs = [seq for seq, _ in archived]
+    # What is gone, or was edited since, may have been erased.
+    other = [
+        seq
+        for seq, event in archived
+        if event != event_of(seq) and (_is_living(event_of(seq), living) or not _is_blank(event))
+    ]
+    blame(row, "lost", len(other), f"other events in the archive, as {other[:3]}")
+    blame(row, "lost", len(set(range(1, living.seq + 1)) - set(seqs)), "not in the archive")
+    blame(row, "doubled", len(seqs) - len(set(seqs)) + (max(seqs) > living.seq), "in the archive")
     visible = living.visible()
     index = open_index(f"edge:{data / 'index'}", SETTINGS.embedder, slice_posts=SETTINGS.slice_posts)
     found = index.fetch([*visible, *living.gone])
-    row["lost"] += sum(found.get(identity) != post for identity, post in visible.items())
-    row["back"] += sum(identity in found for identity in living.gone)
-    row["doubled"] += max(0, index.stats().num_posts - len(living.posts))
+    missing = [identity for identity, post in visible.items() if found.get(identity) != post]
+    blame(row, "lost", len(missing), f"in the opened index, as {missing[:3]}")
+    blame(row, "back", sum(identity in found for identity in living.gone), "in the opened index")
+    blame(row, "doubled", max(0, index.stats().num_posts - len(living.posts)), "in the opened index")
     index.close()
+
+
+def blame(row: dict[str, int], what: str, number: int, where: str) -> None:
+    """Count violations, and say on stderr where they were seen."""
+    row[what] += number
+    if number:
+        print(f"{what}: {number} {where}", file=sys.stderr)
 
 
 def _post(event: Event) -> Post | None:
