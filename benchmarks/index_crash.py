@@ -2,10 +2,10 @@
 
     python -m benchmarks.index_crash --rounds 20
 
-A child folds a made-up, repeatable stream (posts, edits, deletions) into an index with small slices, so that
-one is sealed or compacted all the time, and says after each batch how far it is. It is killed; the index is
-opened again. At once, no post may be there whose deletion was acknowledged. After replaying the stream from
-the index's own position, exactly what a dictionary holds must be there.
+A child folds a made-up, repeatable stream (posts, edits, deletions, account events) into an index with small
+slices, so that one is sealed or compacted all the time, and says after each batch how far it is. It is
+killed; the index is opened again. At once, no post may be there whose deletion was acknowledged. After
+replaying the stream from the index's own position, exactly what a dictionary holds must be there.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from itertools import takewhile
+from itertools import count
 from pathlib import Path
 
+from benchmarks.made_events import Living, event_of
 from hubbub.index.edge import EdgeBackend
 from hubbub.index.embedding import open_embedder
 from hubbub.index.index import Index
 from hubbub.index.state import State
-from hubbub.posts import Deletion, Edit, Event, Post
+from hubbub.posts import Event
 
 SLICE_POSTS = 1500
 ERASE_S = 2.0
 BATCH = 64
-WORDS = "flood bridge river mayor closed school rescue boat rain warning water street shelter".split()
 
 
 def main() -> None:
@@ -90,61 +89,23 @@ def is_sealing(directory: Path) -> bool:
 
 def check(directory: Path, acked: int, result: dict[str, int]) -> None:
     index = open_small(directory)
-    result["zombies"] += len(index.fetch(expected(acked)[1]))
+    living = Living().advance(acked)
+    result["zombies"] += len(index.fetch(living.gone))
     # The archive holds one more batch than was acknowledged at most; then the count is exact.
-    living, dead = expected(acked + BATCH)
-    replay = takewhile(lambda numbered: numbered[0] <= acked + BATCH, stream())
-    index.fold([numbered for numbered in replay if numbered[0] > index.position])
-    found = index.fetch([*living, *dead])
-    result["lost"] += sum(found.get(post_id) != post for post_id, post in living.items())
-    result["zombies"] += sum(post_id in found for post_id in dead)
-    result["doubled"] += max(0, index.stats().num_posts - len(living))
+    visible = living.advance(acked + BATCH).visible()
+    index.fold([(seq, event_of(seq)) for seq in range(index.position + 1, living.seq + 1)])
+    found = index.fetch([*visible, *living.gone])
+    result["lost"] += sum(found.get(post_id) != post for post_id, post in visible.items())
+    result["zombies"] += sum(post_id in found for post_id in living.gone)
+    result["doubled"] += max(0, index.stats().num_posts - len(living.posts))
     index.close()
-
-
-def expected(acked: int) -> tuple[dict[str, Post], set[str]]:
-    living: dict[str, Post] = {}
-    dead: set[str] = set()
-    for seq, event in stream():
-        if seq > acked:
-            break
-        if isinstance(event, Post):
-            living[event.id] = event
-        elif isinstance(event, Edit):
-            if event.post.id not in dead:
-                living[event.post.id] = event.post
-        elif isinstance(event, Deletion):
-            living.pop(event.id, None)
-            dead.add(event.id)
-    return living, dead
-
-
-def stream() -> Iterator[tuple[int, Event]]:
-    """Yield the same events every time: 85 % posts, 5 % edits, 10 % deletions."""
-    rng = random.Random(11)
-    seq = 0
-    while True:
-        seq += 1
-        chance = rng.random()
-        text = f"{' '.join(rng.choices(WORDS, k=8))} only{seq}"
-        post = Post(id=f"x://status/{seq}", author=f"a{seq % 50}", text=text, received_us=seq * 10**6)
-        old = f"x://status/{rng.randint(1, seq)}"
-        if chance < 0.85:
-            yield seq, post
-        elif chance < 0.9:
-            edited = Post(id=old, author=post.author, text=text + " edited", received_us=post.received_us)
-            yield seq, Edit(post=edited, replaces=old)
-        else:
-            yield seq, Deletion(id=old, received_us=post.received_us)
 
 
 def fold_forever(directory: Path) -> None:
     index = open_small(directory)
     batch: list[tuple[int, Event]] = []
-    for seq, event in stream():
-        if seq <= index.position:
-            continue
-        batch.append((seq, event))
+    for seq in count(index.position + 1):
+        batch.append((seq, event_of(seq)))
         if len(batch) == BATCH:
             print(index.fold(batch), flush=True)
             batch = []
