@@ -19,7 +19,7 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
         r"|freitag|samstag|sonntag)"
         r"|\b(?:tonight|tomorrow|today|yesterday|midnight|noon|dawn|dusk|heute|morgen|gestern"
         r"|mitternacht|mittag|weekend|wochenende)\b"
-        rf"|\b\d{{1,2}}\.? (?:{_MONTHS})|\b(?:{_MONTHS})[a-z]* \d{{1,2}}\b|\b(?:19|20)\d\d\b"
+        rf"|\b\d{{1,2}}\.? (?:{_MONTHS})|\b(?:{_MONTHS})[a-z]* \d{{1,2}}\b|\bin (?:19|20)\d\d\b"
         r"|\b(?:in|vor|for|since|seit) \w+ (?:minutes?|hours?|days?|weeks?|minuten|stunden?|tagen?)\b",
     ),
     "where": re.compile(
@@ -33,7 +33,8 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
         r"|zwei|drei|vier|f\u00fcnf|sechs|sieben|acht|neun|zehn|dutzende?|hunderte?|tausende?|millionen)\b",
     ),
     "why": re.compile(
-        r"\b(?:because|due to|caused|cause|reasons?|owing to|weil|wegen|grund|aufgrund|ursache|deshalb)\b",
+        r"\b(?:because|due to|caused|cause|reasons?|owing to|weil|wegen|grund|aufgrund|ursache|deshalb|galten?"
+        r"|(?:was|were) for)\b",
     ),
     # somebody's own words, or a report of them
     "said": re.compile(

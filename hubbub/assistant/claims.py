@@ -54,9 +54,8 @@ class Claim:
         state = _STATE.search(question.text.rstrip("?! "))
         self._state = re.compile(rf"\b(?:{_STATES[state[1].lower()]})\b", re.IGNORECASE) if state else None
         self._is_of_all = _ALL.search(question.text) is not None
-        self._names = {
-            place for place, forms in enumerate(question.terms) if set(forms) & _name_stems(question)
-        }
+        names = _name_stems(question)
+        self._names = {place for place, forms in enumerate(question.terms) if names.intersection(forms)}
 
     def stance(self, evidence: Evidence) -> Stance:
         """Tell how a quote stands to the claim: near unless it asserts, or denies, every word of it itself.
@@ -69,7 +68,7 @@ class Claim:
             return "near"
         asserted = _NOT_ASSERTED.sub(" ", evidence.quote)
         said = frozenset(content_words(asserted, lang, spoken(post)))
-        if not self._holds_all(said | frame(post, lang), around):
+        if not self._topic.named(said) or not self._holds_all(said | frame(post, lang), around):
             return "near"
         if (self._state and not self._state.search(asserted)) or (
             self._is_of_all and not _ALL.search(asserted)
@@ -88,4 +87,6 @@ class Claim:
 
 
 def _name_stems(question: Question) -> set[str]:
+    if question.lang == "de":
+        return set()  # every noun has a capital there
     return {stem for name in question.names for stem in content_words(name, question.lang)}

@@ -95,7 +95,10 @@ def gather(
     used = Counter(word for voice in voices for word in set(voice.words))
     longer = {word[:size] for word in used for size in range(2, len(word))}
     torn = frozenset(word for word, count in used.items() if count == 1 and word in longer)
-    num_read = MAX_VOICES if question.intent in ("news", "topic", "opinion") else MAX_VOICES_FACT
+    num_read = MAX_VOICES
+    if question.intent not in ("news", "topic", "opinion"):
+        num_read = MAX_VOICES_FACT
+        voices = sorted(voices, key=lambda voice: not holds(question.intent, voice.posts[0].text))
     read = [
         voice for place, voice in enumerate(voices) if place < num_read or voice.posts[0].id in corrections
     ]

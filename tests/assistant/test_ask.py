@@ -371,3 +371,14 @@ def test_the_first_search_is_shown_before_any_other(open_world):
 
     events = ask(Watching(), "What is happening in Alder?", clock_us=NOW_US)
     assert isinstance(next(events), Found) and calls == ["search"]
+
+
+def test_a_post_that_holds_the_date_is_read_however_many_only_name_the_matter(open_world):
+    talk = (
+        post(f"The {word} talks about the council election again", word, minute=n)
+        for n, word in enumerate(f"{a}{b}board" for a in "bcdfghklmn" for b in "aeiouaei")
+    )
+    world = open_world(
+        *talk, post("The council election is on 26 September, says the town.", "hall", minute=1)
+    )
+    assert "26 September" in first(world, "When is the council election?").text

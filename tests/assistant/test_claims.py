@@ -42,4 +42,6 @@ def test_in_german_as_well():
         stance("Ist die Br\u00fccke gesperrt?", "Die M\u00fcllerbr\u00fccke ist voll gesperrt.", "de")
         == "says"
     )
+    hoped = "wenn montag die schule ausf\u00e4llt glaube ich wieder an wunder"
+    assert stance("F\u00e4llt die Schule am Montag aus?", hoped, "de") == "near"
     assert stance("Ist der Damm gebrochen?", "Der Damm ist NICHT gebrochen, sagt der Wart.", "de") == "denies"
