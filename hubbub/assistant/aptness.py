@@ -33,8 +33,8 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
         r"|zwei|drei|vier|f\u00fcnf|sechs|sieben|acht|neun|zehn|dutzende?|hunderte?|tausende?|millionen)\b",
     ),
     "why": re.compile(
-        r"\b(?:because|due to|caused|cause|reasons?|owing to|weil|wegen|grund|aufgrund|ursache|deshalb|galten?"
-        r"|(?:was|were) for)\b",
+        r"\b(?:because|due to|caused|cause|reasons?|owing to|weil|wegen|grund|aufgrund|ursache|deshalb"
+        r"|galten?|(?:was|were) for)\b",
     ),
     # somebody's own words, or a report of them
     "said": re.compile(
