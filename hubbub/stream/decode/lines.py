@@ -72,10 +72,14 @@ class LineDecoder:
     """Decodes line after line, with a memory of what came before."""
 
     def __init__(
-        self, format: str = "hubbub", counts: Counts | None = None, *, clock: Callable[[], int] | None = None
+        self,
+        format: str | Decoder = "hubbub",
+        counts: Counts | None = None,
+        *,
+        clock: Callable[[], int] | None = None,
     ) -> None:
-        """Choose the format; see `read_ndjson`."""
-        self._decode = open_decoder(format)
+        """Choose the format, or give a decoder; see `read_ndjson`."""
+        self._decode = open_decoder(format) if isinstance(format, str) else format
         self.counts = counts if counts is not None else Counts()
         self._clock = clock
         self._last_us = 0

@@ -12,6 +12,7 @@ for each author, before their post, and again when it changes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import msgspec
 
@@ -88,11 +89,30 @@ _line_decoder = msgspec.json.Decoder(_Line)
 _status_decoder = msgspec.json.Decoder(_Status)
 
 
+_NOT_OURS = Dropped("not public, or its author has not allowed indexing")
+
+
+class Uris(Protocol):
+    """Which status has which number on a server."""
+
+    def get(self, key: str) -> PostId | None:
+        """Return the name of a status, None if it is not known."""
+
+    def put(self, key: str, value: PostId) -> None:
+        """Remember a status."""
+
+
 class MastodonDecoder:
     """Decodes the lines of one server, in order."""
 
-    def __init__(self) -> None:
-        self._uris: Recent[str, PostId] = Recent(_REMEMBERED)
+    def __init__(self, uris: Uris | None = None, *, is_strict: bool = False) -> None:
+        """`uris`: a memory that outlives this decoder; without it half a million numbers are remembered.
+
+        `is_strict`: leave out posts that are not public, and of authors who have not said that they may be
+        indexed; servers older than 4.2 say nothing of the kind.
+        """
+        self._uris: Uris = uris or Recent(_REMEMBERED)
+        self._is_strict = is_strict
         self._refusals: Recent[AuthorId, bool] = Recent(_REMEMBERED)
 
     def __call__(self, line: bytes, received_us: int | None = None) -> Outcome:
@@ -104,7 +124,7 @@ class MastodonDecoder:
         try:
             found = _line_decoder.decode(line)
             if found.event is None:
-                return tuple(self._read_status(found, received_us))
+                return tuple(self._read_status(found, received_us)) or _NOT_OURS
             return self._read_event(found.event, found.payload, received_us)
         except (msgspec.DecodeError, UnicodeDecodeError, UnicodeEncodeError, RecursionError) as error:
             raise InvalidEvent(f"not a Mastodon status: {error}") from None
@@ -117,7 +137,9 @@ class MastodonDecoder:
             return (Deletion(id=uri, received_us=received_us or 0),)
         if event in ("update", "status.update"):
             status = _status_decoder.decode(str(payload))
-            return tuple(self._read_status(status, received_us, is_edit=event == "status.update"))
+            return (
+                tuple(self._read_status(status, received_us, is_edit=event == "status.update")) or _NOT_OURS
+            )
         return Dropped(f"event {event[:30]!a}")
 
     def _read_status(
@@ -135,9 +157,13 @@ class MastodonDecoder:
         for carried in (status.reblog, status.quote.quoted_status if status.quote else None):
             if carried is not None and depth < 2:
                 yield from self._read_status(carried, received_us, depth=depth + 1)
+        yield from self._read_consent(account, author, received_us)
+        if self._is_strict and not (
+            status.visibility == "public" and account.indexable and _may_index(account)
+        ):
+            return
         if status.id:
             self._uris.put(status.id, status.uri)
-        yield from self._read_consent(account, author, received_us)
         post = self._read_post(status, account, author, claimed_us, received_us)
         is_edit = is_edit or status.edited_at is not None
         yield Edit(post=post, replaces=post.id) if is_edit else post
@@ -145,9 +171,7 @@ class MastodonDecoder:
     def _read_consent(self, account: _Account, author: AuthorId, received_us: int) -> Iterator[Event]:
         if account.indexable is None and account.noindex is None:
             return
-        is_refused = (
-            account.indexable is False or bool(account.noindex) or "nobot" in (account.note or "").lower()
-        )
+        is_refused = account.indexable is False or not _may_index(account)
         if self._refusals.get(author) is not is_refused:
             self._refusals.put(author, is_refused)
             yield ConsentEvent(author=author, scope="index", allow=not is_refused, received_us=received_us)
@@ -186,3 +210,7 @@ class MastodonDecoder:
         if not status.in_reply_to_id:
             return None
         return self._uris.get(status.in_reply_to_id) or f"mastodon:unseen/{status.in_reply_to_id}"
+
+
+def _may_index(account: _Account) -> bool:
+    return not account.noindex and "nobot" not in (account.note or "").lower()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from hubbub.posts import Cursor, Event
 from hubbub.stream.counts import Counts
 from hubbub.stream.decode.lines import LineDecoder
+from hubbub.stream.decode.outcome import Decoder
 from hubbub.stream.source import Batch
 from hubbub.units import now_us
 
@@ -17,7 +18,7 @@ LINGER_S = 0.02
 class Intake:
     """Decodes lines of one format; all lines of one arrival were received at the same time."""
 
-    def __init__(self, format: str, counts: Counts, cursor: Callable[[], Cursor | None]) -> None:
+    def __init__(self, format: str | Decoder, counts: Counts, cursor: Callable[[], Cursor | None]) -> None:
         """`cursor` tells how far everything taken in so far is; what is read again from there may repeat."""
         self.received_us = 0
         self._decoder = LineDecoder(format, counts, clock=lambda: self.received_us)

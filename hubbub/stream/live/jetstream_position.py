@@ -12,6 +12,8 @@ from hubbub.units import US_PER_S
 OVERLAP_US = 5 * US_PER_S
 """Version 1 is read again from a little earlier: around a break its order is not reliable (jetstream-legacy
 issue 42)."""
+CLOCKS_US = 60 * US_PER_S
+"""The server's clock may be so far behind ours, when all that is known is when we began."""
 _MAX_MARKS = 256
 _WINDOW = 64
 """Events that jump ahead of a replay (same issue) move the cursor only when they are so many in a row."""
@@ -40,8 +42,8 @@ class V1Position:
         return {"cursor": str(max(0, self.resume_us - OVERLAP_US))} if self.resume_us else {}
 
     def begin(self, now_us: int) -> None:
-        """Begin at the live end: what comes after this moment must not be missed if the connection breaks."""
-        self.resume_us = now_us
+        """Begin at the live end: what comes from now on must not be missed if the connection breaks."""
+        self.resume_us = now_us - CLOCKS_US
 
     def has_seen(self, time_us: int, change: bytes | None = None) -> bool | None:
         """Tell whether an earlier connection may have brought an event of this time.
@@ -93,8 +95,8 @@ class V2Position:
         return {"cursor": str(place)} if place else {}
 
     def begin(self, now_us: int) -> None:
-        """Begin at the live end: what comes after this moment must not be missed if the connection breaks."""
-        self.time_us = now_us
+        """Begin at the live end: what comes from now on must not be missed if the connection breaks."""
+        self.time_us = now_us - CLOCKS_US
 
     def note(self, seq: int) -> None:
         """Take in an event's number."""

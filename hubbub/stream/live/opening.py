@@ -34,4 +34,8 @@ def _open_platform(name: str, state: Path) -> Platform:
         from hubbub.stream.live.jetstream import Jetstream
 
         return Jetstream(address, "bluesky" if name == "bluesky" else f"jetstream:{address.identity}")
+    if address.scheme.startswith("mastodon"):
+        from hubbub.stream.live.mastodon import Mastodon
+
+        return Mastodon(address, state)
     raise InvalidInput(f"{name!r} is not a platform that can be followed")

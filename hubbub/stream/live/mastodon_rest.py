@@ -1,0 +1,139 @@
+"""What a follower asks a Mastodon server besides its stream: where that is, what was missed, what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TypeVar
+
+import httpx2
+import msgspec
+
+from hubbub.stream.live.address import Address
+from hubbub.stream.live.link import Disconnected, Refused
+from hubbub.stream.live.websocket import read_retry_s
+
+T = TypeVar("T")
+PAGE = 40
+"""The most that a page of a timeline holds."""
+CHECKED = 20
+"""The most statuses that may be asked for at once."""
+_TIMELINES = {
+    "public": ("/api/v1/timelines/public", {}),
+    "public:local": ("/api/v1/timelines/public", {"local": "true"}),
+    "public:remote": ("/api/v1/timelines/public", {"remote": "true"}),
+    "user": ("/api/v1/timelines/home", {}),
+}
+
+
+class _Urls(msgspec.Struct):
+    streaming: str = ""
+
+
+class _Configuration(msgspec.Struct):
+    urls: _Urls = msgspec.field(default_factory=_Urls)
+
+
+class _Instance(msgspec.Struct):
+    configuration: _Configuration = msgspec.field(default_factory=_Configuration)
+
+
+class Status(msgspec.Struct):
+    """What must be known of a status; the rest is the decoder's."""
+
+    id: str
+    edited_at: str | None = None
+
+
+class Rest:
+    """One server, asked with one token."""
+
+    def __init__(self, address: Address, token: str | None) -> None:
+        headers = {"User-Agent": "hubbub"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._client = httpx2.Client(base_url=address.http_origin, headers=headers, timeout=15)
+
+    def __enter__(self) -> Rest:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def streaming_url(self) -> str:
+        """Return where the server streams, as `wss://streaming.town.example`; empty if it does not say."""
+        try:
+            found = msgspec.json.decode(self._get("/api/v2/instance", {}), type=_Instance)
+        except msgspec.DecodeError:
+            return ""
+        return found.configuration.urls.streaming.rstrip("/")
+
+    def missed(self, stream: str, tag: str, after: str) -> Iterator[Sequence[msgspec.Raw]]:
+        """Yield pages of a timeline behind a status, oldest first, up to what comes while it runs."""
+        path, fixed = timeline_of(stream, tag)
+        while True:
+            data = self._get(path, {**fixed, "min_id": after, "limit": str(PAGE)})
+            page = _decode(data, list[msgspec.Raw])
+            if not page:
+                return
+            page.sort(key=lambda raw: order_of(_decode(raw, Status).id))
+            newest = _decode(page[-1], Status).id
+            yield page
+            if order_of(newest) <= order_of(after):
+                return
+            after = newest
+
+    def newest(self, stream: str, tag: str) -> str | None:
+        """Return the newest status of a timeline, None if it is empty."""
+        path, fixed = timeline_of(stream, tag)
+        page = _decode(self._get(path, {**fixed, "limit": "1"}), list[Status])
+        return page[0].id if page else None
+
+    def living(self, numbers: Sequence[str]) -> dict[str, tuple[Status, msgspec.Raw]]:
+        """Return those of the statuses that are still there."""
+        raws = _decode(self._get("/api/v1/statuses", {"id[]": list(numbers)}), list[msgspec.Raw])
+        statuses = [(_decode(raw, Status), raw) for raw in raws]
+        return {status.id: (status, raw) for status, raw in statuses}
+
+    def is_gone(self, number: str) -> bool:
+        """Whether the server says of a single status that it is not there."""
+        try:
+            self._get(f"/api/v1/statuses/{number}", {})
+        except Refused as error:
+            return error.status in (404, 410)
+        return False
+
+    def _get(self, path: str, query: Mapping[str, str | list[str]]) -> bytes:
+        try:
+            answer = self._client.get(path, params=query)
+        except httpx2.HTTPError as error:
+            raise Disconnected(f"{self._client.base_url}{path} does not answer: {error}") from None
+        if answer.status_code != 200:
+            raise Refused(
+                f"{self._client.base_url.host}{path} answered {answer.status_code}: {answer.text[:200]!r}",
+                status=answer.status_code,
+                retry_s=read_retry_s(answer.headers.get("Retry-After")),
+            )
+        return answer.content
+
+
+def timeline_of(stream: str, tag: str) -> tuple[str, dict[str, str]]:
+    """Return path and query of the timeline that shows what a stream has sent."""
+    if stream.startswith("hashtag"):
+        return f"/api/v1/timelines/tag/{tag}", {"local": "true"} if stream.endswith(":local") else {}
+    if stream == "list":
+        return f"/api/v1/timelines/list/{tag}", {}
+    path, query = _TIMELINES[stream]
+    return path, dict(query)
+
+
+def order_of(number: str) -> tuple[int, str]:
+    """Order numbers of statuses as the server does: by age, the longer and then the larger being newer."""
+    return len(number), number
+
+
+def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Disconnected(f"the server answered with nonsense: {error}") from None
