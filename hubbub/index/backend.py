@@ -85,7 +85,7 @@ class Backend(Protocol):
         ...
 
     def wait_ready(self) -> None:
-        """Return once writes will not have to wait; searches may be answered before."""
+        """Return once writes will not have to wait; called before each batch, searches go on meanwhile."""
         ...
 
     def flush(self) -> bool:

@@ -5,7 +5,7 @@ Written once, above all backends; it touches no backend and asks the state only 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -53,6 +53,17 @@ class Changes(msgspec.Struct):
 def fold(events: Sequence[tuple[int, Event]], state: State, indexed: Collection[Visibility]) -> Changes:
     """Return what `events` change, given what the state knows."""
     return _Folder(events, state, indexed).run(events)
+
+
+def cut_at_erasures(events: list[tuple[int, Event]]) -> Iterator[list[tuple[int, Event]]]:
+    """Yield the events in parts that end with an erasure: only once it is applied is it known what it took."""
+    start = 0
+    for number, (_, event) in enumerate(events, 1):
+        if isinstance(event, AccountEvent | ConsentEvent) and _erases(event):
+            yield events[start:number]
+            start = number
+    if start < len(events):
+        yield events[start:]
 
 
 class _Folder:

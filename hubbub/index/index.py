@@ -15,7 +15,7 @@ from hubbub.index.backend import Backend, Legs
 from hubbub.index.document import Document, Key, author_token, decode_post, post_key
 from hubbub.index.embedding import Embedder, Vectors
 from hubbub.index.feedback import best, choose, first_plan, is_widened, widen
-from hubbub.index.fold import Changes, Pending, fold
+from hubbub.index.fold import Changes, Pending, cut_at_erasures, fold
 from hubbub.index.late_vectors import LateVectors
 from hubbub.index.newest import newest_matches, relevant_recent
 from hubbub.index.payload import clamp_us
@@ -117,8 +117,10 @@ class Index:
     def _fold(self, events: Iterator[tuple[int, Event]]) -> None:
         batches = iter(lambda: list(islice(events, BATCH)), [])
         for batch, prepared in self._preparation.ahead(batches):
+            self._backend.wait_ready()
             with self._lock:
-                self._apply(batch, prepared)
+                for part in cut_at_erasures(batch):
+                    self._apply(part, prepared)
                 self._applied = max(self._applied, batch[-1][0])
                 self._has_news = True
 
@@ -286,7 +288,9 @@ class Index:
         weights = best(fuse(legs, self.ranking), self.ranking)
         chosen = choose(weights, self._read(list(weights)), self.ranking)
         vectors = self._backend.vectors(list(chosen)) if self._embedder.dim else {}
-        return self._backend.search(self._counts.weigh(widen(plan, chosen, weights, vectors, self.ranking)))
+        return self._backend.search(
+            self._counts.weigh(widen(plan, chosen, weights, vectors, self.ranking), True)
+        )
 
     def _ranked(self, query: Query, legs: Legs, now_us: int) -> list[Hit]:
         recency = self.ranking.recency if query.recency is None else query.recency

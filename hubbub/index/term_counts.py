@@ -18,6 +18,9 @@ from hubbub.index.plan import Plan
 _BUCKETS = (
     1 << 22
 )  # 16 MB; at a million different terms every fourth shares its bucket, mostly with a rare one
+_COMMON, _LIGHT = 0.005, 0.1
+"""A term of a widened query that more than the first share of posts hold and that weighs less than the second
+share of the heaviest is left out: half the cost at 1M posts, MAP 2011 .551 for .552, 2012 .390 for .391."""
 _GROWTH = 0.02
 """Counts are worth saving once they grew by this share: idf then moves by less than .02."""
 
@@ -45,14 +48,24 @@ class TermCounts:
         np.add.at(self._counts, ids % _BUCKETS, 1)
         self.num_posts += len(posts)
 
-    def weigh(self, plan: Plan) -> Plan:
-        """Return the plan with its term weights multiplied by ln(1 + (N - n + .5) / (n + .5))."""
+    def weigh(self, plan: Plan, is_widened: bool = False) -> Plan:
+        """Return the plan with its term weights multiplied by ln(1 + (N - n + .5) / (n + .5)).
+
+        A widened plan loses the terms that are common and weigh little: they cost more than all others.
+        """
         if not plan.term_ids:
             return plan
-        counts = self._counts[np.array(plan.term_ids, np.uint32) % _BUCKETS].astype(np.float64)
+        ids = np.array(plan.term_ids, np.uint32)
+        counts = self._counts[ids % _BUCKETS].astype(np.float64)
         total = max(self.num_posts, 1)
         idf = np.log1p((total - np.minimum(counts, total) + 0.5) / (counts + 0.5))
-        return msgspec.structs.replace(plan, term_weights=tuple((idf * plan.term_weights).tolist()))
+        weights = idf * np.array(plan.term_weights)
+        if is_widened:
+            kept = (weights >= _LIGHT * weights.max()) | (counts <= _COMMON * total)
+            ids, weights = ids[kept], weights[kept]
+        return msgspec.structs.replace(
+            plan, term_ids=tuple(ids.tolist()), term_weights=tuple(weights.tolist())
+        )
 
     def dump(self) -> bytes:
         """Return the counts in the form that the constructor reads."""

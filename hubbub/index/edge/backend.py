@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,8 +27,13 @@ from hubbub.units import US_PER_S, now_us
 SLICE_POSTS = 65_536
 """A slice is sealed at this size: an unsealed one is scanned, 4 ms of CPU a query when it is full."""
 
-HURRY_SLICES = 2
-"""So many full slices waiting: they are sealed without a graph, thrice as fast, and get it afterwards."""
+FAST_S = 60.0
+"""A slice that filled in less is sealed without a graph, three times as fast, and gets it in a calm."""
+
+MAX_WAITING_SLICES = 4
+"""While more full ones wait to be sealed, nothing is folded: unsealed posts lie in memory, 2 KB each."""
+
+_PATIENCE_S = 0.05
 
 SKETCH_SLICES = 4
 """A first look asks older slices for words only: at 1M posts that saves a quarter of a query's CPU."""
@@ -67,6 +74,7 @@ class EdgeBackend:
         if not self._slices:
             self._add_slice()
         self._loading = load_slices(directory, self._slices, self._lock)
+        self._filled_s, self._rolled_s = math.inf, time.monotonic()
         self._sealer = Sealer(self, dim)
         if is_sealing:
             self._sealer.start()
@@ -77,8 +85,10 @@ class EdgeBackend:
         return False
 
     def wait_ready(self) -> None:
-        """Return once every slice is loaded: writes and exact reads need all of them."""
+        """Return once every slice is loaded and not too many full ones wait to be sealed."""
         self._loading.wait()
+        while self._sealer.is_working and len(self._waiting()) > MAX_WAITING_SLICES:
+            time.sleep(_PATIENCE_S)
 
     def versions(self, keys: Sequence[Key]) -> dict[Key, int]:
         """Return the sequence number of each stored document among `keys`.
@@ -86,7 +96,7 @@ class EdgeBackend:
         A crash can leave an edited post in two slices, one flushed later than the other; its edit is replayed
         then, and comes by here: the older version goes.
         """
-        self.wait_ready()
+        self._loading.wait()
         newest: dict[Key, tuple[int, Slice]] = {}
         with self._lock:
             for one in self._slices:
@@ -105,7 +115,7 @@ class EdgeBackend:
     def put(self, documents: Sequence[Document]) -> None:
         """Store documents in the last slice; older versions elsewhere go."""
         keys = [document.key for document in documents]
-        self.wait_ready()
+        self._loading.wait()
         with self._lock:
             hot = self._slices[-1]
             if len(hot.loaded) >= self._slice_posts:
@@ -123,7 +133,7 @@ class EdgeBackend:
     def delete(self, keys: Collection[Key]) -> None:
         """Remove documents from every slice."""
         if keys:
-            self.wait_ready()
+            self._loading.wait()
             with self._lock:
                 for one in self._slices:
                     self._delete_from(one, keys)
@@ -154,7 +164,7 @@ class EdgeBackend:
             loaded = [one.loaded for one in self._slices if one.shard]
             found = {key: post for shard in loaded for key, post in shard.fetch(keys).items()}
         if len(found) < len(keys) and not self._loading.is_set():
-            self.wait_ready()
+            self._loading.wait()
             return self._gather(lambda shard: shard.fetch(keys))
         return found
 
@@ -192,7 +202,7 @@ class EdgeBackend:
     def close(self) -> None:
         """Flush and release everything; a sealing under way is given up and done after the next start."""
         self._sealer.stop()
-        self.wait_ready()
+        self._loading.wait()
         with self._lock, ExitStack() as closing:
             for one in self._slices:
                 closing.callback(one.loaded.close)
@@ -230,20 +240,23 @@ class EdgeBackend:
         due = [one for one in self._slices if (one.note.erase_by_us or now + 1) <= now]
         if due:
             one = min(due, key=lambda one: one.note.erase_by_us or 0)
-            return ("compact" if one is hot else "seal"), one
-        waiting = [one for one in closed if not one.note.is_sealed]
-        if waiting:
-            return ("shelve" if len(waiting) >= HURRY_SLICES else "seal"), waiting[0]
+            return ("compact" if one is hot else "erase"), one
+        is_filling_fast = time.monotonic() - self._rolled_s < FAST_S
+        if waiting := self._waiting():
+            return ("shelve" if self._filled_s < FAST_S else "seal"), waiting[0]
         shelved = [one for one in closed if not one.note.has_graph]
-        return ("seal", shelved[-1]) if shelved else None
+        return ("seal", shelved[-1]) if shelved and not is_filling_fast else None
+
+    def _waiting(self) -> list[Slice]:
+        return [one for one in self._slices[:-1] if not one.note.is_sealed]
 
     def _gather(self, read: Callable[[Shard], dict[Key, Value]]) -> dict[Key, Value]:
-        self.wait_ready()
+        self._loading.wait()
         with self._lock:
             return {key: value for one in self._slices for key, value in read(one.loaded).items()}
 
     def _change(self, change: Callable[[Shard], object]) -> None:
-        self.wait_ready()
+        self._loading.wait()
         with self._lock:
             for one in self._slices:
                 one.apply(change)
@@ -255,6 +268,7 @@ class EdgeBackend:
     def _roll_over(self) -> Slice:
         self._slices[-1].loaded.flush()
         hot = self._add_slice()
+        self._filled_s, self._rolled_s = time.monotonic() - self._rolled_s, time.monotonic()
         self._sealer.wake()
         return hot
 

@@ -12,6 +12,8 @@ _GRAPH_M = 12
 _GRAPH_EF_CONSTRUCT = 64
 # Fewer vectors than fill this many KiB are scanned, not searched through the graph.
 _SCAN_KB = 4000
+# A sealed slice is one segment: more threads only cost the handing over, half of a search's CPU.
+_SEARCH_THREADS = 1
 _NO_GRAPH = q.HnswIndexConfig(0, 4, 1 << 30, max_indexing_threads=1)
 
 
@@ -22,6 +24,7 @@ def hot_config(dim: int) -> q.EdgeConfig:
         sparse_vectors={"terms": q.EdgeSparseVectorParams()},
         payload_memory=q.Memory.Cached,
         wal_enabled=False,
+        max_search_threads=_SEARCH_THREADS,
     )
 
 
@@ -39,6 +42,7 @@ def sealed_config(dim: int, has_graph: bool = True) -> q.EdgeConfig:
         payload_memory=q.Memory.Cold,
         id_tracker_memory=q.Memory.Cold,
         wal_enabled=False,
+        max_search_threads=_SEARCH_THREADS,
         # One segment, rebuilt as soon as anything in it was deleted: that is what erases.
         optimizers=q.EdgeOptimizersConfig(
             deleted_threshold=1e-9,

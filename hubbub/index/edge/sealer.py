@@ -35,6 +35,11 @@ class Sealer:
         """Why the last job failed; empty if it did not."""
         self._thread = threading.Thread(target=self._run, name="hubbub-sealer", daemon=True)
 
+    @property
+    def is_working(self) -> bool:
+        """Tell whether it is worth waiting for."""
+        return self._thread.is_alive() and not self.last_error
+
     def start(self) -> None:
         """Begin to look for jobs."""
         self._thread.start()

@@ -2,7 +2,7 @@
 
 The engine holds the interpreter lock while it optimizes (29 s for 30,000 posts; engines.md, trap 1), so the
 answering process never does it: `sealer.py` starts `main` with the arguments
-`seal|shelve|compact SOURCE COPY DIM`.
+`seal|shelve|erase|compact SOURCE COPY DIM`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ COPIED = "copied"
 """What the child says as soon as the source may change on disk again."""
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_NICENESS = 10
+_NICENESS, _HURRIED = 15, 5
 _BLOCK_BYTES = 65_536
 
 
 def main() -> None:
     """Rebuild as a child process: politely, and not longer than the parent lives."""
     task, source, copy, dim = sys.argv[1:]
-    os.nice(_NICENESS)
+    os.nice(_HURRIED if task == "shelve" else _NICENESS)
     _die_with_parent()
     rebuild(task, Path(source), Path(copy), int(dim), _say)
 
@@ -42,7 +42,7 @@ def rebuild(task: str, source: Path, copy: Path, dim: int, say: Callable[[str], 
     if task != "compact":
         shutil.copytree(source, copy, copy_function=copy_sparse)
         say(COPIED)
-        seal(copy, dim, has_graph=task == "seal")
+        seal(copy, dim, has_graph=task != "shelve")
     else:
         raw = _raw(copy)
         shutil.copytree(source, raw, copy_function=copy_sparse)
