@@ -56,7 +56,7 @@ def fold(events: Sequence[tuple[int, Event]], state: State, indexed: Collection[
 
 
 def cut_at_erasures(events: list[tuple[int, Event]]) -> Iterator[list[tuple[int, Event]]]:
-    """Yield the events in parts that end with an erasure: only once it is applied is it known what it took."""
+    """Yield the events in parts that end with an erasure: what it took is known once it is applied."""
     start = 0
     for number, (_, event) in enumerate(events, 1):
         if isinstance(event, AccountEvent | ConsentEvent) and _erases(event):

@@ -1,5 +1,6 @@
 """Random lives of posts and accounts end in the same place as a plain dictionary, in every backend."""
 
+import itertools
 import random
 import shutil
 import tempfile
@@ -162,7 +163,7 @@ class World:
         elif kind == "swap":
             self.end_job()
         elif kind not in ("reopen", "copy"):
-            event = make_event(kind, one, two, len(self.events) + 1, self.oracle)
+            event = make_event(kind, one, two, len(self.events) + 1)
             self.events.append((len(self.events) + 1, event))
             self.index.fold(self.events[-1:])
             self.oracle.take(event)
@@ -191,7 +192,7 @@ class World:
             self.index.close()
 
 
-def make_event(kind, one, two, seq, oracle):
+def make_event(kind, one, two, seq):
     time_us = START_US + seq
     if kind == "delete":
         return Deletion(id=post_id(one, 0), received_us=time_us)
@@ -235,3 +236,24 @@ def test_any_history_ends_where_a_dictionary_ends(backend, steps):
         world.close()
     finally:
         shutil.rmtree(directory)
+
+
+@settings(max_examples=60, deadline=None)
+@given(kinds=st.lists(EVENT_KINDS, min_size=3, max_size=40), cuts=st.lists(st.integers(1, 39)))
+def test_it_does_not_matter_which_events_are_folded_together(kinds, cuts):
+    oracle, events = Oracle(), []
+    for seq, kind in enumerate(kinds, 1):
+        events.append((seq, make_event(*kind, seq)))
+        oracle.take(events[-1][1])
+    index = Index(SqliteBackend(None, 0), State(None), open_embedder("none"))
+    edges = [0, *sorted({cut for cut in cuts if cut < len(events)}), len(events)]
+    for start, end in itertools.pairwise(edges):
+        index.fold(events[start:end])
+    everything = {identity for _, event in events if (identity := stored_id(event))}
+    assert index.fetch(everything) == oracle.visible()
+    assert index.stats().num_posts == len(oracle.posts)
+    index.close()
+
+
+def stored_id(event):
+    return event.id if isinstance(event, Post) else event.post.id if isinstance(event, Edit) else None
