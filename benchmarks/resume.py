@@ -37,7 +37,7 @@ from tests.platforms.jetstream import FakeJetstream, Faults
 T = TypeVar("T")
 PARTS = 4
 """So many followers, one after the other, before the last one."""
-WAIT_S = 60.0
+WAIT_S = 300.0
 
 
 def main() -> None:
