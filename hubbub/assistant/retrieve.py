@@ -18,8 +18,8 @@ from hubbub.index.query import Hit, Query
 from hubbub.posts import AuthorId, Post, PostId
 from hubbub.units import US_PER_DAY
 
-MAX_POSTS = 150
-"""Posts that one answer reads."""
+MAX_POSTS, MAX_POSTS_FACT = 150, 100
+"""Posts that one answer reads; for one fact fewer will do than to tell what many say."""
 MAX_PER_AUTHOR = 6
 """One loud account must not make an answer."""
 MIN_COVERAGE = 0.45
@@ -63,6 +63,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """The same as voices, best first; of the first search none yet."""
     from_us: int | None = None
     """Where the searched window began; None = no limit."""
+    is_more: bool = False
+    """There may be more than were read."""
     is_outside: bool = False
     """The window that the question named holds nothing: these are of another time."""
     corrections: frozenset[PostId] = frozenset()
@@ -85,6 +87,7 @@ class Search:
         self._filters = filters
         self._topic = Topic(question)
         self._named: dict[PostId, float] = {}
+        self._max_posts = MAX_POSTS if question.intent in ("news", "topic", "opinion") else MAX_POSTS_FACT
         self._is_news = question.intent == "news" and not question.window
 
     def first(self) -> Findings:
@@ -115,7 +118,7 @@ class Search:
         "The dam has broken, a wave will reach Marrowick" is found for Marrowick, "it has NOT broken" is not.
         """
         claims = [item for item in told[:_MAX_CHECKED] if not item.denied and not item.is_denial]
-        if self._question.intent not in ("news", "topic", "check") or not claims:
+        if self._question.intent not in ("news", "topic") or not claims:
             return found
         known = {post.id for post in found.posts}
         chosen = [
@@ -190,6 +193,7 @@ class Search:
             question=msgspec.structs.replace(self._question, from_us=from_us),
             scored=tuple(scored),
             from_us=from_us,
+            is_more=len(scored) >= self._max_posts,
             is_outside=is_outside,
             naming=self._naming(post for post, _ in scored),
         )
@@ -206,7 +210,7 @@ class Search:
         from_us: int | None,
         *,
         text: str | None = None,
-        limit: int = MAX_POSTS,
+        limit: int = 0,
         is_any_time: bool = False,
     ) -> Query:
         question, end_us = self._question, self._question.clock_us + 1
@@ -221,7 +225,7 @@ class Search:
             from_us=from_us,
             # a replay must not see what came after its clock
             to_us=min(to_us or end_us, end_us),
-            limit=limit if question.topic or text else 2 * limit,
+            limit=limit or (self._max_posts if question.topic or text else 2 * self._max_posts),
             sort="relevance" if question.topic or text else "time",
             now_us=question.clock_us,
             recency=_NEWS_RECENCY if self._is_news else None,

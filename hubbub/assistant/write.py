@@ -14,7 +14,7 @@ from hubbub.assistant.display import inert, isolated
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.question import Question
-from hubbub.assistant.retrieve import MAX_POSTS, Findings
+from hubbub.assistant.retrieve import Findings
 from hubbub.assistant.storylines import Story
 from hubbub.assistant.voices import Voice, count_voices
 from hubbub.assistant.wording import Contrary, Note, Said, Scene, Wording
@@ -48,7 +48,7 @@ def scene(question: Question, findings: Findings, *, is_doubtful: bool = False) 
         window="" if findings.is_outside else inert(question.window),
         window_us=None if findings.is_outside else window_us,
         num_voices=count_voices(naming),
-        is_more=len(findings.posts) >= MAX_POSTS,
+        is_more=findings.is_more,
         is_doubtful=is_doubtful,
     )
 
