@@ -38,4 +38,8 @@ def _open_platform(name: str, state: Path) -> Platform:
         from hubbub.stream.live.mastodon import Mastodon
 
         return Mastodon(address, state)
+    if address.scheme in ("x", "x+http"):
+        from hubbub.stream.live.x import X
+
+        return X(address)
     raise InvalidInput(f"{name!r} is not a platform that can be followed")
