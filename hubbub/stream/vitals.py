@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -32,7 +31,7 @@ class Rate(msgspec.Struct):
         """Take in what came during the last `elapsed_s`."""
         for field, memory_s in (("recent_per_s", RECENT_S), ("usual_per_s", USUAL_S)):
             # While young, a plain mean: a rate that starts at 0 would take half an hour to be right.
-            share = 1 - math.exp(-elapsed_s / min(memory_s, self.age_s + elapsed_s))
+            share = min(1.0, elapsed_s / min(memory_s, self.age_s + elapsed_s))
             before = getattr(self, field)
             setattr(self, field, before + (number / elapsed_s - before) * share)
         self.age_s += elapsed_s
