@@ -31,3 +31,15 @@ def test_counts_survive_saving_and_say_when_it_is_due() -> None:
     assert again.weigh(plan) == counts.weigh(plan)
     counts.add([[1]])
     assert not counts.is_due, "one per cent more"
+
+
+def test_a_word_that_all_posts_hold_is_not_left_out() -> None:
+    bridge, river, unheard = map(term_id, ("bridge", "river", "unheard"))
+    plan = Plan(term_ids=(bridge, unheard), term_weights=(1.0, 1.0))
+    for num_posts in (20, 100_000):
+        counts = TermCounts()
+        counts.add([[bridge]] * num_posts)
+        assert counts.weigh(plan, is_widened=True).term_ids == (bridge, unheard)
+    counts.add([[river]])
+    plan = Plan(term_ids=(bridge, river), term_weights=(1.0, 1.0))
+    assert counts.weigh(plan, is_widened=True).term_ids == (river,), "costly and light beside a rare one"
