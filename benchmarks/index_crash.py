@@ -115,7 +115,7 @@ def fold_forever(directory: Path) -> None:
 def open_small(directory: Path) -> Index:
     embedder = open_embedder("hashed:64")
     directory.mkdir(exist_ok=True)
-    backend = EdgeBackend(directory, embedder.dim, slice_posts=SLICE_POSTS, erase_s=ERASE_S)
+    backend = EdgeBackend(directory, embedder.dim, slice_posts=SLICE_POSTS, erase_s=ERASE_S, calm_s=0)
     return Index(backend, State(directory / "state.db"), embedder)
 
 

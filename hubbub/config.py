@@ -36,7 +36,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """An acknowledged event survives power loss after at most this many milliseconds."""
     erase_s: int = 3600
     """The text of a deleted post has left the disk after at most this many seconds."""
-    slice_posts: Annotated[int, msgspec.Meta(ge=1)] = 65_536
+    slice_posts: Annotated[int, msgspec.Meta(ge=1)] = 32_768
     """Posts in a slice of the embedded index: smaller ones are sealed sooner, and more of them are asked."""
     model: str = "quotes"
     """Who writes: `quotes` (no model), an OpenAI-compatible URL as `URL#model`, or a path to a GGUF file."""

@@ -31,7 +31,7 @@ def open_index(
     (qdrant-client's local mode, lost at the end) or `http(s)://HOST[:PORT][/COLLECTION]` (a Qdrant server).
     `state` is the directory of what a server cannot remember for us; by default `.hubbub/index-...`.
     Only posts of `visibilities` are indexed. The bytes of a deleted post leave the disk within `erase_s`.
-    The embedded engine seals a slice at `slice_posts` (65,536 by default).
+    The embedded engine seals a slice at `slice_posts` (32,768 by default).
 
     Raises:
         InUse: another process owns the directory.

@@ -41,11 +41,12 @@ def open_small(name, directory, erase_s=1.0):
         backend = SqliteBackend(directory / "posts.db", embedder.dim, erase_s)
     else:
         posts = 10_000 if name == "hot slice" else 20
-        backend = EdgeBackend(directory, embedder.dim, slice_posts=posts, erase_s=erase_s)
+        calm_s = 0 if name == "merged slices" else 3600
+        backend = EdgeBackend(directory, embedder.dim, slice_posts=posts, erase_s=erase_s, calm_s=calm_s)
     return Index(backend, State(directory / "state.db"), embedder)
 
 
-@pytest.mark.parametrize("name", ["hot slice", "sealed slices", "sqlite"])
+@pytest.mark.parametrize("name", ["hot slice", "shelved slices", "merged slices", "sqlite"])
 def test_deleted_edited_and_removed_text_leaves_the_disk(name, tmp_path):
     index = open_small(name, tmp_path)
     events = [(n, secret_post(n, f"only{n} {SECRETS[n % 6] if n < 7 else 'plain'}")) for n in range(1, COUNT)]

@@ -139,7 +139,9 @@ class World:
 
     def open(self):
         if self.name == "edge":
-            self.backend = EdgeBackend(self.directory, 0, slice_posts=4, erase_s=0, is_sealing=False)
+            self.backend = EdgeBackend(
+                self.directory, 0, slice_posts=4, erase_s=0, calm_s=0, is_sealing=False
+            )
         elif self.name == "sqlite":
             self.backend = SqliteBackend(self.directory / "posts.db", 0)
         else:
@@ -158,8 +160,7 @@ class World:
         elif kind == "copy" and self.name == "edge" and self.job is None:
             self.job = self.backend.next_job()
             if self.job:
-                task, part, source, target = self.job
-                rebuild(task, source, target, 0, lambda word: setattr(part, "is_copying", False))
+                rebuild(self.job.task, self.job.sources, self.job.target, 0, self._copied)
         elif kind == "swap":
             self.end_job()
         elif kind not in ("reopen", "copy"):
@@ -170,9 +171,12 @@ class World:
 
     def end_job(self):
         if self.job:
-            task, part, _, target = self.job
-            self.backend.finish_job(task, part, target)
+            self.backend.finish_job(self.job)
             self.job = None
+
+    def _copied(self, word):
+        for one in self.job.slices:
+            one.is_copying = False
 
     def check(self):
         visible = self.oracle.visible()

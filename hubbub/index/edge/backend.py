@@ -15,6 +15,8 @@ from qdrant_edge import ScoredPoint
 
 from hubbub.index.backend import BackendStats, Legs
 from hubbub.index.document import Document, Key
+from hubbub.index.edge.job import Job, Task
+from hubbub.index.edge.keys import join_keys
 from hubbub.index.edge.loading import load_slices
 from hubbub.index.edge.manifest import Manifest, SliceNote, read_manifest, remove_waste, write_manifest
 from hubbub.index.edge.points import best_points
@@ -24,18 +26,21 @@ from hubbub.index.edge.slices import Slice
 from hubbub.index.plan import Plan, without_likeness
 from hubbub.units import US_PER_S, now_us
 
-SLICE_POSTS = 65_536
-"""A slice is sealed at this size: an unsealed one is scanned, 4 ms of CPU a query when it is full."""
+SLICE_POSTS = 32_768
+"""A slice is shelved at this size: one that takes writes is read whole when the index is opened."""
 
-FAST_S = 60.0
-"""A slice that filled in less is sealed without a graph, three times as fast, and gets it in a calm."""
+MERGED_SLICES = 4
+"""So many shelved neighbours become one sealed slice, with a graph, once the stream leaves time for it."""
+
+CALM_S = 20.0
+"""Graphs wait while slices fill in less: a shelved slice is scanned, for a third of the CPU of a sealing."""
 
 MAX_WAITING_SLICES = 4
-"""While more full ones wait to be sealed, nothing is folded: unsealed posts lie in memory, 2 KB each."""
+"""While more full ones wait to be shelved, nothing is folded: such posts lie in memory, 2 KB each."""
 
 _PATIENCE_S = 0.05
 
-SKETCH_SLICES = 4
+SKETCH_POSTS = 262_144
 """A first look asks older slices for words only: at 1M posts that saves a quarter of a query's CPU."""
 
 Value = TypeVar("Value")
@@ -51,6 +56,7 @@ class EdgeBackend:
         *,
         slice_posts: int = SLICE_POSTS,
         erase_s: float = 3600.0,
+        calm_s: float = CALM_S,
         is_sealing: bool = True,
     ) -> None:
         """Open or create the slices under `directory`, which this process must own.
@@ -65,6 +71,7 @@ class EdgeBackend:
         self._directory, self._dim, self._slice_posts = directory, dim, slice_posts
         # Half for waiting, half for rebuilding every slice in turn.
         self._erase_us = int(erase_s * US_PER_S / 2)
+        self._calm_s = calm_s
         self._lock = threading.RLock()
         manifest = read_manifest(directory)
         remove_waste(directory, manifest)
@@ -145,9 +152,11 @@ class EdgeBackend:
     def search(self, plan: Plan) -> Legs:
         """Run the legs in every loaded slice in range and keep the best of each leg."""
         found: dict[str, list[ScoredPoint]] = {}
+        num_newer = 0
         with self._lock:
-            for age, one in enumerate(one for one in reversed(self._slices) if one.is_in_range(plan)):
-                part = without_likeness(plan) if plan.is_sketch and age >= SKETCH_SLICES else plan
+            for one in reversed([one for one in self._slices if one.is_in_range(plan)]):
+                part = without_likeness(plan) if plan.is_sketch and num_newer >= SKETCH_POSTS else plan
+                num_newer += len(one.loaded)
                 for leg, points in one.loaded.search(part).items():
                     found.setdefault(leg, []).extend(points)
         return Legs(**{leg: best_points(points, plan.depth) for leg, points in found.items()})
@@ -208,44 +217,71 @@ class EdgeBackend:
                 closing.callback(one.loaded.close)
             self.flush()
 
-    def next_job(self) -> tuple[str, Slice, Path, Path] | None:
-        """Return the most urgent rebuilding (task, slice, its files, new directory), with its copy begun."""
+    def next_job(self) -> Job | None:
+        """Return the most urgent rebuilding, with the copy of its slices begun."""
         with self._lock:
             chosen = self._choose_job() if self._loading.is_set() else None
             if chosen is None:
                 return None
-            task, one = chosen
-            one.loaded.flush()
+            task, slices = chosen
+            for one in slices:
+                one.loaded.flush()
             self._write_manifest()
-            one.start_copy()
-            return task, one, self._directory / one.note.name, self._directory / self._new_name()
+            for one in slices:
+                one.start_copy()
+            return Job(task, slices, self._directory / self._new_name())
 
-    def finish_job(self, task: str, one: Slice, path: Path) -> None:
-        """Put the rebuilt copy in the place of its slice."""
-        keys = one.copied_keys
-        if task != "compact":
-            keys = keys.sealed()
-            keys.write(path / KEYS)
-        copy = Shard.load(path, keys)
+    def finish_job(self, job: Job) -> None:
+        """Put what was rebuilt in the place of its slices."""
+        keys = job.slices[0].copied_keys
+        if job.is_sealing:
+            keys = join_keys(one.copied_keys for one in job.slices)
+            keys.write(job.target / KEYS)
+        shard = Shard.load(job.target, keys)
         with self._lock:
-            note = SliceNote(name=path.name, is_sealed=task != "compact", has_graph=task != "shelve")
-            former = one.become(copy, note)
+            for one in job.slices:
+                one.catch_up(shard)
+            shard.flush()
+            late = [one.late_erase_by_us for one in job.slices if one.late_erase_by_us is not None]
+            note = SliceNote(
+                name=job.target.name,
+                is_sealed=job.is_sealing,
+                has_graph=job.has_graph,
+                num_posts=len(shard),
+                min_us=shard.min_us,
+                max_us=shard.max_us,
+                erase_by_us=min(late, default=None),
+            )
+            place = self._slices.index(job.slices[0])
+            self._slices[place : place + len(job.slices)] = [Slice(note, shard)]
             self._write_manifest()
-            former.close()
-        shutil.rmtree(former.path, ignore_errors=True)
+            for one in job.slices:
+                one.loaded.close()
+        for path in job.sources:
+            shutil.rmtree(path, ignore_errors=True)
 
-    def _choose_job(self) -> tuple[str, Slice] | None:
-        *closed, hot = self._slices
+    def _choose_job(self) -> tuple[Task, list[Slice]] | None:
         now = now_us()
         due = [one for one in self._slices if (one.note.erase_by_us or now + 1) <= now]
         if due:
             one = min(due, key=lambda one: one.note.erase_by_us or 0)
-            return ("compact" if one is hot else "erase"), one
-        is_filling_fast = time.monotonic() - self._rolled_s < FAST_S
+            if one is self._slices[-1]:
+                return "compact", [one]
+            return ("seal" if one.note.is_sealed and one.note.has_graph else "shelve"), [one]
         if waiting := self._waiting():
-            return ("shelve" if self._filled_s < FAST_S else "seal"), waiting[0]
-        shelved = [one for one in closed if not one.note.has_graph]
-        return ("seal", shelved[-1]) if shelved and not is_filling_fast else None
+            return "shelve", waiting[:1]
+        is_calm = max(self._filled_s, time.monotonic() - self._rolled_s) >= self._calm_s
+        run = self._shelved_run() if is_calm else []
+        return ("seal", run) if len(run) == MERGED_SLICES else None
+
+    def _shelved_run(self) -> list[Slice]:
+        """Return the oldest neighbours without a graph, as many as make a sealed slice, if there are."""
+        run: list[Slice] = []
+        for one in self._slices[:-1]:
+            run = [*run, one] if one.note.is_sealed and not one.note.has_graph else []
+            if len(run) == MERGED_SLICES:
+                break
+        return run
 
     def _waiting(self) -> list[Slice]:
         return [one for one in self._slices[:-1] if not one.note.is_sealed]

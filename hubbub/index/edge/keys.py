@@ -54,7 +54,7 @@ class SealedKeys:
     """The keys of a sealed slice, 8 bytes each; those deleted since stay."""
 
     def __init__(self, prefixes: NDArray[np.uint64]) -> None:
-        self._prefixes = prefixes
+        self.prefixes = prefixes
 
     def copy(self) -> SealedKeys:
         """Return these, as they never change."""
@@ -67,20 +67,25 @@ class SealedKeys:
     def write(self, path: Path) -> None:
         """Write the prefixes and make them survive power loss."""
         with open(path, "wb") as file:
-            np.save(file, self._prefixes)
+            np.save(file, self.prefixes)
             file.flush()
             os.fsync(file.fileno())
 
     def holding(self, keys: Iterable[Key]) -> list[Key]:
         """Return those of `keys` whose prefix is in the slice."""
         asked = list(dict.fromkeys(keys))
-        if not asked or not len(self._prefixes):
+        if not asked or not len(self.prefixes):
             return []
         numbers = _prefixes(asked)
-        places = np.searchsorted(self._prefixes, numbers)
-        places[places == len(self._prefixes)] = 0
-        hits = self._prefixes[places] == numbers
+        places = np.searchsorted(self.prefixes, numbers)
+        places[places == len(self.prefixes)] = 0
+        hits = self.prefixes[places] == numbers
         return [key for key, is_hit in zip(asked, hits.tolist(), strict=True) if is_hit]
+
+
+def join_keys(parts: Iterable[KeySet]) -> SealedKeys:
+    """Return the keys of several slices as one sealed slice keeps them."""
+    return SealedKeys(np.sort(np.concatenate([part.sealed().prefixes for part in parts])))
 
 
 def read_keys(path: Path) -> SealedKeys:

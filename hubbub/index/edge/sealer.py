@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubbub.errors import HubbubError
+from hubbub.index.edge.job import Job
 from hubbub.index.edge.room import require_room, sealing_bytes
 from hubbub.index.edge.sealing import COPIED, remove_copy
-from hubbub.index.edge.slices import Slice
 
 if TYPE_CHECKING:
     from hubbub.index.edge.backend import EdgeBackend
@@ -68,35 +67,29 @@ class Sealer:
             else:
                 self._take(job)
 
-    def _take(self, job: tuple[str, Slice, Path, Path] | None) -> None:
+    def _take(self, job: Job | None) -> None:
         if job is None:
             self._bell.wait(_IDLE_S)
             self._bell.clear()
-        elif not self._work(*job):
+        elif not self._work(job):
             self._is_stopping.wait(_PAUSE_S)
 
-    def _work(self, task: str, one: Slice, source: Path, target: Path) -> bool:
+    def _work(self, job: Job) -> bool:
         try:
-            require_room(source, sealing_bytes(source))
-            if self._rebuild(task, one, source, target):
-                self._backend.finish_job(task, one, target)
+            require_room(job.target.parent, sum(map(sealing_bytes, job.sources)))
+            if self._rebuild(job):
+                self._backend.finish_job(job)
                 return True
         except (HubbubError, OSError) as error:
             self.last_error = str(error)
-        one.stop_copy()
-        remove_copy(target)
+        for one in job.slices:
+            one.stop_copy()
+        remove_copy(job.target)
         return False
 
-    def _rebuild(self, task: str, one: Slice, source: Path, target: Path) -> bool:
-        command = [
-            sys.executable,
-            "-c",
-            _START,
-            task,
-            str(source),
-            str(target),
-            str(self._dim),
-        ]
+    def _rebuild(self, job: Job) -> bool:
+        sources = map(str, job.sources)
+        command = [sys.executable, "-c", _START, job.task, str(job.target), str(self._dim), *sources]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         with subprocess.Popen(
             command,
@@ -111,9 +104,10 @@ class Sealer:
                 child.kill()
             assert child.stdout and child.stderr
             if child.stdout.readline().strip() == COPIED:
-                one.is_copying = False
+                for one in job.slices:
+                    one.is_copying = False
             said = child.stderr.read()
             self._child = None
         is_done = child.returncode == 0
-        self.last_error = "" if is_done else said[-2000:] or f"{task} ended with {child.returncode}"
+        self.last_error = "" if is_done else said[-2000:] or f"{job.task} ended with {child.returncode}"
         return is_done

@@ -1,8 +1,8 @@
-"""Rebuild a copy of a slice in a child process: sealed for reading, or compacted, without deleted bytes.
+"""Rebuild copies of slices in a child process: for reading, or for writing, without deleted bytes.
 
 The engine holds the interpreter lock while it optimizes (29 s for 30,000 posts; engines.md, trap 1), so the
 answering process never does it: `sealer.py` starts `main` with the arguments
-`seal|shelve|erase|compact SOURCE COPY DIM`.
+`shelve|seal|compact COPY DIM SOURCE...`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import qdrant_edge as q
@@ -25,30 +25,39 @@ COPIED = "copied"
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _NICENESS, _HURRIED = 15, 5
+_SEGMENTS = "segments"  # where the engine keeps a shard's segments, each under its own UUID
 _BLOCK_BYTES = 65_536
 
 
 def main() -> None:
     """Rebuild as a child process: politely, and not longer than the parent lives."""
-    task, source, copy, dim = sys.argv[1:]
+    task, copy, dim, *sources = sys.argv[1:]
     os.nice(_HURRIED if task == "shelve" else _NICENESS)
     _die_with_parent()
-    rebuild(task, Path(source), Path(copy), int(dim), _say)
+    rebuild(task, [Path(source) for source in sources], Path(copy), int(dim), _say)
 
 
-def rebuild(task: str, source: Path, copy: Path, dim: int, say: Callable[[str], object]) -> None:
-    """Copy the slice, say so, then seal, shelve (seal without a graph) or compact the copy."""
+def rebuild(task: str, sources: Sequence[Path], copy: Path, dim: int, say: Callable[[str], object]) -> None:
+    """Copy the slices, say so, then seal, shelve (seal without a graph) or compact the copy."""
     remove_copy(copy)
     if task != "compact":
-        shutil.copytree(source, copy, copy_function=copy_sparse)
+        _join(sources, copy)
         say(COPIED)
         seal(copy, dim, has_graph=task != "shelve")
     else:
         raw = _raw(copy)
-        shutil.copytree(source, raw, copy_function=copy_sparse)
+        shutil.copytree(sources[0], raw, copy_function=copy_sparse)
         say(COPIED)
         compact(raw, copy, dim)
         shutil.rmtree(raw)
+
+
+def _join(sources: Sequence[Path], copy: Path) -> None:
+    """Copy a slice, and its neighbours' segments beside its own: optimizing makes them one."""
+    first, *others = sources
+    shutil.copytree(first, copy, copy_function=copy_sparse)
+    for other in others:
+        shutil.copytree(other / _SEGMENTS, copy / _SEGMENTS, copy_function=copy_sparse, dirs_exist_ok=True)
 
 
 def seal(path: Path, dim: int, has_graph: bool = True) -> None:

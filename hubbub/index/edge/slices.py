@@ -1,4 +1,4 @@
-"""One slice of an index: its note in the manifest, its shard, and what changes while a copy is rebuilt."""
+"""One slice of an index: its note in the manifest, its shard, and what changes while it is rebuilt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubbub.index.plan import Plan
 
 
 class Slice:
-    """A shard that can be replaced by a rebuilt copy while it goes on changing."""
+    """A shard that a rebuilt one can replace, alone or with its neighbours, while it goes on changing."""
 
     def __init__(self, note: SliceNote, shard: Shard | None) -> None:
         self.note = note
@@ -55,21 +55,15 @@ class Slice:
         self._journal = None
         self.is_copying = False
 
-    def become(self, copy: Shard, note: SliceNote) -> Shard:
-        """Go on as the rebuilt copy, once the noted changes are made in it; return the former shard."""
+    @property
+    def late_erase_by_us(self) -> int | None:
+        """When the bytes of what was deleted since the copy began must have left the disk."""
+        return self._late_erase_by_us
+
+    def catch_up(self, copy: Shard) -> None:
+        """Make the changes noted down since the copy began in what was rebuilt from it."""
         for change in self._journal or []:
             change(copy)
-        copy.flush()
-        former, self.shard = self.loaded, copy
-        self.note = msgspec.structs.replace(
-            note,
-            erase_by_us=self._late_erase_by_us,
-            num_posts=len(copy),
-            min_us=copy.min_us,
-            max_us=copy.max_us,
-        )
-        self.stop_copy()
-        return former
 
     def is_in_range(self, plan: Plan) -> bool:
         """Tell whether a plan can find anything in here."""
