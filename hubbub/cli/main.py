@@ -20,6 +20,7 @@ VERBS = {
     "follow": "Read posts from files, pipes and platforms into the archive and the index.",
     "index": "Look into the index, rebuild it, or teach it the words of your own stream.",
     "search": 'Find posts: words, from:, since:, until:, lang:, "phrase", -word, #tag.',
+    "status": "Show how the sources and the index are doing.",
     "serve": "Open the page: ask, see posts arrive, click a quote.",
 }
 

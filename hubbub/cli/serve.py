@@ -65,7 +65,12 @@ def serve_house(
         print_note(f"hubbub is at {url}  (Ctrl-C ends it)")
 
     try:
-        app = create_app(house, hosts=None if is_public else LOCAL_HOSTS, examples=examples)
+        app = create_app(
+            house,
+            hosts=None if is_public else LOCAL_HOSTS,
+            examples=examples,
+            archive=house.archive.directory,
+        )
         run_server(
             app, config.host, config.port, on_ready, is_public=is_public, is_over=lambda: house.has_failed
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 from starlette.applications import Starlette
@@ -18,6 +19,7 @@ from hubbub.server import answering, live, lookup
 from hubbub.server.assets import asset_routes
 from hubbub.server.desk import Desk
 from hubbub.server.guard import LOCAL_HOSTS, Guard
+from hubbub.server.metrics import metrics
 from hubbub.server.surface import House, Limits
 from hubbub.server.wire import Refusal, error_response
 
@@ -30,6 +32,7 @@ API = {
     "/api/posts": lookup.posts,
     "/api/search": lookup.search,
     "/api/status": lookup.status,
+    "/metrics": metrics,
 }
 
 
@@ -39,11 +42,13 @@ def create_app(
     hosts: Collection[str] | None = LOCAL_HOSTS,
     limits: Limits | None = None,
     examples: Sequence[tuple[str, str]] = (),
+    archive: Path | None = None,
 ) -> Starlette:
     """Make the application over an open house.
 
     `hosts` are the names it answers to, None for any (a house that is meant to be read from elsewhere).
     `examples` are (question, language) that suit this house; the page offers them.
+    `archive` is the directory beside which the sources' reports lie; `/metrics` tells them.
     """
     limits = limits or Limits()
     routes = [*asset_routes(), *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items())]
@@ -54,6 +59,7 @@ def create_app(
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
     )
     app.state.desk = Desk(house, limits, examples)
+    app.state.archive = archive
     app.state.live = live.Live(app.state.desk)
     return app
 

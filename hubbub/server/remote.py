@@ -98,6 +98,10 @@ class RemoteHouse:
         """Tell the owner's time, microseconds since 1970 UTC."""
         return msgspec.convert(self._get("/api/status", {})["house"], _Clock).clock_us
 
+    def status(self) -> dict[str, object]:
+        """Report how the owner's house is doing."""
+        return msgspec.convert(self._get("/api/status", {})["house"], dict[str, object])
+
     def _get(self, path: str, params: dict[str, str]) -> dict[str, object]:
         try:
             response = self._client.get(path, params=params)

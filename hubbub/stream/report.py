@@ -12,9 +12,11 @@ import msgspec
 
 from hubbub.posts import Cursor
 from hubbub.stream.counts import Counts
-from hubbub.units import now_us
+from hubbub.units import US_PER_S, now_us
 
 EVERY_S = 1.0
+STALE_S = 10.0
+"""A follower that has not reported for so long was killed, or hangs."""
 _DIRECTORY = "sources"
 
 
@@ -29,6 +31,11 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     """False once its follower has left in order; one that was killed just stops updating."""
     cursor: Cursor | None
     counts: Counts
+
+    def state(self, now_us: int) -> str:
+        """Tell how the source is doing: what its follower said last, or `lost` if that was too long ago."""
+        is_fresh = now_us - self.updated_us < STALE_S * US_PER_S
+        return self.counts.vitals.state if is_fresh or not self.is_followed else "lost"
 
 
 class Reporter:

@@ -47,6 +47,7 @@ def test_surface_is_frozen():
         "follow": sorted([*data, *read, "--json", "--no-index", "sources"]),
         "index": [],
         "search": sorted([*data, "--json", "--limit", "--newest", "--rerank", "query"]),
+        "status": sorted([*data, "--json"]),
         "serve": sorted([*data, *read, "--follow", "--host", "--model", "--port", "--public", "--rerank"]),
     }
 

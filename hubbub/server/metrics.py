@@ -1,0 +1,129 @@
+"""The figures of a house and its sources in the form that Prometheus reads; others say what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hubbub.server.desk import desk_of
+from hubbub.stream.report import SourceReport, read_reports
+from hubbub.units import US_PER_S, now_us
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+_HOUSE_GAUGES = {
+    "num_posts": ("posts", "Posts that can be found.", 1),
+    "last_seq": ("archive_last_seq", "Number of the newest event of the archive.", 1),
+    "index_position": ("index_position", "Number of the newest event that is in the index.", 1),
+    "lag_ms": ("index_lag_seconds", "From our receiving the last event to its being searchable.", 1000),
+    "last_deletion_us": ("last_deletion_timestamp_seconds", "When the last deletion came.", US_PER_S),
+}
+_COUNTERS = {
+    "num_lines": ("lines", "Messages and lines read."),
+    "num_events": ("events", "Events taken into the archive."),
+    "num_malformed": ("malformed", "Messages that are not what the format says."),
+    "num_duplicates": ("duplicates", "Events that had come before."),
+}
+_VITAL_COUNTERS = {
+    "num_connections": ("connections", "Connections opened."),
+    "num_breaks": ("breaks", "Connections that broke or were refused."),
+    "num_gaps": ("gaps", "Times at which events may have been missed for good."),
+}
+
+
+async def metrics(request: Request) -> Response:
+    """Answer a scrape."""
+    from prometheus_client import CONTENT_TYPE_LATEST
+
+    desk = desk_of(request)
+    house = msgspec.to_builtins(await desk.look_up(desk.house.status))
+    directory: Path | None = request.app.state.archive
+    reports = list(await anyio.to_thread.run_sync(read_reports, directory)) if directory else []
+    return Response(write_metrics(house, reports), media_type=CONTENT_TYPE_LATEST)
+
+
+def write_metrics(house: Mapping[str, object], reports: Sequence[SourceReport]) -> bytes:
+    """Write the figures of a house's status and its sources' reports."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(house, reports))
+    return generate_latest(registry)
+
+
+class _Figures:
+    """What `prometheus_client` asks for the figures."""
+
+    def __init__(self, house: Mapping[str, object], reports: Sequence[SourceReport]) -> None:
+        self._house, self._reports = house, reports
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        for field, (name, meaning, divisor) in _HOUSE_GAUGES.items():
+            value = self._house.get(field)
+            if isinstance(value, int | float):
+                yield GaugeMetricFamily(f"hubbub_{name}", meaning, value=value / divisor)
+        yield from self._counters()
+        yield from self._gauges()
+        yield from self._by_kind()
+
+    def _counters(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily
+
+        for fields, part in ((_COUNTERS, "counts"), (_VITAL_COUNTERS, "vitals")):
+            for field, (name, meaning) in fields.items():
+                family = CounterMetricFamily(f"hubbub_source_{name}", meaning, labels=["source"])
+                for report in self._reports:
+                    holder = report.counts if part == "counts" else report.counts.vitals
+                    family.add_metric([report.name], getattr(holder, field))
+                yield family
+        dropped = CounterMetricFamily(
+            "hubbub_source_dropped", "Messages left out, by reason.", labels=["source", "reason"]
+        )
+        for report in self._reports:
+            for reason, number in report.counts.reasons.items():
+                dropped.add_metric([report.name, reason], number)
+        yield dropped
+
+    def _gauges(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        up = GaugeMetricFamily("hubbub_source_live", "1 while a source is read live.", labels=["source"])
+        age = GaugeMetricFamily(
+            "hubbub_source_report_age_seconds", "Since these figures were written.", labels=["source"]
+        )
+        lag = GaugeMetricFamily(
+            "hubbub_source_lag_seconds",
+            "The platform's own lag up to our receiving an event, and ours up to its being archived.",
+            labels=["source", "whose"],
+        )
+        for report in self._reports:
+            vitals, age_s = report.counts.vitals, (now_us() - report.updated_us) / US_PER_S
+            up.add_metric([report.name], float(report.state(now_us()) == "live"))
+            age.add_metric([report.name], age_s)
+            for whose, lag_ms in (("platform", vitals.platform_lag_ms), ("own", vitals.own_lag_ms)):
+                if lag_ms is not None:
+                    lag.add_metric([report.name, whose], lag_ms / 1000)
+        yield from (up, age, lag)
+
+    def _by_kind(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        labels = ["source", "kind"]
+        rate = GaugeMetricFamily("hubbub_source_rate_per_second", "Over the last minute.", labels=labels)
+        usual = GaugeMetricFamily("hubbub_source_usual_rate_per_second", "Over half an hour.", labels=labels)
+        silent = GaugeMetricFamily("hubbub_source_silent", "1 where far too little has come.", labels=labels)
+        for report in self._reports:
+            for kind, figures in report.counts.vitals.rates.items():
+                rate.add_metric([report.name, kind], figures.recent_per_s)
+                usual.add_metric([report.name, kind], figures.usual_per_s)
+                silent.add_metric([report.name, kind], float(kind in report.counts.vitals.silent))
+        yield from (rate, usual, silent)
