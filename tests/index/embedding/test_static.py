@@ -74,7 +74,7 @@ def test_a_damaged_or_missing_table_is_refused(tmp_path: Path) -> None:
 
 def test_the_shipped_table_knows_likeness() -> None:
     static = open_embedder("static")
-    assert static.dim == 256 and static.is_instant
+    assert static.dim == 128 and static.is_instant
     flood, like, other = static.embed(
         [
             "heavy flooding in the town",
