@@ -30,6 +30,10 @@ def open_live(name: str, state: Path) -> LiveSource:
 
 def _open_platform(name: str, state: Path) -> Platform:
     address = parse_address(BLUESKY if name == "bluesky" else name)
+    if address.path.endswith("com.atproto.label.subscribeLabels"):
+        from hubbub.stream.live.labels import Labels
+
+        return Labels(address)
     if address.scheme in ("wss", "ws"):
         from hubbub.stream.live.jetstream import Jetstream
 
