@@ -32,7 +32,8 @@ class StaticEmbedder:
         self, pieces: Pieces, table: Vectors, name: str = "static", projection: Vectors | None = None
     ) -> None:
         self.pieces = pieces
-        self.table = table  # shape (number of pieces, dim)
+        # Row by row in memory, or `take` copies all of it for every text.
+        self.table = np.ascontiguousarray(table)  # shape (number of pieces, dim)
         self.dim = int(table.shape[1])
         self.projection = projection  # shape (teacher's dim, dim), where a teacher is known
         self._name = name
