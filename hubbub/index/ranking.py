@@ -84,7 +84,9 @@ def order(
     age_us = np.clip(now_us - received_us, 0, None)
     final = np.array([scores[key] for key in keys]) + recency * 2.0 ** (-age_us / half_life_us)
     ranked = sorted(range(len(keys)), key=lambda row: (-final[row], -received_us[row], keys[row]))
-    return [(keys[row], float(1 / (1 + np.exp(-final[row])))) for row in ranked]
+    # The logistic function, written so that nothing overflows far from zero.
+    scaled = (0.5 + 0.5 * np.tanh(final / 2)).tolist()
+    return [(keys[row], scaled[row]) for row in ranked]
 
 
 def _lowest(leg: Mapping[Key, float]) -> float:

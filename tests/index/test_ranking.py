@@ -129,3 +129,9 @@ def test_feedback_finds_what_the_query_does_not_say(tmp_path: object) -> None:
     found = [hit.post.text for hit in index.search(query)]
     assert set(found[:3]) == set(texts[:3]) and found[3] == texts[3]
     index.close()
+
+
+def test_scores_far_from_zero_stay_between_0_and_1():
+    posts = {key: Post(id=key, author="a", text=key, received_us=1) for key in ("low", "high")}
+    ranked = order(posts, {"low": -5e9, "high": 5e9}, 1, 0.0, 1)
+    assert ranked == [("high", 1.0), ("low", 0.0)]

@@ -159,7 +159,8 @@ class EdgeBackend:
                 num_newer += len(one.loaded)
                 for leg, points in one.loaded.search(part).items():
                     found.setdefault(leg, []).extend(points)
-        return Legs(**{leg: best_points(points, plan.depth) for leg, points in found.items()})
+        keys: dict[int, Key] = {}  # by the address of a point, which may stand in two legs
+        return Legs(**{leg: best_points(points, plan.depth, keys) for leg, points in found.items()})
 
     def newest(self, plan: Plan) -> list[tuple[Key, int]]:
         """Return the newest matches of all loaded slices."""

@@ -155,12 +155,16 @@ class Shard:
     def search(self, plan: Plan) -> dict[str, list[q.ScoredPoint]]:
         """Run the legs of a plan; points by the name of their leg, as making keys of them costs 5 us each."""
         queries = make_queries(plan, self.has_state)
-        if plan.recent_us is not None and not self.overlaps(plan.recent_us, None):
+        is_recent = (
+            "recent" in queries and plan.recent_us is not None and (self.min_us or 0) >= plan.recent_us
+        )
+        if is_recent or not self.overlaps(plan.recent_us, None):
             queries.pop("recent", None)
         if not queries:
             return {}
         answers = self._shard.query_batch(q.QueryBatchRequest(list(queries.values())))
-        return dict(zip(queries, answers, strict=True))
+        found = dict(zip(queries, answers, strict=True))
+        return {**found, "recent": found["lexical"]} if is_recent else found
 
     def newest(self, plan: Plan) -> list[tuple[Key, int]]:
         """Return the newest matches and their times."""
