@@ -69,7 +69,9 @@ class Compactor:
                 return CompactionReport(now_us=now_us)
             segments = list(self._writer.segments)
             newest = self._facts_of(segments[-1])
-            erasures = self._collect(segments, newest)
+            # What is appended from here on is rewritten with the rest, but not judged by half its story: an
+            # author who was removed may be back already.
+            erasures = self._collect(segments, newest, horizon=state[0] - 1)
             post_keys, author_keys = erasures.post_keys(), erasures.author_keys()
             num_erased = num_files = freed_bytes = 0
             for first_seq in segments:
@@ -90,8 +92,8 @@ class Compactor:
             took_s=time.monotonic() - began_s,
         )
 
-    def _collect(self, segments: list[int], newest: Facts) -> Erasures:
-        erasures = Erasures()
+    def _collect(self, segments: list[int], newest: Facts, horizon: int) -> Erasures:
+        erasures = Erasures(horizon)
         for first_seq in segments:
             facts = newest if first_seq == segments[-1] else self._facts_of(first_seq)
             for seq, event in facts.controls:

@@ -23,7 +23,9 @@ FOREVER = 1 << 62
 class Erasures:
     """What must go, as of the events noted so far; they are noted in the order of the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, horizon: int = FOREVER) -> None:
+        """`horizon`: nothing with a higher number is taken, since what takes it back may not be noted yet."""
+        self._horizon = horizon
         self._deleted: set[PostId] = set()
         self._successors: dict[PostId, list[PostId]] = {}
         """The new ids that edits gave to a post."""
@@ -69,6 +71,8 @@ class Erasures:
 
     def takes(self, seq: int, event: Event) -> bool:
         """Whether this event's text must go."""
+        if seq > self._horizon:
+            return False
         if isinstance(event, Edit):
             return self._takes_post(seq, event.post) or self._takes_edit(seq, event)
         if isinstance(event, Post):

@@ -327,3 +327,13 @@ def test_compacting_twice_on_the_way_leaves_what_the_rules_say(tmp_path_factory,
         for seq, event in archive.read():
             was_taken = late.takes(seq, events[seq - 1]) or seq <= cut and early.takes(seq, events[seq - 1])
             assert event == (blank(events[seq - 1]) if was_taken else events[seq - 1])
+
+
+def test_what_came_after_the_erasures_were_gathered_is_not_judged_by_them():
+    # Compaction gathers first and rewrites then; meanwhile the author may have come back and posted.
+    erasures = Erasures(horizon=2)
+    before = post(1)
+    after = Post(id="test://back", author=before.author, text="back", received_us=4)
+    erasures.note(2, AccountEvent(author=before.author, status="removed", received_us=2))
+    assert erasures.takes(1, before)
+    assert not erasures.takes(4, after)
