@@ -63,6 +63,7 @@ class FakeJetstream(FakeServer):
         self.log: list[Entry] = []
         self.plan: deque[Faults] = deque()
         """Faults of the coming connections; those behind have none."""
+        self.num_sent = 0
         self.seen: list[Peer] = []
         """Those who asked for a stream."""
         self.floor_seq = 0
@@ -263,6 +264,7 @@ class _Stream:
                 )
             out += [data] * (2 if self._rng.random() < faults.duplicate else 1)
             self._num_sent += 1
+            self._fake.num_sent += 1
         if out:
             self._peer.socket.sendall(b"".join(out))
         return True

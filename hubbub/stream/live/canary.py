@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from hubbub.stream.live.link import Disconnected
 from hubbub.stream.vitals import MAX_KINDS, Rate, Vitals
 from hubbub.units import US_PER_S, now_us
 
@@ -30,6 +31,18 @@ class Canary:
     def count(self, kind: str) -> None:
         """Note that an event of this kind has come."""
         self._counted[kind] = self._counted.get(kind, 0) + 1
+
+    def check(self) -> None:
+        """Update the rates, and the state by whether anything is silent.
+
+        Raises:
+            Disconnected: the silence calls for a new connection.
+        """
+        alarms = self.look()
+        if self._vitals.state in ("live", "silent"):
+            self._vitals.enter("silent" if self._vitals.silent else "live", now_us())
+        if alarms:
+            raise Disconnected(f"nothing has come of {', '.join(alarms)} for too long")
 
     def look(self) -> list[str]:
         """Update the rates once a second; return those whose silence calls for a new connection.

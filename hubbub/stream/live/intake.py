@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 
 from hubbub.posts import Cursor, Event
 from hubbub.stream.counts import Counts
 from hubbub.stream.decode.lines import LineDecoder
 from hubbub.stream.decode.outcome import Decoder
+from hubbub.stream.live.link import Disconnected
+from hubbub.stream.live.source import HEARTBEAT_S
 from hubbub.stream.source import Batch
 from hubbub.units import now_us
 
@@ -42,6 +45,33 @@ class Intake:
             self._may_repeat = may_repeat
         self._events += self._decoder.decode(line)
         self._has_moved = True
+
+    def gather(
+        self,
+        receive: Callable[[float], list[bytes]],
+        accept: Callable[[bytes], Iterator[Batch]],
+        size: int,
+    ) -> Generator[Batch, None, bool]:
+        """Take in what arrives within `LINGER_S` of the first message; returns whether anything did.
+
+        Raises:
+            Disconnected: the connection has broken; what came before that has been handed on.
+        """
+        try:
+            messages = receive(HEARTBEAT_S)
+            has_come, end_s = bool(messages), time.monotonic() + LINGER_S
+            while messages:
+                self.arrive()
+                for message in messages:
+                    yield from accept(message)
+                    if self.num_waiting >= size:
+                        yield from self.flush()
+                left_s = end_s - time.monotonic()
+                messages = receive(left_s) if left_s > 0 else []
+            return has_come
+        except Disconnected:
+            yield from self.flush()
+            raise
 
     @property
     def num_waiting(self) -> int:

@@ -12,11 +12,10 @@ from hubbub.errors import InvalidInput
 from hubbub.stream.counts import Counts
 from hubbub.stream.decode.recent import Recent
 from hubbub.stream.live.canary import Canary
-from hubbub.stream.live.intake import LINGER_S, Intake
+from hubbub.stream.live.intake import Intake
 from hubbub.stream.live.jetstream_frame import Head, Payload, head_decoder
 from hubbub.stream.live.jetstream_position import OVERLAP_US, V1Position, V2Position
 from hubbub.stream.live.link import Disconnected
-from hubbub.stream.live.source import HEARTBEAT_S
 from hubbub.stream.live.websocket import WebSocket
 from hubbub.stream.live.zstd import Unpack
 from hubbub.stream.source import Batch
@@ -62,27 +61,12 @@ class JetstreamSession:
         """Yield batches; an empty one now and then while nothing comes."""
         if self._resumed_us and self._resumed_us < now_us() - _LOOK_BACK_US:
             self._vitals.note_gap("the cursor is older than the 36 hours that version 1 keeps")
-        try:
-            while not stop.is_set():
-                yield from self._gather()
-                yield from self._intake.flush()
-                if self._look_at_s is not None and time.monotonic() >= self._look_at_s:
-                    return
-        except Disconnected:
+        while not stop.is_set():
+            has_come = yield from self._intake.gather(self._socket.receive, self._accept, self._size)
             yield from self._intake.flush()
-            raise
-
-    def _gather(self) -> Iterator[Batch]:
-        """Take in what arrives within `LINGER_S` of the first message."""
-        messages = self._socket.receive(HEARTBEAT_S)
-        is_idle, end_s = not messages, time.monotonic() + LINGER_S
-        while messages:
-            self._intake.arrive()
-            for message in messages:
-                yield from self._accept(message)
-            left_s = end_s - time.monotonic()
-            messages = self._socket.receive(left_s) if left_s > 0 else []
-        self._note_progress(is_idle)
+            self._note_progress(has_come)
+            if self._look_at_s is not None and time.monotonic() >= self._look_at_s:
+                return
 
     def _accept(self, message: bytes) -> Iterator[Batch]:
         try:
@@ -99,8 +83,6 @@ class JetstreamSession:
         self._canary.count(head.collection)
         self._newest = head
         yield from self._pass_on(line, head)
-        if self._intake.num_waiting >= self._size:
-            yield from self._intake.flush()
 
     def _pass_on(self, line: bytes, head: Head) -> Iterator[Batch]:
         """Decode an event unless it has come before; the place moves only once the event is in a batch."""
@@ -136,18 +118,15 @@ class JetstreamSession:
             self._position.time_us = self._newest.witnessed_us or self._position.time_us
         return self._position.cursor()
 
-    def _note_progress(self, is_idle: bool) -> None:
-        """Keep the vitals; ask for a new connection when a collection has fallen silent."""
-        if self._newest is not None and not is_idle:
+    def _note_progress(self, has_come: bool) -> None:
+        """Keep the vitals, and notice that the live end is reached."""
+        if self._newest is not None and has_come:
             self._vitals.platform_lag_ms = (self._intake.received_us - self._newest.witnessed_us) / 1000
-        lag_us = (self._vitals.platform_lag_ms or 0.0) * 1000
-        if is_idle or lag_us < _FRESH_US:
-            if self._vitals.state == "catching up":
-                self._plan_second_look()
-            self._vitals.enter("silent" if self._vitals.silent else "live", now_us())
-        alarms = self._canary.look()
-        if alarms:
-            raise Disconnected(f"nothing has come of {', '.join(alarms)} for too long")
+        is_fresh = (self._vitals.platform_lag_ms or 0.0) * 1000 < _FRESH_US
+        if self._vitals.state == "catching up" and (is_fresh or not has_come):
+            self._plan_second_look()
+            self._vitals.enter("live", now_us())
+        self._canary.check()
 
     def _plan_second_look(self) -> None:
         is_v1 = isinstance(self._position, V1Position)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 
@@ -13,7 +14,6 @@ from hubbub.stream.live.address import Address
 from hubbub.stream.live.backoff import FIRST_S, Backoff
 from hubbub.stream.live.intake import Intake
 from hubbub.stream.live.link import DEAD_S, Disconnected
-from hubbub.stream.live.source import HEARTBEAT_S
 from hubbub.stream.live.websocket import WebSocket
 from hubbub.stream.source import Batch
 from hubbub.units import now_us
@@ -27,6 +27,7 @@ class Labels:
     def __init__(self, address: Address) -> None:
         self._address = address
         self.name = f"labels:{address.netloc}"
+        self._seq = 0
 
     def backoff(self) -> Backoff:
         """Return the usual waits."""
@@ -36,24 +37,25 @@ class Labels:
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
     ) -> Iterator[Batch]:
         """Connect and yield batches until the connection breaks; see `live.source.Platform`."""
-        seq = int(after or self._address.start or 0)
-        url = f"{self._address.websocket_origin}{PATH}?cursor={seq}"
+        self._seq = int(after or self._address.start or 0)
+        url = f"{self._address.websocket_origin}{PATH}?cursor={self._seq}"
         dead_s = self._address.seconds("quiet", DEAD_S)
         with WebSocket(url, headers={"User-Agent": "hubbub"}, dead_s=dead_s) as socket:
             counts.vitals.num_connections += 1
             counts.vitals.enter("live", now_us())
-            intake = Intake(decode_labels, counts, lambda: str(seq))
+            intake = Intake(decode_labels, counts, lambda: str(self._seq))
+            accept = functools.partial(self._accept, intake, counts)
             while not stop.is_set():
-                messages = socket.receive(HEARTBEAT_S)
-                intake.arrive()
-                for message in messages:
-                    read = _read_seq(message, counts)
-                    if read is not None and read <= seq:
-                        counts.note_duplicate()
-                        continue
-                    yield from intake.take(message)
-                    seq = max(seq, read or 0)
+                yield from intake.gather(socket.receive, accept, size)
                 yield from intake.flush()
+
+    def _accept(self, intake: Intake, counts: Counts, message: bytes) -> Iterator[Batch]:
+        seq = _read_seq(message, counts)
+        if seq is not None and seq <= self._seq:
+            counts.note_duplicate()
+            return
+        yield from intake.take(message)
+        self._seq = max(self._seq, seq or 0)
 
 
 def _read_seq(message: bytes, counts: Counts) -> int | None:

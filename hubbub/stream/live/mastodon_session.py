@@ -14,11 +14,10 @@ from hubbub.stream.counts import Counts
 from hubbub.stream.decode.claimed_time import read_time_us
 from hubbub.stream.decode.mastodon import MastodonDecoder
 from hubbub.stream.live.canary import Canary
-from hubbub.stream.live.intake import LINGER_S, Intake
+from hubbub.stream.live.intake import Intake
 from hubbub.stream.live.link import Disconnected, Refused
 from hubbub.stream.live.mastodon_numbers import Numbers
 from hubbub.stream.live.mastodon_rest import CHECKED, Rest, Status, order_of
-from hubbub.stream.live.source import HEARTBEAT_S
 from hubbub.stream.source import Batch
 from hubbub.units import now_us
 
@@ -76,18 +75,15 @@ class MastodonSession:
 
     def read(self, stream: str, tag: str, stop: threading.Event) -> Iterator[Batch]:
         """Yield what was missed, then what comes; an empty batch now and then while nothing does."""
-        try:
-            yield from self._fill_gap(stream, tag, stop) if self._known else self._begin(stream, tag)
-            self._vitals.enter("live", now_us())
-            while not stop.is_set():
-                yield from self._gather()
-                if time.monotonic() >= self._check_at_s:
-                    self._check_at_s = time.monotonic() + self._check_s
-                    yield from self._check()
-                yield from self._intake.flush()
-        except Disconnected:
+        yield from self._fill_gap(stream, tag, stop) if self._known else self._begin(stream, tag)
+        self._vitals.enter("live", now_us())
+        while not stop.is_set():
+            yield from self._intake.gather(self._messages.receive, self._accept, self._size)
+            if time.monotonic() >= self._check_at_s:
+                self._check_at_s = time.monotonic() + self._check_s
+                yield from self._check()
             yield from self._intake.flush()
-            raise
+            self._canary.check()
 
     def _begin(self, stream: str, tag: str) -> Iterator[Batch]:
         """Note where the stream begins: what comes behind that must not be missed."""
@@ -110,24 +106,10 @@ class MastodonSession:
                     yield from self._take_status(bytes(raw), bytes(raw), is_missed=True)
                 yield from self._intake.flush()
         except Refused as error:
+            if error.status == 429 or error.status >= 500:
+                raise  # it may be read later
             self._vitals.note_gap(f"what was missed cannot be read: {error}")
         self._known = self._newest
-
-    def _gather(self) -> Iterator[Batch]:
-        messages = self._messages.receive(HEARTBEAT_S)
-        end_s = time.monotonic() + LINGER_S
-        while messages:
-            self._intake.arrive()
-            for message in messages:
-                yield from self._accept(message)
-                if self._intake.num_waiting >= self._size:
-                    yield from self._intake.flush()
-            left_s = end_s - time.monotonic()
-            messages = self._messages.receive(left_s) if left_s > 0 else []
-        alarms = self._canary.look()
-        self._vitals.enter("silent" if self._vitals.silent else "live", now_us())
-        if alarms:
-            raise Disconnected(f"nothing has come of {', '.join(alarms)} for too long")
 
     def _accept(self, message: bytes) -> Iterator[Batch]:
         try:

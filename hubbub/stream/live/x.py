@@ -7,7 +7,6 @@ is noted as a gap.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
@@ -21,9 +20,8 @@ from hubbub.stream.live.address import Address
 from hubbub.stream.live.backoff import Backoff
 from hubbub.stream.live.canary import Canary
 from hubbub.stream.live.http_stream import HttpStream
-from hubbub.stream.live.intake import LINGER_S, Intake
+from hubbub.stream.live.intake import Intake
 from hubbub.stream.live.link import DEAD_S, Disconnected, Link, Refused
-from hubbub.stream.live.source import HEARTBEAT_S
 from hubbub.stream.live.token import read_token
 from hubbub.stream.live.x_rules import put_rules, read_rules
 from hubbub.stream.source import Batch
@@ -157,28 +155,14 @@ class _Session:
         self._intake = Intake("x2", counts, lambda: str(self._intake.received_us))
 
     def read(self, stop: threading.Event) -> Iterator[Batch]:
-        try:
-            while not stop.is_set():
-                yield from self._gather()
-                yield from self._intake.flush()
-        except Disconnected:
+        while not stop.is_set():
+            yield from self._intake.gather(self._receive, self._accept, self._size)
             yield from self._intake.flush()
-            raise
+            self._canary.check()
 
-    def _gather(self) -> Iterator[Batch]:
-        lines, end_s = self._stream.receive(HEARTBEAT_S), time.monotonic() + LINGER_S
-        while lines:
-            self._intake.arrive()
-            for line in filter(None, lines):  # empty ones only keep the connection alive
-                yield from self._accept(line)
-                if self._intake.num_waiting >= self._size:
-                    yield from self._intake.flush()
-            left_s = end_s - time.monotonic()
-            lines = self._stream.receive(left_s) if left_s > 0 else []
-        alarms = self._canary.look()
-        self._vitals.enter("silent" if self._vitals.silent else "live", now_us())
-        if alarms:
-            raise Disconnected(f"nothing has come of {', '.join(alarms)} for too long")
+    def _receive(self, timeout_s: float) -> list[bytes]:
+        """Return lines; empty ones only keep the connection alive."""
+        return [line for line in self._stream.receive(timeout_s) if line]
 
     def _accept(self, line: bytes) -> Iterator[Batch]:
         """Take a line; duplicates and disorder are allowed, so any post may have come before."""

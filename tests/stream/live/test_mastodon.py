@@ -31,7 +31,7 @@ def living(followed):
         elif isinstance(event, Edit):
             texts[event.post.id] = event.post.text
         elif isinstance(event, Deletion):
-            texts.pop(event.id)
+            texts.pop(event.id, None)  # after a restart a deletion may be told again
     return sorted(texts.values())
 
 

@@ -1,7 +1,7 @@
 """The small parts that the connectors share: waits, the canary, places in a stream, addresses."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.errors import InvalidInput
@@ -72,7 +72,8 @@ def test_a_clock_that_was_set_back_is_followed():
     assert V1Position(position.cursor()).resume_us < 1_000_000_100
 
 
-@given(st.lists(st.tuples(st.integers(1, 2**50), st.booleans()), unique_by=lambda e: e[0], max_size=200))
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 2**50), st.booleans()), unique_by=lambda e: e[0], max_size=150))
 def test_what_was_noted_is_known_after_a_restart(events):
     position = V1Position("1")
     events = [(time_us, str(time_us).encode() if is_change else None) for time_us, is_change in events]
