@@ -6,7 +6,7 @@ import re
 
 from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.naming import Topic, frame, spoken, stems
-from hubbub.assistant.polarity import is_negative
+from hubbub.assistant.polarity import is_negative, is_unhurt
 from hubbub.assistant.question import Question
 from hubbub.assistant.wordforms import content_words
 from hubbub.assistant.wording import Stance
@@ -34,6 +34,8 @@ _STATES = {
     "on": r"on|back|running|restored|goes ahead",
     "over": r"over|ends?|ended|finished|lifted|past",
 }
+_IS_BACK = re.compile(r"\b(?:back|restored|running again|works again|working again)\b", re.IGNORECASE)
+_OPPOSITES = {"down": _IS_BACK, "out": _IS_BACK, "off": _IS_BACK}
 _ALL = re.compile(
     r"\b(?:all|every\w*|whole|entire|entirely|completely|total|totally|alle[nrs]?|ganze?[nrms]?|komplett|v\u00f6llig"
     r"|s\u00e4mtliche)\b",
@@ -53,6 +55,7 @@ class Claim:
         self._is_negative = is_negative(question.topic)
         state = _STATE.search(question.text.rstrip("?! "))
         self._state = re.compile(rf"\b(?:{_STATES[state[1].lower()]})\b", re.IGNORECASE) if state else None
+        self._opposite = _OPPOSITES.get(state[1].lower()) if state else None
         self._is_of_all = _ALL.search(question.text) is not None
         names = _name_stems(question)
         self._names = {place for place, forms in enumerate(question.terms) if names.intersection(forms)}
@@ -64,18 +67,21 @@ class Claim:
         """
         lang, post = self._question.lang, evidence.post
         around = self._topic.named(stems(post, lang)) if self._names else {}
-        if not self._holds_all(evidence.terms | frame(post, lang), around):
+        if not self._holds_all(evidence.terms | evidence.denied | frame(post, lang), around):
             return "near"
         asserted = _NOT_ASSERTED.sub(" ", evidence.quote)
         said = frozenset(content_words(asserted, lang, spoken(post)))
-        if not self._topic.named(said) or not self._holds_all(said | frame(post, lang), around):
-            return "near"
-        if (self._state and not self._state.search(asserted)) or (
-            self._is_of_all and not _ALL.search(asserted)
+        if not self._topic.named(said) or not self._holds_all(
+            said | evidence.denied | frame(post, lang), around
         ):
             return "near"
+        if self._state and not self._state.search(asserted):
+            return "denies" if self._opposite and self._opposite.search(asserted) else "near"
+        if self._is_of_all and not _ALL.search(asserted):
+            return "near"
         is_denied = any(self._topic.named([stem]) for stem in evidence.denied)
-        if evidence.is_denial and not is_denied:
+        is_same_praise = is_unhurt(self._question.topic) and is_unhurt(asserted)
+        if evidence.is_denial and not is_denied and not is_same_praise:
             return "near"  # "FALSE: the dam has broken": whose words are these?
         return "says" if is_denied == self._is_negative else "denies"
 

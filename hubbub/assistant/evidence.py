@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hubbub.assistant.aptness import holds
 from hubbub.assistant.naming import Topic, frame, spoken, stems
-from hubbub.assistant.polarity import denied_parts, figures, is_denial, without_adverbs
+from hubbub.assistant.polarity import DAMAGE, denied_parts, figures, is_denial, is_unhurt, without_adverbs
 from hubbub.assistant.quality import MIN_CUT_CHARS, quality
 from hubbub.assistant.question import Question
 from hubbub.assistant.spans import Span, cut, is_last
@@ -40,11 +40,13 @@ _TOPIC_WEIGHT = 0.4
 """Weight of the question's own word where it has just one."""
 _MAX_DENIED = 6
 """Content words that a denial reaches over; a mere negation reaches the next."""
-_OPENING, _LATE = 5, 0.85
+_OPENING, _LATE = 5, 0.7
 """What a statement is about stands among its first words; named later it is mentioned in passing."""
 _MAX_QUOTED_POSTS = 2
 """Posts of one voice whose wording is considered."""
 
+_POINTS = re.compile(r"\b(?:this|that|these|it|das|dies\w*|damit|es)\b", re.IGNORECASE)
+_MAX_POINTING = 30
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 
 
@@ -139,7 +141,7 @@ class _Rating:
         return list(found.values())
 
     def _spans(self, post: Post) -> list[Span]:
-        """Cut a post; join a sentence that names the topic to the next where that holds what is asked."""
+        """Cut a post; join one sentence that names the topic and one beside it that holds what is asked."""
         spans = cut(post.text)
         if self.question.intent not in ("when", "where", "number", "why", "said"):
             return spans
@@ -149,7 +151,9 @@ class _Rating:
             named = [self.topic.share(content_words(text, self.question.lang)) for text in texts]
             holding = [holds(self.question.intent, text) for text in texts]
             is_short = second.end - first.start <= _MAX_JOINED
-            if is_short and named[0] >= _NAMES_IT > named[1] and holding == [False, True]:
+            ahead = named[0] >= _NAMES_IT > named[1] and holding == [False, True]
+            behind = named[1] >= _NAMES_IT > named[0] and holding == [True, False]
+            if is_short and (ahead or (behind and _POINTS.search(texts[1][:_MAX_POINTING]))):
                 spans.append(Span(start=first.start, end=second.end, first_end=first.end))
         return spans
 
@@ -211,6 +215,8 @@ def _with_polarity(item: Evidence, lang: str) -> Evidence:
         for part in denied_parts(item.quote)
         for stem in content_words(without_adverbs(part), lang, spoken(item.post))[:reach]
     )
+    if is_unhurt(item.quote):
+        denied = denied.union(content_words(DAMAGE, lang))
     return msgspec.structs.replace(
         item, is_negative=bool(denied), denied=denied, is_denial=says_false, figures=figures(item.quote)
     )

@@ -15,7 +15,8 @@ _HEAD = 0.5
 """A bridge is named where the mill bridge was asked for: perhaps that one."""
 _TAGGED = 0.5
 """A tag that goes with the topic stands for it: perhaps this post is about something else at that place."""
-_MIN_COMPOUND = 5
+_MIN_COMPOUND, _MIN_HEAD = 5, 3
+"""Letters of a compound's part, and of what stands before it: a driver is no river."""
 _MAX_ENDING, _MAX_LOST = 4, 3
 _CLOSING_TAGS = re.compile(r"(?:\s*(?:#\w+|https?://\S+))+\s*$")
 _MAX_CLOSING = 400
@@ -103,7 +104,8 @@ def kinship(asked: str, found: str, *, is_german: bool) -> float:
         return 0.0
     if extra < 0:
         return _HEAD if long.endswith(short) else 0.0
-    return _DERIVED if long.endswith(short) or (is_german and long.startswith(short)) else 0.0
+    is_tail = long.endswith(short) and extra >= _MIN_HEAD
+    return _DERIVED if is_tail or (is_german and long.startswith(short)) else 0.0
 
 
 def stems(post: Post, lang: str) -> frozenset[str]:

@@ -13,15 +13,25 @@ _DENIAL = re.compile(
     r"|fabricated|photoshop\w*"
     r"|not true|isn'?t true|no truth|not real|no evidence|not confirmed|wrongly reported|no longer true"
     r"|rumou?rs? (?:is|are) (?:false|wrong)"
-    r"|correction|corrected|retract\w*|den(?:y|ies|ied|ying)|refut\w*|dispel\w*|contradict\w*|intact"
-    r"|unharmed|alive and well|don'?t believe the"
+    r"|correction|corrected|retract\w*|den(?:y|ies|ied|ying)|refut\w*|dispel\w*|contradict\w*"
+    r"|don'?t believe the"
     r"|stop spreading|old (?:photo|video|picture)"
     r"|falsch(?:meldung\w*|nachricht\w*|e|er|es|en)?|stimmt nicht|stimmt so nicht|nicht wahr|unwahr"
     r"|kein wort wahr|fakes?|korrektur|korrigiert"
-    r"|richtigstellung|dementi\w*|widerleg\w*|widerspr\w*|intakt|heil|unversehrt|wohlauf|ente"
+    r"|richtigstellung|dementi\w*|widerleg\w*|widerspr\w*|ente"
     r"|ger\u00fccht\w* (?:ist|sind) falsch|keine belege"
     r"|unbest\u00e4tigt\w*|altes (?:foto|video|bild))\b",
 )
+_UNHURT = re.compile(
+    r"\b(?:intact|unharmed|undamaged|unhurt|alive and well|safe and sound|intakt|heil"
+    r"|unversehrt|unverletzt|wohlauf)\b"
+)
+DAMAGE = (
+    "broken broke break breaks burst cracked crack collapsed collapse failed destroyed damaged gone hurt"
+    " injured dead died killed gebrochen bricht bruch dammbruch geborsten gerissen riss eingest\u00fcrzt"
+    " zerst\u00f6rt besch\u00e4digt verletzt tot gestorben"
+)
+"""What a statement denies that calls something unharmed."""
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|\w+n't|aint|isnt|arent|wasnt"
     r"|werent|dont|doesnt|didnt|wont|cant"
@@ -109,22 +119,24 @@ def is_denial(text: str) -> bool:
     """Tell whether a statement says that something is false, was corrected, or is denied."""
     # "closed bridges, power back, a rumour refuted, a dog found" denies none of the rest
     spoken = text.split(",")[0] if text.count(",") >= _MANY_CLAUSES else text
-    return bool(_DENIAL.search(spoken.lower()))
+    return bool(_DENIAL.search(spoken.lower())) or is_unhurt(spoken)
+
+
+def is_unhurt(text: str) -> bool:
+    """Tell whether a statement says that somebody or something is unharmed, and so denies any `DAMAGE`."""
+    return bool(_UNHURT.search(text.lower()))
 
 
 def is_negative(text: str) -> bool:
-    """Tell whether a statement says that something is not so: by a denial or by an odd number of negations.
-
-    "FALSE: the dam has NOT broken" is one denial in two words, not a double negation; a wish, an order or a
-    condition ("should not be cut", "without") says nothing about what is.
-    """
-    return is_denial(text) or count_negations(_WISH.sub(" ", _plain(text))) % 2 == 1
+    """Tell whether a statement says that something is not so; a label ("FALSE: ...") alone does not tell."""
+    return bool(denied_parts(text))
 
 
 def denied_parts(text: str) -> list[str]:
     """Return the parts of a text that its denials and negations turn round.
 
-    A denial reaches over its clause, a negation over what follows it there (or precedes, if nothing does).
+    A wish, an order or a condition ("should not be cut", "without") turns nothing round. A denial reaches
+    over its clause, a negation over what follows it there (or precedes, if nothing does).
     """
     plain = _plain(text)
     if not (_NEGATION.search(plain) or _DENIAL.search(plain)):

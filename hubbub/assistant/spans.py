@@ -41,6 +41,7 @@ _STOP = re.compile(
 _JOINT = re.compile(
     '(?i:\\s+rt\\s*@\\w+\\s*:?\\s*)|(?<=[^\\s\\d]):\\s+(?!["\u201c\u201e\u00ab])|\\s+(?:[|\u2022\u00b7]|//|--?|\u2013|\u2014|>>?)\\s+'
 )
+_RUNS_ON = re.compile(r"[.!?]\s+[A-Z\u00c4\u00d6\u00dc\"\u201c\u201e]")
 _JOINT_MARKS = (": ", " |", " -", "//", "\u2022", "\u00b7", "\u2013", "\u2014", " >", "rt @", "RT @", "Rt @")
 # A dateline, a thread's number, a repost's mark, "copy and paste", a label, a bullet.
 _OPENING = re.compile(
@@ -77,12 +78,14 @@ def cut(text: str) -> list[Span]:
     text = text[:MAX_TEXT]
     shadow = _LINK.sub(lambda match: "x" * len(match[0]), text)
     found: list[Span] = []
-    for start, end in _whole_quotes(text, _sentences(shadow)):
+    for start, end, inside in _whole_quotes(text, _sentences(shadow)):
         whole = _trim(text, start, end)
         if whole is None:
             continue
         found.append(whole)
         found += _clauses(text, shadow, whole)
+        parts = (_trim(text, *piece) for piece in inside)
+        found += [Span(start=part.start, end=part.end, is_part=True) for part in parts if part]
         if len(found) >= _MAX_SPANS:
             break
     return found[:_MAX_SPANS]
@@ -106,8 +109,10 @@ def _sentences(shadow: str) -> Iterator[tuple[int, int]]:
         yield start, len(shadow)
 
 
-def _whole_quotes(text: str, sentences: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Join the sentences of one quotation to the one that opens it, where it closes soon."""
+def _whole_quotes(
+    text: str, sentences: Iterator[tuple[int, int]]
+) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """Join the sentences of one quotation to the one that opens it, where it closes soon; and name them."""
     pieces = list(sentences)
     place = 0
     while place < len(pieces):
@@ -117,7 +122,7 @@ def _whole_quotes(text: str, sentences: Iterator[tuple[int, int]]) -> Iterator[t
             near = [other for _, other in pieces[place:] if other - start <= _MAX_QUOTATION]
             closed = [size for size, other in enumerate(near, 1) if not _is_open(text[start:other])]
             step = closed[0] if closed else 1
-        yield start, pieces[place + step - 1][1]
+        yield start, pieces[place + step - 1][1], pieces[place + 1 : place + step]
         place += step
 
 
@@ -152,6 +157,9 @@ def _clauses(text: str, shadow: str, whole: Span) -> Iterator[Span]:
     edges = [whole.start, *(edge for joint in joints for edge in joint.span()), whole.end]
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         part = _trim(text, start, end)
+        # a clause that runs over a full stop is torn out of a quotation
+        if part and _RUNS_ON.search(text, part.start, part.end - 1):
+            continue
         if part and (part.start, part.end) != (whole.start, whole.end):
             yield Span(start=part.start, end=part.end, is_part=True, is_cut=part.is_cut)
 

@@ -17,6 +17,8 @@ from hubbub.assistant.weighing import Scores, weigh
 
 AGREES = 0.42
 """Likeness from which on a span says in substance the same; by reading pairs of real posts."""
+AGREES_ON_FIGURE = 0.6
+"""The same where the statement counts something and the other names no figure."""
 REPEATS = 0.55
 """Likeness from which on a second quote would bore."""
 RELATED = 0.22
@@ -158,11 +160,12 @@ def _agreeing(pool: Pool, place: int) -> list[int]:
     """Places of the spans that say the same, the own one first; what contradicts does not agree."""
     own = pool.evidence[place]
     places = [place]
-    for other in np.flatnonzero(pool.likeness[place] >= AGREES):
-        if other != place and not contradiction(
-            own, pool.evidence[other], float(pool.likeness[place][other])
-        ):
-            places.append(int(other))
+    for other in map(int, np.flatnonzero(pool.likeness[place] >= AGREES)):
+        item, likeness = pool.evidence[other], float(pool.likeness[place][other])
+        # who names no figure does not confirm one
+        is_vague = bool(own.figures) and not item.figures and likeness < AGREES_ON_FIGURE
+        if other != place and not is_vague and not contradiction(own, item, likeness):
+            places.append(other)
     return places
 
 

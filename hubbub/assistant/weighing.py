@@ -37,10 +37,19 @@ _ASKS_MEASURE = re.compile(
     r"|\bwie (?:hoch|tief|hei\u00df|kalt|warm|schnell|stark|weit|breit|schwer)",
     re.IGNORECASE,
 )
+_MARKS_UPDATE = re.compile(
+    r"\b(?:updated?|correction|korrektur|berichtigung|nachtrag|aktualisiert)\b", re.IGNORECASE
+)
+_SHARED_UPDATE = 2
+_ADDS = re.compile(
+    r"\b(?:also|too|second|another|further|additional|auch|zweite\w*|weitere\w*)\b", re.IGNORECASE
+)
+_OTHER = 0.45
+"""Share of the older statement's words that the newer one leaves out, from which on it is another matter."""
 _READS_EVERY_US = US_PER_HOUR // 4
 _BURST = 0.5
 _ANSWERS_OUTRIGHT = 3.0
-_OLD_READING = 0.4
+_OLD_READING = 0.25
 _SHORT_US, _LONG_US = 12 * US_PER_HOUR, 30 * US_PER_DAY
 """Facts grow old twice: within the day on a busy one, within months on a quiet one."""
 
@@ -58,7 +67,10 @@ def weigh(question: Question, pool: Pool, agreeing: Sequence[tuple[Voice, ...]])
         claim = Claim(question)
         scores *= [_ANSWERS_OUTRIGHT if claim.stance(item) != "near" else 1.0 for item in pool.evidence]
     scores[_older_readings(pool)] *= _OLD_READING
-    scores[_overtaken(pool)] = 0.0
+    for old, new in _overtaken(pool):
+        if pool.likeness[old][new] < _UPDATES:
+            scores[new] = max(scores[new], scores[old])  # what it replaces was worth telling
+        scores[old] = 0.0
     return scores
 
 
@@ -123,20 +135,25 @@ def _marks(item: Evidence) -> set[object]:
     return {*item.pairs, *(f"#{fold(tag)}" for tag in item.post.hashtags)}
 
 
-def _overtaken(pool: Pool) -> list[int]:
-    """Places of statements that their own author brought up to date: alike, or both readings, but older."""
+def _overtaken(pool: Pool) -> list[tuple[int, int]]:
+    """Pair what its own author brought up to date with the newest that did so, in order of time."""
     by_author: dict[str, list[int]] = {}
     for place, item in enumerate(pool.evidence):
         by_author.setdefault(item.post.author, []).append(place)
-    return [
-        place
-        for places in by_author.values()
-        for place in places
-        if any(
-            _updates(pool.evidence[later], pool.evidence[place], pool.likeness, later, place)
-            for later in places
-        )
-    ]
+    found = []
+    for places in (places for places in by_author.values() if len(places) > 1):
+        for old in places:
+            newer = [
+                new
+                for new in places
+                if _updates(pool.evidence[new], pool.evidence[old], pool.likeness, new, old)
+            ]
+            if newer:
+                best = max(
+                    newer, key=lambda new: (pool.evidence[new].post.received_us, pool.likeness[old][new])
+                )
+                found.append((old, best))
+    return sorted(found, key=lambda pair: pool.evidence[pair[0]].post.received_us)
 
 
 def _older_readings(pool: Pool) -> list[int]:
@@ -153,10 +170,19 @@ def _older_readings(pool: Pool) -> list[int]:
     ]
 
 
+def _is_added(new: Evidence, old: Evidence) -> bool:
+    """Tell whether the newer statement stands beside the older one: of something else, or "also"."""
+    words_old = {term for term in old.terms if not term.isdigit()}
+    is_other = len(words_old - new.terms) > _OTHER * len(words_old)
+    return is_other or _ADDS.search(new.quote) is not None
+
+
 def _updates(new: Evidence, old: Evidence, likeness: Matrix, later: int, place: int) -> bool:
     if new.post.received_us <= old.post.received_us:
         return False
     alike = float(likeness[later][place])
-    if alike >= _UPDATES:
+    if _MARKS_UPDATE.search(new.post.text) and len(new.terms & old.terms) >= _SHARED_UPDATE:
+        return True
+    if alike >= _UPDATES and not _is_added(new, old):
         return True
     return alike >= _UPDATES_FIGURE and is_measurement(new.quote) and is_measurement(old.quote)

@@ -138,15 +138,18 @@ def _statement(question: Question, story: Story, number: int) -> Draft:
 def _told(
     question: Question, story: Story, evidence: Evidence, word: Callable[[Said], str], number: int = 0
 ) -> Draft:
-    said = _said(question, evidence, story.num_voices, story.first_us, story.last_us)
+    num_voices, first_us, last_us = story.num_voices, story.first_us, story.last_us
+    if evidence.voice.is_automatic:  # it speaks for itself, not for those who agree
+        num_voices, first_us, last_us = 0, evidence.post.received_us, evidence.post.received_us
+    said = _said(question, evidence, num_voices, first_us, last_us)
     return Draft(
         text=word(said),
         kind="story",
         evidence=(evidence,),
         story=number,
-        num_voices=story.num_voices,
-        first_us=story.first_us,
-        last_us=story.last_us,
+        num_voices=num_voices,
+        first_us=first_us,
+        last_us=last_us,
         is_conflicting=story.conflict is not None,
     )
 

@@ -270,6 +270,14 @@ def test_figures_are_preferred_where_a_number_is_asked_for(open_world):
     assert "80 people" in first(world, "How many people were evacuated in Alder?").text
 
 
+def test_who_names_no_figure_does_not_confirm_one(open_world):
+    world = open_world(
+        post("Official: 112 people were evacuated from Tanner's Row and Weir Lane in Alder.", "hall"),
+        post("Only Tanner's Row and Weir Lane in Alder were evacuated.", "mayor", minute=9),
+    )
+    assert first(world, "How many people were evacuated in Alder?").num_voices == 1
+
+
 def test_a_year_is_no_count(open_world):
     world = open_world(
         post("The 2011 budget speech in Alder was about schools and bridges.", "ann", minute=1),
@@ -382,3 +390,31 @@ def test_a_post_that_holds_the_date_is_read_however_many_only_name_the_matter(op
         *talk, post("The council election is on 26 September, says the town.", "hall", minute=1)
     )
     assert "26 September" in first(world, "When is the council election?").text
+
+
+def test_an_update_that_says_so_replaces_what_it_resembles_little(open_world):
+    world = open_world(
+        post("LOST DOG: Patch slipped his lead near the Alder mill at noon.", "hattie", minute=5),
+        post("LOST DOG UPDATE: Patch was found in the music room of the school.", "hattie", minute=50),
+    )
+    done = answer(world.index, "What about the lost dog?", clock_us=NOW_US)
+    told = " ".join(sentence.text for sentence in done.sentences)
+    assert "was found" in told and "slipped" not in told
+
+
+def test_a_second_statement_of_the_same_kind_does_not_replace_the_first(open_world):
+    world = open_world(
+        post("EVACUATION: Tanner's Row in Alder must be cleared by 20:15.", "hall", minute=10),
+        post("EVACUATION, second street: Weir Lane in Alder must also be cleared.", "hall", minute=40),
+    )
+    done = answer(world.index, "Which streets in Alder must be cleared?", clock_us=NOW_US)
+    told = " ".join(sentence.text for sentence in done.sentences)
+    assert "Tanner's Row" in told and "Weir Lane" in told
+
+
+def test_the_sentence_before_may_hold_the_figure(open_world):
+    world = open_world(
+        post("It stands at 448 cm at eleven. This is the crest in Alder. The bags add 40 cm.", "works")
+    )
+    quote = first(world, "How high was the crest in Alder?").citations[0].quote
+    assert quote.startswith("It stands at 448 cm")

@@ -30,6 +30,9 @@ def stance(question: str, text: str, lang: str = "en") -> str:
         ("Is the internet down in Alder?", "The internet in Alder has many friends these days.", "near"),
         ("Is all of Alder evacuated?", "Two streets in Alder were evacuated this evening.", "near"),
         ("Was anyone hurt?", "The balance of the night so far, none seriously hurt.", "denies"),
+        ("Has the dam broken?", "The Hollin dam is intact, say the waterworks and the mayor.", "denies"),
+        ("Is the dam intact?", "The Hollin dam is intact, say the waterworks and the mayor.", "says"),
+        ("Is the power out?", "The power is back in all of the quarter since ten.", "denies"),
         ("Is the bridge open?", "The bridge should be open for everybody in this town.", "near"),
     ],
 )

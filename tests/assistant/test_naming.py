@@ -18,6 +18,7 @@ from tests.assistant.world import NOW_US
         ("mindestlohn", "mindest", True, 0.0),
         ("hausti", "haus", True, 0.0),
         ("water", "waterworks", False, 0.0),
+        ("river", "driver", False, 0.0),
     ],
 )
 def test_kin_continue_each_other_and_compounds_stand_for_their_parts(asked, found, is_german, least):

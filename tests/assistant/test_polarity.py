@@ -16,7 +16,7 @@ from hubbub.assistant.polarity import denied_parts, figures, is_denial, is_measu
     ],
 )
 def test_denials_are_recognised(text):
-    assert is_denial(text) and is_negative(text)
+    assert is_denial(text)
 
 
 @pytest.mark.parametrize("text", ["The dam has broken", "Der Damm ist gebrochen", "Police closed the bridge"])

@@ -83,3 +83,8 @@ def test_a_quotation_is_not_cut_from_its_speaker():
         found[0] == 'Mayor Amber, on the quay: "The wall is holding."'
         and "Mayor Amber, on the quay" not in found
     )
+
+
+def test_no_clause_is_torn_out_of_a_quotation_over_a_full_stop():
+    text = 'Mayor Amber: "My voice is gone. So in writing: thank you. Weir Lane can go home on Sunday."'
+    assert not any(text[s.start : s.end].startswith("thank you. Weir") for s in cut(text))
