@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,13 +14,15 @@ import click
 import msgspec
 
 from hubbub.cli.options import data_options, json_option, read_settings
-from hubbub.cli.output import Progress, format_table, print_json, print_note, progress
+from hubbub.cli.output import format_table, print_json, print_note, progress
 from hubbub.cli.sources import open_sources, source_options, take_source_options
 from hubbub.errors import HubbubError
 from hubbub.server.house import erase_in_time
 from hubbub.server.indexer import Indexer
 from hubbub.stream import Archive, Counts, Source, open_archive
 from hubbub.stream import follow as follow_source
+
+COMPLAIN_S = 60.0
 
 
 @click.command()
@@ -76,13 +79,15 @@ def _follow_all(
 
     threads = [threading.Thread(target=read, args=(source,), name=source.name) for source in sources]
     keeper = threading.Thread(target=erase, name="erase")
+    complaints = _Complaints()
     with progress() as line, _interruptible(stop):
         for thread in (keeper, *threads):
             thread.start()
         for thread in threads:
             while thread.is_alive():
                 thread.join(0.1)
-                line.show(_describe(counts, line))
+                line.show("; ".join(count.describe() for count in counts.values()))
+                complaints.tell(counts)
                 if indexer is not None and indexer.has_failed:
                     stop.set()
         is_over.set()
@@ -92,8 +97,20 @@ def _follow_all(
     return counts
 
 
-def _describe(counts: dict[str, Counts], line: Progress) -> str:
-    return "; ".join(count.describe() for count in counts.values())
+class _Complaints:
+    """Says on stderr when a platform cannot be read, of each source at most once a minute."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[int, float]] = {}
+
+    def tell(self, counts: dict[str, Counts]) -> None:
+        """Say what has gone wrong since the last time."""
+        for name, count in counts.items():
+            vitals = count.vitals
+            num_told, next_s = self._told.get(name, (0, 0.0))
+            if vitals.num_breaks > num_told and time.monotonic() >= next_s:
+                self._told[name] = (vitals.num_breaks, time.monotonic() + COMPLAIN_S)
+                print_note(f"{name}: {vitals.last_break}; trying again")
 
 
 @contextmanager

@@ -65,4 +65,6 @@ class Counts(msgspec.Struct, kw_only=True):
         ):
             if number:
                 parts.append(f"{number} {word}")
+        if self.vitals.state not in ("reading", "ended"):
+            parts.insert(0, self.vitals.state)
         return ", ".join(parts)
