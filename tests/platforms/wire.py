@@ -133,7 +133,9 @@ class FakeServer:
         raise NotImplementedError
 
     def close(self) -> None:
-        """End everything."""
+        """End everything; safe to call twice."""
+        if self.is_over.is_set():
+            return
         self.is_over.set()
         socket.create_connection(("127.0.0.1", self.port)).close()  # wakes the accepting thread
         for peer in self._peers:

@@ -29,6 +29,16 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where to begin if nothing was read yet: the `cursor` of the address."""
     is_tls: bool
 
+    def at(self, host: str) -> Address:
+        """Return the same place on another host, given as `HOST` or `HOST:PORT`.
+
+        Raises:
+            InvalidInput: that is no host, or would not be encrypted.
+        """
+        scheme = self.scheme if self.scheme in ("ws", "wss") else "wss"
+        other = parse_address(f"{scheme}://{host}")
+        return msgspec.structs.replace(self, host=other.host, port=other.port)
+
     def seconds(self, option: str, default: float) -> float:
         """Return an option that is a number of seconds.
 

@@ -17,7 +17,7 @@ from hubbub.stream.decode.jetstream import INTENTS, POST, REPOST
 from hubbub.stream.live.address import Address
 from hubbub.stream.live.backoff import FIRST_S, Backoff
 from hubbub.stream.live.canary import Canary
-from hubbub.stream.live.jetstream_position import V1Position, V2Position
+from hubbub.stream.live.jetstream_position import HOSTS_US, V1Position, V2Position
 from hubbub.stream.live.jetstream_session import SECOND_LOOK_S, JetstreamSession
 from hubbub.stream.live.link import DEAD_S, Disconnected, Refused
 from hubbub.stream.live.websocket import WebSocket
@@ -35,7 +35,8 @@ class Jetstream:
     """One server's stream.
 
     Options of its address: `#dictionary=FILE` (version 1) or `#zstd` (version 2) for compression, `#deflate`
-    for the common kind, `#dids=FILE` to follow only the accounts that are listed in a file.
+    for the common kind, `#dids=FILE` to follow only the accounts that are listed in a file, `#also=HOST,HOST`
+    for other servers of the network to go to when this one does not answer or has fallen silent (version 1).
     """
 
     def __init__(self, address: Address, name: str) -> None:
@@ -45,8 +46,12 @@ class Jetstream:
         options = address.options
         self._dictionary = read_dictionary(options["dictionary"]) if "dictionary" in options else None
         self._dids = _read_dids(options["dids"]) if "dids" in options else None
-        if self._is_v2 and self._dids is not None:
-            raise InvalidInput("version 2 takes accounts only in its address: ?dids=DID&dids=DID")
+        self._hosts = [address, *(address.at(host) for host in options.get("also", "").split(",") if host)]
+        if self._is_v2 and (self._dids is not None or len(self._hosts) > 1):
+            raise InvalidInput(
+                "version 2 takes accounts only in its address (?dids=DID), and each of its servers has numbers "
+                "of its own; leave #dids and #also out"
+            )
         self._look_s = address.seconds("look", SECOND_LOOK_S)
         self._look_from_us: int | None = None
         self._canary: Canary | None = None
@@ -60,8 +65,26 @@ class Jetstream:
     ) -> Iterator[Batch]:
         """Connect and yield batches until the connection breaks; see `live.source.Platform`."""
         after = after or self._address.start
-        position = V2Position(after) if self._is_v2 else V1Position(after)
+        slack_us = HOSTS_US if len(self._hosts) > 1 else 0
+        position = V2Position(after) if self._is_v2 else V1Position(after, slack_us)
         self._canary = self._canary or Canary(counts.vitals)
+        num_before = counts.vitals.num_connections
+        try:
+            yield from self._read(position, self._canary, counts, size, stop)
+        except Disconnected:
+            if counts.vitals.num_connections == num_before or counts.vitals.silent:
+                self._hosts.append(self._hosts.pop(0))
+                self._address = self._hosts[0]
+            raise
+
+    def _read(
+        self,
+        position: V1Position | V2Position,
+        canary: Canary,
+        counts: Counts,
+        size: int,
+        stop: threading.Event,
+    ) -> Iterator[Batch]:
         with self._connect(position, counts) as socket:
             counts.vitals.num_connections += 1
             is_new = not position.query()
@@ -69,9 +92,7 @@ class Jetstream:
             if is_new:
                 position.begin(now_us())
             yield Batch([], position.cursor())
-            session = JetstreamSession(
-                socket, position, counts, self._canary, self._unpacker(), size, self._look_s
-            )
+            session = JetstreamSession(socket, position, counts, canary, self._unpacker(), size, self._look_s)
             yield from session.read(stop)
             # It ended in order because a place must be looked at once more.
             self._look_from_us = session.look_from_us

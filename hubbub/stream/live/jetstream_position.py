@@ -14,6 +14,8 @@ OVERLAP_US = 5 * US_PER_S
 issue 42)."""
 CLOCKS_US = 60 * US_PER_S
 """The server's clock may be so far behind ours, when all that is known is when we began."""
+HOSTS_US = 10 * US_PER_S
+"""Two servers of one network witness an event at most so far apart; what came twice within is left out."""
 _MAX_MARKS = 256
 _WINDOW = 64
 """Events that jump ahead of a replay (same issue) move the cursor only when they are so many in a row."""
@@ -28,10 +30,12 @@ class V1Position:
     ahead of RESUME they are.
     """
 
-    def __init__(self, after: Cursor | None) -> None:
+    def __init__(self, after: Cursor | None, slack_us: int = 0) -> None:
+        """`slack_us`: by so much an event's time may differ from what another server of the network said."""
         resume, highest, *marks = [*(after or "0").split("/"), "0"]
         self.resume_us = self._from_us = _number(resume, after)
-        self.highest_us = self._known_us = max(self.resume_us, _number(highest or "0", after))
+        self.highest_us = max(self.resume_us, _number(highest or "0", after))
+        self._known_us = self.highest_us + slack_us if self.resume_us else 0
         self._marks: dict[int, int] = {}
         for mark, _, ahead in (text.partition("+") for text in marks if text != "0"):
             self._marks[_number(mark, after)] = self.resume_us + _number(ahead, after)

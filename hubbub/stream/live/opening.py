@@ -8,7 +8,11 @@ from hubbub.errors import InvalidInput
 from hubbub.stream.live.address import parse_address
 from hubbub.stream.live.source import LiveSource, Platform
 
-BLUESKY = "wss://jetstream2.us-east.bsky.network/subscribe"
+BLUESKY = (
+    "wss://jetstream2.us-east.bsky.network/subscribe#also=jetstream1.us-east.bsky.network,"
+    "jetstream2.us-west.bsky.network,jetstream1.us-west.bsky.network"
+)
+"""Bluesky's own four public servers (bluesky-social/jetstream, README)."""
 _LIVE = ("wss://", "ws://", "mastodon://", "mastodon+http://", "x://", "x+http://")
 
 

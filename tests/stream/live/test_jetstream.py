@@ -245,6 +245,23 @@ def test_thousands_of_accounts_are_asked_for_in_a_message(fake, tmp_path):
         assert followed.texts() == [f"words of post {number}" for number in (1, 3, 6, 8)]
 
 
+def test_another_server_of_the_network_steps_in_and_nothing_comes_twice(fake, tmp_path):
+    with FakeJetstream(skew_us=300_000) as other:
+        with following(tmp_path, f"{fake.url}#also=127.0.0.1:{other.port}&wait=0.01") as followed:
+            followed.wait(lambda: followed.counts.vitals.num_connections)
+            fill(fake, 1, 30)
+            fill(other, 1, 30)
+            followed.wait_for(30)
+            fake.close()
+            fill(other, 31, 60)
+            followed.wait_for(60)
+            assert followed.texts() == wanted(60)
+            followed.wait(lambda: followed.counts.vitals.state == "live")
+            fill(other, 61, 90)
+            followed.wait_for(90)
+            assert followed.texts() == wanted(90)
+
+
 def test_who_was_never_let_in_is_told_why(fake, tmp_path):
     fake.plan.append(Faults(refuse=(403, {"error": "no"})))
     with following(tmp_path, fake.url) as followed:
