@@ -45,8 +45,11 @@ class German:
             main = "Vor allem" if scene.intent == "news" else "Am n\u00e4chsten kommt"
             return f"{self._opening(scene, voices, 'schrieben')}. {main} ({self._who(said)}): {quote}"
         best = "Vielleicht keine Antwort, aber am n\u00e4chsten" if scene.is_doubtful else "Am besten passt"
-        among = f" unter {voices}" if scene.num_voices > max(said.num_voices, 1) else ""
-        return f"{best}{among} ({self._who(said)}): {quote}"
+        if scene.num_voices <= max(said.num_voices, 1):
+            return f"{best} ({self._who(said)}): {quote}"
+        if said.num_voices > 1:
+            return f"{best} ({_number(said.num_voices)} von {voices}, {self._when(said)}): {quote}"
+        return f"{best} unter {voices} ({self._who(said)}): {quote}"
 
     def _verdict(self, scene: Scene, said: Said, stance: Stance) -> str:
         if stance == "near":

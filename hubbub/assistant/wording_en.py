@@ -45,8 +45,11 @@ class English:
             main = "Closest to it" if scene.intent == "topic" else main
             return f"{self._opening(scene, voices, 'wrote')}. {main} ({self._who(said)}): {quote}"
         best = "Perhaps no answer, but the closest" if scene.is_doubtful else "Best answer"
-        among = f" among {voices}" if scene.num_voices > max(said.num_voices, 1) else ""
-        return f"{best}{among} ({self._who(said)}): {quote}"
+        if scene.num_voices <= max(said.num_voices, 1):
+            return f"{best} ({self._who(said)}): {quote}"
+        if said.num_voices > 1:
+            return f"{best} ({_number(said.num_voices)} of {voices}, {self._when(said)}): {quote}"
+        return f"{best} among {voices} ({self._who(said)}): {quote}"
 
     def _verdict(self, scene: Scene, said: Said, stance: Stance) -> str:
         if stance == "near":

@@ -88,7 +88,7 @@ def test_an_answer_hedges_once():
     assert (
         wording("en")
         .lead(several, said(2), "near")
-        .startswith("Perhaps no answer, but the closest among nine")
+        .startswith("Perhaps no answer, but the closest (two of nine voices")
     )
     assert (
         wording("de")
