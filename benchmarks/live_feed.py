@@ -1,6 +1,6 @@
 """The live path: a fake Jetstream in a process of its own, over a socket, into the archive (and the index).
 
-    python -m benchmarks.live_feed --rate 5800 --seconds 300
+    python -m benchmarks.live_feed --seconds 300
 
 First the feed runs steadily, then a burst comes at once, then as much as goes for a while. Own lag runs from
 our receiving an event to its being in the archive; the whole lag from the platform's sending it, so with all
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rate", type=int, default=5800, help="events a second")
+    parser.add_argument("--rate", type=int, default=5900, help="events a second")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--burst", type=int, default=50_000)
     parser.add_argument("--index", action="store_true", help="also fold into the index")
@@ -80,8 +80,8 @@ class Run:
             most_s = self._burst(num_done, 4 * self._options.burst)
             lost = self._sent - num_done()
         values = [
-            ("events a second, steady", rate * seconds / steady_s, f">= {rate}"),
-            ("share of a core", cpu_s / steady_s, ""),
+            ("events a second, steady", rate * seconds / steady_s, ">= 5800"),
+            ("share of a core, steady", cpu_s / steady_s, ""),
             ("own lag p50, ms", percentile(own_ms, 50), ""),
             ("own lag p99, ms", percentile(own_ms, 99), "<= 1000"),
             ("whole lag p99, ms", percentile(whole_ms, 99), "<= 1000"),

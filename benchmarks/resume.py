@@ -114,11 +114,15 @@ class Story:
         self._fake, self._chance = fake, chance
         self._keys: list[tuple[str, str]] = []
         self._states: dict[str, int] = {}
+        self._num_seen = 0
         self._number = 0
 
     def begin(self) -> None:
-        """Wait for the first follower; what happened before it came it need not know."""
+        """Wait for the first follower: what happened before need not be known. Mostly for others too."""
         _wait(lambda: any(peer.is_open for peer in self._fake.seen))
+        if self._chance.random() < 0.8:
+            _wait(lambda: len(self._fake.seen) > self._num_seen)
+        self._num_seen = len(self._fake.seen)
 
     def go_on(self, number: int) -> None:
         """Let so many things happen."""
