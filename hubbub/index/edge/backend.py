@@ -16,7 +16,7 @@ from qdrant_edge import ScoredPoint
 from hubbub.index.backend import BackendStats, Legs
 from hubbub.index.document import Document, Key
 from hubbub.index.edge.job import Job, Task
-from hubbub.index.edge.keys import join_keys
+from hubbub.index.edge.keys import Asked, join_keys
 from hubbub.index.edge.loading import load_slices
 from hubbub.index.edge.manifest import Manifest, SliceNote, read_manifest, remove_waste, write_manifest
 from hubbub.index.edge.points import best_points
@@ -104,10 +104,11 @@ class EdgeBackend:
         then, and comes by here: the older version goes.
         """
         self._loading.wait()
+        asked = Asked(keys)
         newest: dict[Key, tuple[int, Slice]] = {}
         with self._lock:
             for one in self._slices:
-                for key, seq in one.loaded.versions(keys).items():
+                for key, seq in one.loaded.versions(asked).items():
                     if key in newest:
                         stale = newest[key][1] if newest[key][0] < seq else one
                         self._delete_from(stale, [key])
@@ -121,7 +122,7 @@ class EdgeBackend:
 
     def put(self, documents: Sequence[Document]) -> None:
         """Store documents in the last slice; older versions elsewhere go."""
-        keys = [document.key for document in documents]
+        keys = Asked(document.key for document in documents)
         self._loading.wait()
         with self._lock:
             hot = self._slices[-1]
@@ -140,10 +141,11 @@ class EdgeBackend:
     def delete(self, keys: Collection[Key]) -> None:
         """Remove documents from every slice."""
         if keys:
+            asked = Asked(keys)
             self._loading.wait()
             with self._lock:
                 for one in self._slices:
-                    self._delete_from(one, keys)
+                    self._delete_from(one, asked)
 
     def flag(self, author: str, is_hidden: bool, is_unpromptable: bool) -> None:
         """Set the flags of every document of an author token."""
@@ -170,19 +172,21 @@ class EdgeBackend:
 
     def fetch(self, keys: Sequence[Key]) -> dict[Key, str]:
         """Return the stored posts as JSON; what loaded slices lack is waited for."""
+        asked = Asked(keys)
         with self._lock:
             loaded = [one.loaded for one in self._slices if one.shard]
-            found = {key: post for shard in loaded for key, post in shard.fetch(keys).items()}
+            found = {key: post for shard in loaded for key, post in shard.fetch(asked).items()}
         if len(found) < len(keys) and not self._loading.is_set():
             self._loading.wait()
-            return self._gather(lambda shard: shard.fetch(keys))
+            return self._gather(lambda shard: shard.fetch(asked))
         return found
 
     def vectors(self, keys: Sequence[Key]) -> dict[Key, list[float]]:
         """Return the stored vectors."""
+        asked = Asked(keys)
         with self._lock:
             loaded = [one.loaded for one in self._slices if one.shard]
-            return {key: row for shard in loaded for key, row in shard.vectors(keys).items()}
+            return {key: row for shard in loaded for key, row in shard.vectors(asked).items()}
 
     def flush(self) -> bool:
         """Make everything survive power loss; False while a slice with changes is being copied."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,18 @@ from numpy.typing import NDArray
 from hubbub.index.document import Key
 
 PREFIX_DIGITS = 16  # 64 bits: at 1e6 posts one false hit in 1e13, and hits are checked in the engine
+
+
+class Asked(list[Key]):
+    """Keys that many slices are asked for, each once; their prefixes are read once."""
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        super().__init__(dict.fromkeys(keys))
+
+    @cached_property
+    def prefixes(self) -> NDArray[np.uint64]:
+        """The first 64 bits of each."""
+        return np.array([int(key[:PREFIX_DIGITS], 16) for key in self], np.uint64)
 
 
 class KeySet(Protocol):
@@ -43,7 +56,7 @@ class OpenKeys:
 
     def sealed(self) -> SealedKeys:
         """Return the sorted prefixes of the keys."""
-        return SealedKeys(np.sort(_prefixes(list(self.keys))))
+        return SealedKeys(np.sort(Asked(self.keys).prefixes))
 
     def holding(self, keys: Iterable[Key]) -> list[Key]:
         """Return those of `keys` that are in the slice."""
@@ -73,14 +86,13 @@ class SealedKeys:
 
     def holding(self, keys: Iterable[Key]) -> list[Key]:
         """Return those of `keys` whose prefix is in the slice."""
-        asked = list(dict.fromkeys(keys))
+        asked = keys if isinstance(keys, Asked) else Asked(keys)
         if not asked or not len(self.prefixes):
             return []
-        numbers = _prefixes(asked)
-        places = np.searchsorted(self.prefixes, numbers)
+        places = np.searchsorted(self.prefixes, asked.prefixes)
         places[places == len(self.prefixes)] = 0
-        hits = self.prefixes[places] == numbers
-        return [key for key, is_hit in zip(asked, hits.tolist(), strict=True) if is_hit]
+        hits = np.flatnonzero(self.prefixes[places] == asked.prefixes)
+        return [asked[place] for place in hits.tolist()]
 
 
 def join_keys(parts: Iterable[KeySet]) -> SealedKeys:
@@ -91,7 +103,3 @@ def join_keys(parts: Iterable[KeySet]) -> SealedKeys:
 def read_keys(path: Path) -> SealedKeys:
     """Read what `SealedKeys.write` wrote."""
     return SealedKeys(np.load(path))
-
-
-def _prefixes(keys: list[Key]) -> NDArray[np.uint64]:
-    return np.array([int(key[:PREFIX_DIGITS], 16) for key in keys], np.uint64)

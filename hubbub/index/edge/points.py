@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import qdrant_edge as q
@@ -9,6 +10,8 @@ import qdrant_edge as q
 from hubbub.index.document import Document, Key
 from hubbub.index.payload import HIDDEN, UNPROMPTABLE, make_payload, since_us
 from hubbub.index.plan import Plan
+
+_SCORE = attrgetter("score")
 
 
 def make_point(document: Document) -> q.Point:
@@ -30,7 +33,7 @@ def key_of(point: Any) -> Key:
 def best_points(points: list[q.ScoredPoint], depth: int, keys: dict[int, Key]) -> dict[Key, float]:
     """Return keys and scores of the best points of several slices; `keys` remembers, as a key costs 5 us."""
     if len(points) > depth:
-        points = sorted(points, key=lambda point: -point.score)[:depth]
+        points = sorted(points, key=_SCORE, reverse=True)[:depth]
     for point in points:
         if id(point) not in keys:
             keys[id(point)] = key_of(point)
