@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -248,7 +249,7 @@ def compare(question: Question, evidence: Sequence[Evidence], embed: Embed) -> M
         return lexical
     # Static embeddings find everything of one topic alike: only what stands out of the average counts.
     near = meaning @ meaning.T
-    floor = float(np.median(near))
+    floor = statistics.median(near.ravel().tolist())  # numpy's own imports .1 s of masked arrays
     near = np.clip((near - floor) / max(1.0 - floor, 1e-6), 0.0, 1.0)
     return np.asarray(0.6 * lexical + 0.4 * near, np.float32)
 
