@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 from hubbub.stream.live.link import Disconnected
 from hubbub.stream.vitals import MAX_KINDS, Rate, Vitals
@@ -22,11 +22,11 @@ EVERY_S = 1.0
 class Canary:
     """Counts by collection, and keeps the rates among a source's vitals; survives reconnecting."""
 
-    def __init__(self, vitals: Vitals) -> None:
-        self._vitals = vitals
+    def __init__(self, vitals: Vitals, clock: Callable[[], int] = now_us) -> None:
+        self._vitals, self._clock = vitals, clock
         self._counted: dict[str, int] = {}
-        self._since_s = time.monotonic()
-        self._patience: dict[str, int] = {}
+        self._since_us = clock()
+        self._patience_us: dict[str, int] = {}
 
     def count(self, kind: str) -> None:
         """Note that an event of this kind has come."""
@@ -40,7 +40,7 @@ class Canary:
         """
         alarms = self.look()
         if self._vitals.state in ("live", "silent"):
-            self._vitals.enter("silent" if self._vitals.silent else "live", now_us())
+            self._vitals.enter("silent" if self._vitals.silent else "live", self._clock())
         if alarms:
             raise Disconnected(f"nothing has come of {', '.join(alarms)} for too long")
 
@@ -49,18 +49,25 @@ class Canary:
 
         Each alarm for the same silence is twice as long in coming as the one before.
         """
-        now_s = time.monotonic()
-        elapsed_s = now_s - self._since_s
-        if elapsed_s < EVERY_S:
+        at_us = self._clock()
+        elapsed_s = (at_us - self._since_us) / US_PER_S
+        if 0 <= elapsed_s < EVERY_S:
             return []
-        self._since_s, at_us = now_s, now_us()
+        self._since_us = at_us
+        if elapsed_s < 0:
+            return []  # our own clock was set back
         self._update(elapsed_s, at_us)
-        overdue = {kind: num_overdue(rate, at_us) for kind, rate in self._vitals.rates.items()}
-        self._vitals.silent = sorted(kind for kind, number in overdue.items() if number > MISSED)
-        self._patience = {kind: self._patience.get(kind, 1) for kind in self._vitals.silent}
-        alarms = [kind for kind in self._vitals.silent if overdue[kind] > MISSED * self._patience[kind]]
-        for kind in alarms:
-            self._patience[kind] *= 2
+        rates = self._vitals.rates
+        self._vitals.silent = sorted(
+            kind for kind, rate in rates.items() if num_overdue(rate, at_us) > MISSED
+        )
+        self._patience_us = {kind: self._patience_us.get(kind, 0) for kind in self._vitals.silent}
+        alarms = []
+        for kind, patience_us in self._patience_us.items():
+            silence_us = at_us - rates[kind].last_us
+            if silence_us >= patience_us:
+                self._patience_us[kind] = 2 * silence_us
+                alarms.append(kind)
         return alarms
 
     def _update(self, elapsed_s: float, at_us: int) -> None:

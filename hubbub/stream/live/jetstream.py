@@ -49,8 +49,8 @@ class Jetstream:
         self._hosts = [address, *(address.at(host) for host in options.get("also", "").split(",") if host)]
         if self._is_v2 and (self._dids is not None or len(self._hosts) > 1):
             raise InvalidInput(
-                "version 2 takes accounts only in its address (?dids=DID), and each of its servers has its own "
-                "numbers; leave #dids and #also out"
+                "version 2 takes accounts only in its address (?dids=DID), each server has numbers of its "
+                "own; leave #dids and #also out"
             )
         self._look_s = address.seconds("look", SECOND_LOOK_S)
         self._look_from_us: int | None = None

@@ -84,6 +84,8 @@ class Mastodon:
     def _open(self, rest: Rest) -> Messages:
         """Open the stream, wherever the server says it is; the token goes nowhere else."""
         base = rest.streaming_url() or self._address.websocket_origin
+        if self._address.is_tls:
+            base = "wss://" + base.partition("://")[2]  # never the token in the clear, whatever a server says
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         dead_s = self._address.seconds("quiet", DEAD_S)
         wanted = {"list" if self._stream == "list" else "tag": self._tag} if self._tag else {}

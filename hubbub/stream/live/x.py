@@ -25,7 +25,7 @@ from hubbub.stream.live.link import DEAD_S, Disconnected, Link, Refused
 from hubbub.stream.live.token import read_token
 from hubbub.stream.live.x_rules import put_rules, read_rules
 from hubbub.stream.source import Batch
-from hubbub.units import US_PER_MINUTE, now_us
+from hubbub.units import US_PER_MINUTE, US_PER_S, now_us
 
 HOST = "api.x.com"
 SEARCH = "/2/tweets/search/stream"
@@ -44,6 +44,8 @@ HTTP_LONGEST_S = 320.0
 LIMITED_S = 60.0
 """X's own rules: a broken connection waits 250 ms longer each time, up to 16 s; a refused one twice as long
 each time, from 5 s to 320 s; one that was told 429, from a minute (docs.x.com, "Handling disconnections")."""
+
+_MARK_US = 30 * US_PER_S
 
 
 class XBackoff(Backoff):
@@ -152,13 +154,21 @@ class _Session:
     def __init__(self, stream: HttpStream, canary: Canary, counts: Counts, size: int) -> None:
         self._stream, self._canary, self._size = stream, canary, size
         self._vitals = counts.vitals
+        self._marked_us = now_us()
         self._intake = Intake("x2", counts, lambda: str(self._intake.received_us))
 
     def read(self, stop: threading.Event) -> Iterator[Batch]:
         while not stop.is_set():
             yield from self._intake.gather(self._receive, self._accept, self._size)
             yield from self._intake.flush()
+            yield from self._mark_time()
             self._canary.check()
+
+    def _mark_time(self) -> Iterator[Batch]:
+        """Note now and then that we are connected, or a quiet stream's break would look like a long gap."""
+        if now_us() - self._marked_us > _MARK_US:
+            self._marked_us = now_us()
+            yield Batch([], str(self._marked_us))
 
     def _receive(self, timeout_s: float) -> list[bytes]:
         """Return lines; empty ones only keep the connection alive."""

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hubbub.errors import InvalidInput
 from hubbub.stream.live.address import parse_address
 from hubbub.stream.live.backoff import Backoff
-from hubbub.stream.live.canary import LEAST_EVENTS, MISSED, num_overdue
+from hubbub.stream.live.canary import LEAST_EVENTS, MISSED, Canary, num_overdue
 from hubbub.stream.live.jetstream_position import OVERLAP_US, V1Position, V2Position
 from hubbub.stream.live.link import Disconnected, Refused
-from hubbub.stream.vitals import USUAL_S, Rate
+from hubbub.stream.vitals import USUAL_S, Rate, Vitals
 
 S = 1_000_000
 
@@ -42,6 +42,27 @@ def test_a_silent_collection_is_noticed_and_a_quiet_one_is_not():
     assert num_overdue(quiet, 100_000 * S) == 0, "too few have come to know what is usual"
     slow = rate_after(1, 3 * int(USUAL_S))
     assert num_overdue(slow, slow.last_us + 25 * S) < MISSED < num_overdue(slow, slow.last_us + 35 * S)
+
+
+def test_the_canary_asks_for_a_new_connection_ever_more_rarely_until_something_comes():
+    time_us, vitals, alarms, silent = [0], Vitals(), [], set()
+    vitals.enter("live", 0)
+    canary = Canary(vitals, lambda: time_us[0])
+    for second in range(1, 356):
+        time_us[0] = second * S
+        for _ in range(10 if second < 100 or second == 350 else 0):
+            canary.count("posts")
+        canary.count("likes")
+        try:
+            canary.check()
+        except Disconnected as error:
+            assert "posts" in str(error) and "likes" not in str(error)
+            alarms.append(second - 99)
+        assert vitals.state == ("silent" if vitals.silent else "live")
+        silent |= {second} if vitals.silent == ["posts"] else set()
+    assert silent == set(range(109, 350))
+    assert len(alarms) >= 3
+    assert all(later >= 1.5 * earlier for earlier, later in zip(alarms[1:], alarms[2:], strict=False))
 
 
 def test_a_rate_follows_what_comes():
