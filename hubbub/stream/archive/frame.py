@@ -54,6 +54,8 @@ class _BlockCursors(msgspec.Struct, frozen=True, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Block)
+_CURSOR_BYTES = 2048
+_map_decoder = msgspec.msgpack.Decoder(dict[str, Cursor])
 _cursor_decoder = msgspec.msgpack.Decoder(_BlockCursors)
 
 
@@ -135,8 +137,34 @@ def decode_block(frame: Frame, payload: bytes | memoryview) -> Block:
 
 
 def decode_cursors(frame: Frame, payload: bytes | memoryview) -> dict[str, Cursor]:
-    """Decode only the cursors of an intact payload."""
-    return _cursor_decoder.decode(_inflate(frame, payload)).cursors
+    """Decode only the cursors of an intact payload, which stand first: the events are not even inflated."""
+    start = _start(frame, payload)
+    end = _end_of_map(start)
+    if end is None:
+        return _cursor_decoder.decode(_inflate(frame, payload)).cursors
+    return _map_decoder.decode(start[1:end])
+
+
+def _start(frame: Frame, payload: bytes | memoryview) -> bytes:
+    if frame.codec == ZLIB:
+        return zlib.decompressobj().decompress(payload, _CURSOR_BYTES)
+    return bytes(payload[:_CURSOR_BYTES])
+
+
+def _end_of_map(start: bytes) -> int | None:
+    """Return where the map of strings ends that a payload of two parts begins with; None if it is longer."""
+    if len(start) < 2 or not 0x80 <= start[1] <= 0x8F:  # msgpack's map of up to 15 pairs
+        return None
+    at = 2
+    for _ in range(2 * (start[1] & 0x0F)):
+        head = start[at : at + 2]
+        if len(head) == 2 and 0xA0 <= head[0] <= 0xBF:  # a string of up to 31 bytes
+            at += 1 + (head[0] & 0x1F)
+        elif len(head) == 2 and head[0] == 0xD9:  # of up to 255
+            at += 2 + head[1]
+        else:
+            return None
+    return at if at <= len(start) else None
 
 
 def _inflate(frame: Frame, payload: bytes | memoryview) -> bytes | memoryview:
