@@ -159,6 +159,17 @@ def test_what_the_platform_says_besides_events_is_counted(fake, tmp_path):
         assert "ConsumerTooSlow" in vitals.last_break
 
 
+def test_a_server_that_began_a_new_sequence_is_followed_and_the_gap_shows(fake, tmp_path):
+    info = b'{"$type":"message","payload":{"$type":"x#info","name":"FutureCursor","message":"at the tip"}}'
+    fake.plan.append(Faults(first=(info,)))
+    with following(tmp_path, f"{fake.v2_url}?cursor=5000@{now_us()}") as followed:
+        followed.wait(lambda: followed.counts.vitals.num_gaps)
+        fill(fake, 1, 10)
+        followed.wait_for(10)
+        assert followed.texts() == wanted(10)
+        assert followed.archive.cursor(followed.source.name).startswith("10@")
+
+
 def test_a_connection_that_is_half_gone_is_made_anew(fake, tmp_path):
     fake.plan.append(Faults(fall_silent_after=5))
     with following(tmp_path, f"{fake.url}#wait=0.01&quiet=0.4") as followed:
