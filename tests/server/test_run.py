@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 
 import httpx2
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from hubbub.errors import InUse, InvalidInput
 from hubbub.server.app import create_app
@@ -67,3 +71,24 @@ def test_the_network_is_let_in_when_that_is_said(house: SmallHouse) -> None:
 def test_a_port_out_of_range_is_misuse(house: SmallHouse) -> None:
     with pytest.raises(InvalidInput, match="70000"):
         Server(create_app(house), port=70_000)
+
+
+def test_answers_do_not_wait_for_acknowledgements(house: SmallHouse) -> None:
+    async def delays(request: Request) -> JSONResponse:
+        assert request.client
+        mine = [fd for fd in map(int, os.listdir("/proc/self/fd")) if _peer(fd) == request.client.port]
+        with socket.socket(fileno=os.dup(mine[0])) as connection:
+            return JSONResponse(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    app = create_app(house)
+    app.router.routes.insert(0, Route("/delays", delays))
+    with serve_in_thread(app) as url:
+        assert httpx2.get(url + "/delays", trust_env=False).json() == 1
+
+
+def _peer(descriptor: int) -> int | None:
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as found:
+            return int(found.getpeername()[1])
+    except (OSError, IndexError):
+        return None
