@@ -19,7 +19,7 @@ from hubbub.stream.live.link import Disconnected
 from hubbub.stream.live.websocket import WebSocket
 from hubbub.stream.live.zstd import Unpack
 from hubbub.stream.source import Batch
-from hubbub.units import US_PER_HOUR, US_PER_S, now_us
+from hubbub.units import US_PER_DAY, US_PER_HOUR, US_PER_S, now_us
 
 _FRESH_US = 2 * US_PER_S
 """A stream whose events are this fresh has caught up."""
@@ -27,6 +27,8 @@ _LONG_REPLAY_US = 60 * US_PER_S
 SECOND_LOOK_S = 10.0
 """Version 1 loses events where a replay goes over into the live stream (jetstream-legacy issue 42): so long
 after a long replay, that place is read once more."""
+_MAX_STEP = 10**10
+"""No filter passes over so many events: four months of the whole network."""
 _REMEMBERED = 8192
 """So many frames back, the very same one is seen to be a duplicate."""
 _LOOK_BACK_US = 36 * US_PER_HOUR
@@ -86,25 +88,30 @@ class JetstreamSession:
 
     def _pass_on(self, line: bytes, head: Head) -> Iterator[Batch]:
         """Decode an event unless it has come before; the place moves only once the event is in a batch."""
-        position = self._position
-        if isinstance(position, V2Position):
-            seq = head.payload.seq if head.payload else 0
-            if 0 < seq <= position.seq:
-                self._counts.note_duplicate()
-                return
-            yield from self._intake.take(line)
-            position.note(seq)
+        if isinstance(self._position, V2Position):
+            yield from self._pass_on_v2(self._position, line, head.payload.seq if head.payload else 0)
             return
         change = line if head.is_change else None
-        may_repeat = head.time_us > 0 and position.has_seen(head.time_us, change)
+        # A time that cannot be must not move the place: one broken frame would spoil the cursor.
+        has_time = 0 < head.time_us < self._intake.received_us + US_PER_DAY
+        may_repeat = has_time and self._position.has_seen(head.time_us, change)
         digest = hash(line)
         if may_repeat is None or self._seen.get(digest):
             self._counts.note_duplicate()
             return
         self._seen.put(digest, True)
         yield from self._intake.take(line, may_repeat=may_repeat)
-        if head.time_us > 0:
-            position.note(head.time_us, change)
+        if has_time:
+            self._position.note(head.time_us, change)
+
+    def _pass_on_v2(self, position: V2Position, line: bytes, seq: int) -> Iterator[Batch]:
+        if 0 < seq <= position.seq:
+            self._counts.note_duplicate()
+        elif position.seq and seq > position.seq + _MAX_STEP:
+            self._counts.note_malformed(f"seq {seq} cannot follow {position.seq}", "Jetstream")
+        else:
+            yield from self._intake.take(line)
+            position.note(seq)
 
     def _note_info(self, info: Payload) -> None:
         self._vitals.note_notice(info.name)

@@ -139,7 +139,8 @@ class MastodonSession:
         yield from self._intake.take(line, may_repeat=is_missed or is_old)
         if status.edited_at:
             self._numbers.note_edit(status.id, status.edited_at)
-        if is_new and not is_old:
+        # A number that is far too long is none; it would spoil the cursor.
+        if is_new and not is_old and len(status.id) <= len(self._newest or status.id) + 1:
             self._newest = status.id
         claimed_us = read_time_us(status.created_at)
         if is_new and claimed_us is not None:

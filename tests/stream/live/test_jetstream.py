@@ -170,6 +170,21 @@ def test_a_server_that_began_a_new_sequence_is_followed_and_the_gap_shows(fake, 
         assert followed.archive.cursor(followed.source.name).startswith("10@")
 
 
+def test_a_frame_with_an_absurd_place_does_not_spoil_the_cursor(fake, tmp_path):
+    v1 = b'{"did":"did:plc:x","time_us":%d,"kind":"account","account":{"active":true}}' % 10**18
+    v2 = b'{"$type":"message","payload":{"$type":"x#account","seq":%d,"did":"did:plc:x","time":""}}' % 10**18
+    fake.plan.append(Faults(cut_after=10))
+    for name, url, frame in (("v1", fake.url, v1), ("v2", fake.v2_url, v2)):
+        with following(tmp_path / name, f"{url}#wait=0.01") as followed:
+            followed.wait(lambda followed=followed: followed.counts.vitals.num_connections)
+            fill(fake, 1, 10)
+            fake.add("did:plc:x", "account", {}, {})
+            fake.log[-1] = dataclasses.replace(fake.log[-1], v1=frame, v2=frame)
+            fill(fake, 11, 20)
+            followed.wait(lambda followed=followed: len(set(followed.texts())) == 20)
+            assert followed.texts() == wanted(20)
+
+
 def test_a_connection_that_is_half_gone_is_made_anew(fake, tmp_path):
     fake.plan.append(Faults(fall_silent_after=5))
     with following(tmp_path, f"{fake.url}#wait=0.01&quiet=0.4") as followed:
