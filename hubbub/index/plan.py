@@ -41,8 +41,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Received since then: gets a lexical leg of its own, so that new matches are always candidates."""
     depth: int = 40
     """Candidates each leg returns."""
-    is_sketch: bool = False
-    """A first look whose best posts only widen a second search: likeness among newer posts is enough."""
 
     @property
     def is_void(self) -> bool:
@@ -50,11 +48,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return any(not group for group in self.must) or (
             self.from_us is not None and self.to_us is not None and self.from_us >= self.to_us
         )
-
-
-def without_likeness(plan: Plan) -> Plan:
-    """Return the plan with its lexical legs only."""
-    return msgspec.structs.replace(plan, vector=None)
 
 
 def plan_filters(query: Query, indexed: Collection[Visibility]) -> Plan:
