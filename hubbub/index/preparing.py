@@ -8,6 +8,7 @@ Under load a child process prepares the next batches meanwhile, so that two core
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import queue
 import struct
@@ -206,6 +207,7 @@ def write_frame(pipe: IO[bytes], body: bytes) -> None:
 def main() -> None:
     """Say that we are ready, then answer frames until there are none."""
     embedder = open_embedder(sys.argv[1])
+    gc.disable()  # nothing here goes in circles, and a million remembered words would be looked through again
     write_frame(sys.stdout.buffer, b"ready")
     while frame := read_frame(sys.stdin.buffer):
         write_frame(sys.stdout.buffer, _encode(make(_read_posts(frame), embedder)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Sequence
 from typing import cast
 
@@ -66,7 +67,7 @@ class Pieces:
             return b""
         known = self._young.get(chunk, self._old.get(chunk))
         if known is None:
-            known = np.array(self._cut_chunk(chunk), np.int32).tobytes()
+            known = array("i", self._cut_chunk(chunk)).tobytes()
         if len(self._young) >= _MAX_CACHED:
             self._young, self._old = {}, self._young
         self._young[chunk] = known
