@@ -43,10 +43,10 @@ class FakeMastodon(FakeServer):
 
     # What happens on the platform.
 
-    def post(self, name: str, content: str, **fields: object) -> str:
-        """Let somebody post; returns the number."""
+    def post(self, name: str, content: str, *, late_s: int = 0, **fields: object) -> str:
+        """Let somebody post; returns the number. `late_s`: it was written so long ago, on another server."""
         self._next += 65_536
-        number = str(self._next)
+        number = str(self._next - (late_s * 1000 << 16))
         host = f"https://{name.partition('@')[2] or 'town.example'}"
         account = {"uri": f"{host}/users/{name}", "url": f"{host}/@{name}", "acct": name, "indexable": True}
         self.statuses[number] = {
@@ -63,6 +63,10 @@ class FakeMastodon(FakeServer):
         }
         self._tell("update", json.dumps(self.statuses[number]))
         return number
+
+    def pass_time(self, minutes: int) -> None:
+        """Let nothing happen for a while."""
+        self._next += minutes * 60_000 << 16
 
     def edit(self, number: str, content: str) -> None:
         """Let somebody edit."""

@@ -16,6 +16,10 @@ from hubbub.stream.live.websocket import read_retry_s
 T = TypeVar("T")
 PAGE = 40
 """The most that a page of a timeline holds."""
+LATE_MS = 300_000
+"""Posts from other servers mostly come sooner than this after they were written."""
+SNOWFLAKE_BITS = 16
+"""Below these, a number is the time in ms (mastodon, lib/mastodon/snowflake.rb)."""
 CHECKED = 20
 """The most statuses that may be asked for at once."""
 _TIMELINES = {
@@ -66,10 +70,18 @@ class Rest:
             found = msgspec.json.decode(self._get("/api/v2/instance", {}), type=_Instance)
         except msgspec.DecodeError:
             return ""
+        except Refused as error:
+            if error.status == 404:
+                return ""  # a server of before 4.0, or of another make: it streams where it is
+            raise
         return found.configuration.urls.streaming.rstrip("/")
 
     def missed(self, stream: str, tag: str, after: str) -> Iterator[Sequence[msgspec.Raw]]:
-        """Yield pages of a timeline behind a status, oldest first, up to what comes while it runs."""
+        """Yield pages of a timeline behind a status, oldest first, up to what comes while it runs.
+
+        It begins `LATE_MS` earlier: a post from another server is numbered by when it was written.
+        """
+        after = earlier(after)
         path, fixed = timeline_of(stream, tag)
         while True:
             data = self._get(path, {**fixed, "min_id": after, "limit": str(PAGE)})
@@ -125,6 +137,13 @@ def timeline_of(stream: str, tag: str) -> tuple[str, dict[str, str]]:
         return f"/api/v1/timelines/list/{tag}", {}
     path, query = _TIMELINES[stream]
     return path, dict(query)
+
+
+def earlier(number: str) -> str:
+    """Return the number that a status `LATE_MS` older would have; the same where numbers tell no time."""
+    if not number.isdigit():
+        return number
+    return str(max(0, int(number) - (LATE_MS << SNOWFLAKE_BITS)))
 
 
 def order_of(number: str) -> tuple[int, str]:

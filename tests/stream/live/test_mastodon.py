@@ -15,6 +15,7 @@ from tests.stream.live.following import following
 def fake():
     with FakeMastodon() as fake:
         fake.post("before", "before anybody followed")
+        fake.pass_time(10)
         yield fake
 
 
@@ -65,6 +66,16 @@ def test_a_deletion_is_understood_after_a_restart_and_what_was_missed_is_fetched
         missed = [f"missed {count:03}" for count in range(100)]
         followed.wait(lambda: living(followed) == [*missed, "stays"])
         assert sum(isinstance(event, Post) for event in followed.events()) == 102
+
+
+def test_what_came_late_from_another_server_is_fetched_too(fake, tmp_path):
+    with following(tmp_path, fake.url) as followed:
+        begin(followed, fake)
+        fake.post("noor", "seen")
+        followed.wait_for(1)
+    fake.post("far@far.example", "late from far away", late_s=120)
+    with following(tmp_path, fake.url) as followed:
+        followed.wait(lambda: living(followed) == ["late from far away", "seen"])
 
 
 def test_after_cuts_nothing_is_lost_or_doubled(fake, tmp_path):
