@@ -35,6 +35,9 @@ MERGED_SLICES = 4
 CALM_S = 20.0
 """Graphs wait while slices fill in less: a shelved slice is scanned, for a third of the CPU of a sealing."""
 
+MAX_SHELVED_SLICES = 16
+"""More than these are merged in any weather, so that a stream that never calms down stays searchable."""
+
 MAX_WAITING_SLICES = 4
 """While more full ones wait to be shelved, nothing is folded: such posts lie in memory, 2 KB each."""
 
@@ -271,7 +274,8 @@ class EdgeBackend:
         if waiting := self._waiting():
             return "shelve", waiting[:1]
         is_calm = max(self._filled_s, time.monotonic() - self._rolled_s) >= self._calm_s
-        run = self._shelved_run() if is_calm else []
+        num_shelved = sum(one.note.is_sealed and not one.note.has_graph for one in self._slices)
+        run = self._shelved_run() if is_calm or num_shelved >= MAX_SHELVED_SLICES else []
         return ("seal", run) if len(run) == MERGED_SLICES else None
 
     def _shelved_run(self) -> list[Slice]:
