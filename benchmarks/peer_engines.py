@@ -102,10 +102,9 @@ class Txtai:
         self.index = Embeddings(
             {
                 "method": "external",
-                "transform": self._embed,
+                "transform": lambda texts: self._embed(texts),  # txtai takes a plain function only
                 "content": True,
                 "hybrid": True,
-                "backend": "hnsw",
             }
         )
 
