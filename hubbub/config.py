@@ -36,6 +36,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """An acknowledged event survives power loss after at most this many milliseconds."""
     erase_s: int = 3600
     """The text of a deleted post has left the disk after at most this many seconds."""
+    blocked: str = ""
+    """File of author ids, one a line, whose posts are never shown nor put in a prompt."""
     slice_posts: Annotated[int, msgspec.Meta(ge=1)] = 32_768
     """Posts in a slice of the embedded index: smaller ones are sealed sooner, and more of them are asked."""
     model: str = "quotes"
@@ -59,6 +61,21 @@ def read_config(flags: dict[str, object] | None = None, directory: str | None = 
         if name in os.environ:
             values |= {field.name: _convert({field.name: os.environ[name]}, f"environment variable {name}")}
     return msgspec.convert({**values, **given, "data": data}, Config, strict=False)
+
+
+def read_block_list(config: Config) -> frozenset[str]:
+    """Return the author ids of the operator's block list; lines that start with # are remarks.
+
+    Raises:
+        InvalidInput: there is no such file, or it is not text.
+    """
+    if not config.blocked:
+        return frozenset()
+    try:
+        lines = Path(config.blocked).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"block list {config.blocked!r}: {error}; mend the setting `blocked`") from None
+    return frozenset(name for line in lines if (name := line.strip()) and not name.startswith("#"))
 
 
 def _read_file(path: Path) -> dict[str, object]:

@@ -21,6 +21,10 @@ class AuthorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Consent refused, by scope."""
     allowed: dict[str, int] = {}
     """Consent given, or a refusal withdrawn, by scope."""
+    granted: int = NEVER
+    """Corpus expressly allowed: silence is a refusal there."""
+    is_banned: bool = False
+    """The operator lists this author among those never shown."""
     erased_before: int = NEVER
     """Posts with lower numbers were erased and never come back."""
 
@@ -32,12 +36,17 @@ class AuthorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     @property
     def is_hidden(self) -> bool:
         """Whether this author's posts are neither found nor fetched."""
-        return self.hidden > self.restored or self._refuses("show")
+        return self.is_banned or self.hidden > self.restored or self._refuses("show")
 
     @property
     def is_unpromptable(self) -> bool:
         """Whether this author's posts stay out of prompts."""
         return self._refuses("prompt")
+
+    @property
+    def is_collectable(self) -> bool:
+        """Whether this author has expressly allowed their posts in a corpus."""
+        return self.granted > self.refused.get("corpus", NEVER)
 
     @property
     def is_restricted(self) -> bool:
@@ -64,10 +73,12 @@ class AuthorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def _after_consent(self, seq: int, event: ConsentEvent) -> AuthorState:
         scope = event.scope
-        if event.allow is False:
+        if event.allow is False or (scope == "corpus" and not event.allow):
             refused = {**self.refused, scope: max(self.refused.get(scope, NEVER), seq)}
             erased = max(self.erased_before, seq) if scope == "index" else self.erased_before
             return msgspec.structs.replace(self, refused=refused, erased_before=erased)
+        if scope == "corpus":
+            return msgspec.structs.replace(self, granted=max(self.granted, seq))
         allowed = {**self.allowed, scope: max(self.allowed.get(scope, NEVER), seq)}
         erased = self.erased_before
         if scope == "index" and self._refuses("index"):

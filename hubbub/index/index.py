@@ -10,7 +10,9 @@ from itertools import islice
 
 import msgspec
 
+from hubbub.consent import may_be_collected
 from hubbub.index.aiming import aim
+from hubbub.index.authors import AuthorState
 from hubbub.index.backend import Backend, Legs
 from hubbub.index.document import Document, Key, author_token, decode_post, post_key
 from hubbub.index.embedding import Embedder, Vectors
@@ -27,7 +29,7 @@ from hubbub.index.rerank import Reranker
 from hubbub.index.state import Burial, State
 from hubbub.index.term_counts import TermCounts
 from hubbub.index.upkeep import Upkeep
-from hubbub.posts import Event, Post, PostId, Visibility
+from hubbub.posts import AuthorId, Event, Post, PostId, Visibility
 
 PUBLIC: tuple[Visibility, ...] = ("public",)
 """What is indexed unless the caller says otherwise."""
@@ -172,14 +174,38 @@ class Index:
                 ]
             return self._ranked(query, self._widened(query, plan) or self._backend.search(weighed), now_us)
 
-    def fetch(self, ids: Iterable[PostId], for_prompt: bool = False) -> dict[PostId, Post]:
-        """Return those posts that live and may be shown (and put in a prompt, if asked)."""
+    def fetch(
+        self, ids: Iterable[PostId], for_prompt: bool = False, *, for_corpus: bool = False
+    ) -> dict[PostId, Post]:
+        """Return those posts that live and may be shown (and put in a prompt or in a corpus, if asked)."""
         keys = {post_key(post_id): post_id for post_id in ids}
         with self._lock:
-            found = self._read(list(keys))
-        return {
-            keys[key]: post for key, post in found.items() if not for_prompt or self._may_prompt(post.author)
-        }
+            found = {keys[key]: post for key, post in self._read(list(keys)).items()}
+            if for_corpus:
+                known = self._state.authors({post.author for post in found.values()})
+                willing = {author for author, state in known.items() if state.is_collectable}
+                found = {
+                    p: post for p, post in found.items() if post.author in willing and may_be_collected(p)
+                }
+        return {p: post for p, post in found.items() if not for_prompt or self._may_prompt(post.author)}
+
+    def ban(self, authors: Collection[AuthorId]) -> None:
+        """Never show nor prompt posts of these authors, whatever they allow; replaces the list before."""
+        wanted = set(authors)
+        with self._lock:
+            before = self._state.restricted
+            changed = wanted ^ {author for author, known in before.items() if known.is_banned}
+            known = self._state.authors(changed)
+            # The number of the next event: until that one is flushed, `_recover` sets the flags again.
+            states = {
+                author: msgspec.structs.replace(
+                    known.get(author, AuthorState()), is_banned=author in wanted, changed=self._applied + 1
+                )
+                for author in changed
+            }
+            self._state.remember({}, states)
+            self._flag(states)
+            self._has_news |= bool(states)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row a text, shape (n, dim): of unit length, or zero where nothing is known."""
@@ -225,10 +251,12 @@ class Index:
         self._state.remember(changes.burials, changes.authors)
         if changes.removed:
             self._backend.delete(changes.removed)
-        for author in changes.flagged:
-            known = changes.authors[author]
-            self._backend.flag(author_token(author), known.is_hidden, known.is_unpromptable)
+        self._flag({author: changes.authors[author] for author in changes.flagged})
         self._put(self._new(changes.pending), prepared)
+
+    def _flag(self, authors: Mapping[AuthorId, AuthorState]) -> None:
+        for author, known in authors.items():
+            self._backend.flag(author_token(author), known.is_hidden, known.is_unpromptable)
 
     def _erase(self, author: str, before: int, changes: Changes) -> dict[Key, Burial]:
         owned = self._backend.owned(author_token(author))
@@ -272,11 +300,11 @@ class Index:
         gone = list(self._state.buried_since(self._position))
         if gone:
             self._backend.delete(gone)
-        for author, known in self._state.authors_since(self._position).items():
-            token = author_token(author)
-            owned = self._backend.owned(token)
+        changed = self._state.authors_since(self._position)
+        for author, known in changed.items():
+            owned = self._backend.owned(author_token(author))
             self._backend.delete([key for key, seq in owned.items() if seq < known.erased_before])
-            self._backend.flag(token, known.is_hidden, known.is_unpromptable)
+        self._flag(changed)
 
     def _widened(self, query: Query, plan: Plan) -> Legs | None:
         """Search with what the best posts of a first search say; None where that does not help."""

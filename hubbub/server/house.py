@@ -18,7 +18,7 @@ import msgspec
 
 from hubbub.assistant import AnswerEvent, ask
 from hubbub.assistant.model import open_model
-from hubbub.config import Config
+from hubbub.config import Config, read_block_list
 from hubbub.errors import HubbubError, InvalidInput, StorageError
 from hubbub.index import Hit, Index, open_index
 from hubbub.index.rerank import open_reranker
@@ -91,6 +91,7 @@ class House:
         self._progressed = threading.Condition()
         self._model = open_model(config.model)
         reranker = open_reranker(config.rerank)
+        blocked = read_block_list(config)
         self.archive = _open_archive(self._directory / "archive", is_writer, config.flush_ms)
         try:
             self.index: Index = open_index(
@@ -103,6 +104,7 @@ class House:
         except BaseException:
             self.archive.close()
             raise
+        self.index.ban(blocked)
         self.index.reranker = reranker
         self._folded_seq = self.index.position
         self._newest_us = self.index.stats().newest_us or 0

@@ -17,6 +17,7 @@ from hubbub.stream.decode.outcome import Dropped, Outcome
 
 _REMOVING = ("!takedown", "!hide", "!suspend")
 _GUESTS = "!no-unauthenticated"
+_PROFILE = "/app.bsky.actor.profile/self"
 
 
 class Label(msgspec.Struct):
@@ -72,13 +73,15 @@ def decode_labels(frame: bytes, received_us: int | None = None) -> Outcome:
 
 
 def _read(label: Label, received_us: int) -> Iterator[Event]:
-    is_account = label.uri.startswith("did:")
+    # Of a profile, a take-down takes only the profile; what its owner wants of guests holds for all posts.
+    owner = label.uri.removeprefix("at://").removesuffix(_PROFILE) if label.val == _GUESTS else label.uri
+    is_account = owner.startswith("did:") and "/" not in owner
     if is_account and label.val in _REMOVING:
         status: AccountStatus = "restored" if label.neg else "suspended"
         yield AccountEvent(author=label.uri, status=status, received_us=received_us)
     elif is_account and label.val == _GUESTS:
         allow = None if label.neg else False
-        yield ConsentEvent(author=label.uri, scope="show", allow=allow, received_us=received_us)
+        yield ConsentEvent(author=owner, scope="show", allow=allow, received_us=received_us)
     elif label.uri.startswith("at://") and label.val in _REMOVING and not label.neg:
         author = label.uri.removeprefix("at://").partition("/")[0]
         yield Deletion(id=label.uri, author=author, received_us=received_us, reason=f"label {label.val}")

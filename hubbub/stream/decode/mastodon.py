@@ -169,9 +169,10 @@ class MastodonDecoder:
         yield Edit(post=post, replaces=post.id) if is_edit else post
 
     def _read_consent(self, account: _Account, author: AuthorId, received_us: int) -> Iterator[Event]:
-        if account.indexable is None and account.noindex is None:
-            return
         is_refused = account.indexable is False or not _may_index(account)
+        is_said = account.indexable is not None or account.noindex is not None
+        if not is_said and not is_refused:  # silence lifts no refusal
+            return
         if self._refusals.get(author) is not is_refused:
             self._refusals.put(author, is_refused)
             yield ConsentEvent(author=author, scope="index", allow=not is_refused, received_us=received_us)

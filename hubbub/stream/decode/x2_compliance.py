@@ -16,6 +16,7 @@ _ACCOUNTS: dict[str, AccountStatus] = {
     "user_unprotect": "restored",
     "user_suspend": "suspended",
     "user_unsuspend": "restored",
+    "user_withheld": "suspended",
 }
 _EVERYWHERE = {"XX", "XY"}
 """In place of a country: withheld everywhere, by law or by a claim of copyright."""
@@ -47,6 +48,8 @@ def read_compliance(data: msgspec.Raw, received_us: int | None) -> Outcome:
     for name, raw in _fields_decoder.decode(data).items():
         if name in _ACCOUNTS:
             notice = _notice_decoder.decode(raw)
+            if name == "user_withheld" and not _EVERYWHERE.intersection(notice.withheld_in_countries):
+                return Dropped("withheld in some countries only")
             if notice.user is not None:
                 at_us = _time_of(notice, received_us)
                 account = AccountEvent(
