@@ -38,8 +38,8 @@ CALM_S = 20.0
 MAX_SHELVED_SLICES = 16
 """More than these are merged in any weather, so that a stream that never calms down stays searchable."""
 
-MAX_WAITING_SLICES = 4
-"""While more full ones wait to be shelved, nothing is folded: such posts lie in memory, 2 KB each."""
+MAX_WAITING_POSTS = 4 * SLICE_POSTS
+"""While more wait in full slices to be shelved, nothing is folded: they lie in memory, 2 KB each."""
 
 _PATIENCE_S = 0.05
 
@@ -94,7 +94,7 @@ class EdgeBackend:
     def wait_ready(self) -> None:
         """Return once every slice is loaded and not too many full ones wait to be sealed."""
         self._loading.wait()
-        while self._sealer.is_working and len(self._waiting()) > MAX_WAITING_SLICES:
+        while self._sealer.is_working and self._num_waiting() > MAX_WAITING_POSTS:
             time.sleep(_PATIENCE_S)
 
     def versions(self, keys: Sequence[Key]) -> dict[Key, int]:
@@ -286,6 +286,10 @@ class EdgeBackend:
             if len(run) == MERGED_SLICES:
                 break
         return run
+
+    def _num_waiting(self) -> int:
+        with self._lock:
+            return sum(len(one.loaded) for one in self._waiting())
 
     def _waiting(self) -> list[Slice]:
         return [one for one in self._slices[:-1] if not one.note.is_sealed]
