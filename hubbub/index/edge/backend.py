@@ -29,7 +29,7 @@ from hubbub.units import US_PER_S, now_us
 SLICE_POSTS = 32_768
 """A slice is shelved at this size: one that takes writes is read whole when the index is opened."""
 
-MERGED_SLICES = 4
+MERGED_SLICES = 3
 """So many shelved neighbours become one sealed slice, with a graph, once the stream leaves time for it."""
 
 CALM_S = 20.0

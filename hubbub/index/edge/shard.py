@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import qdrant_edge as q
 
 from hubbub.errors import Corruption, StorageError
@@ -154,7 +155,7 @@ class Shard:
 
     def search(self, plan: Plan) -> dict[str, list[q.ScoredPoint]]:
         """Run the legs of a plan; points by the name of their leg, as making keys of them costs 5 us each."""
-        queries = make_queries(plan, self.has_state)
+        queries = make_queries(self._narrowed(plan), self.has_state)
         is_recent = (
             "recent" in queries and plan.recent_us is not None and (self.min_us or 0) >= plan.recent_us
         )
@@ -165,6 +166,17 @@ class Shard:
         answers = self._shard.query_batch(q.QueryBatchRequest(list(queries.values())))
         found = dict(zip(queries, answers, strict=True))
         return {**found, "recent": found["lexical"]} if is_recent else found
+
+    def _narrowed(self, plan: Plan) -> Plan:
+        """Leave out the bounds of time that all posts in here keep: to check them is dear (decision 024)."""
+        from_us, to_us = plan.from_us, plan.to_us
+        if from_us is not None and self.min_us is not None and self.min_us >= from_us:
+            from_us = None
+        if to_us is not None and self.max_us is not None and self.max_us < to_us:
+            to_us = None
+        if (from_us, to_us) == (plan.from_us, plan.to_us):
+            return plan
+        return msgspec.structs.replace(plan, from_us=from_us, to_us=to_us)
 
     def newest(self, plan: Plan) -> list[tuple[Key, int]]:
         """Return the newest matches and their times."""
