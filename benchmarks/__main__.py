@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NEED_NO_DATA = ("archive", "archive_crash", "index_crash", "house_crash", "live_feed", "resume")
+NEED_NO_DATA = ("archive", "archive_crash", "index_crash", "house_crash", "live_feed", "resume", "schedules")
 
 
 def main() -> None:

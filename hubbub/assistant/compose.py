@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from hubbub.assistant.question import Question
 from hubbub.assistant.storylines import Story
 from hubbub.assistant.voices import Voice, count_voices
 from hubbub.assistant.wordforms import fold
-from hubbub.posts import PostId
+from hubbub.posts import Post, PostId
 
 Record = tuple[Evidence, tuple[Voice, ...], bool]
 """A span, who says it, and whether it was denied later."""
@@ -32,9 +32,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     text: str
 
 
-def records(stories: Sequence[Story], allowed: Iterable[PostId]) -> list[Record]:
-    """List the evidence of the stories that may stand in a prompt, each post's span once."""
-    may = set(allowed)
+def records(stories: Sequence[Story], living: Mapping[PostId, Post]) -> list[Record]:
+    """List the evidence of the stories that may stand in a prompt and still reads so, each span once."""
     found: dict[tuple[PostId, int], Record] = {}
     for story in stories:
         items: list[Record] = [(story.head, story.voices, False)]
@@ -42,7 +41,8 @@ def records(stories: Sequence[Story], allowed: Iterable[PostId]) -> list[Record]
             items.append((story.conflict.against, story.conflict.voices, story.conflict.is_overtaken))
         items += [(detail, (detail.voice,), False) for detail in (*story.details, *story.alternates)]
         for item in items:
-            if item[0].post.id in may:
+            post = living.get(item[0].post.id)
+            if post and post.text[item[0].start : item[0].end] == item[0].quote:
                 found.setdefault((item[0].post.id, item[0].start), item)
     return list(found.values())[:MAX_RECORDS]
 

@@ -118,7 +118,8 @@ class Feed:
 def affects(change: Change, post: PostId, author: AuthorId) -> bool:
     """Whether a change can take a shown post away or alter its text."""
     if isinstance(change, Deletion):
-        return change.id == post
+        # It also takes the ids that edits gave to the post, and a deletion may not name its author.
+        return change.id == post or change.author in (None, author)
     if isinstance(change, Edit):
-        return post in (change.replaces, change.post.id)
+        return post in (change.replaces, change.post.id) or change.post.author == author
     return change.author == author

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.oracle import Oracle
 from hubbub.index import Index, Query
 from hubbub.index.edge import EdgeBackend
 from hubbub.index.edge.sealing import rebuild
@@ -52,78 +53,6 @@ STEPS = st.one_of(
     st.tuples(st.just("copy"), st.just(0), st.just(0)),
     st.tuples(st.just("swap"), st.just(0), st.just(0)),
 )
-
-
-class Oracle:
-    """What an index must hold, told as simply as possible; it sees every event once."""
-
-    def __init__(self):
-        self.posts, self.dead, self.heir = {}, set(), {}
-        self.removed, self.hidden, self.refused = set(), set(), set()
-
-    def take(self, event):
-        if isinstance(event, Post):
-            if event.id not in self.posts:
-                self._store(event)
-        elif isinstance(event, Deletion):
-            post_id = event.id
-            while post_id is not None:
-                self._bury(post_id)
-                post_id = self.heir.pop(post_id, None)
-        elif isinstance(event, Edit):
-            self._edit(event)
-        elif isinstance(event, AccountEvent):
-            self._account(event)
-        else:
-            refusal = (event.author, event.scope)
-            (self.refused.add if event.allow is False else self.refused.discard)(refusal)
-            self._erase_blocked(event.author)
-
-    def visible(self, for_prompt=False):
-        barred = self.hidden | {a for a, scope in self.refused if scope == "show"}
-        if for_prompt:
-            barred |= {a for a, scope in self.refused if scope == "prompt"}
-        return {post.id: post for post in self.posts.values() if post.author not in barred}
-
-    def _edit(self, event):
-        if event.replaces != event.post.id:
-            last = event.replaces
-            while last in self.heir and last != event.post.id:
-                last = self.heir[last]
-            if last in self.dead:
-                self._bury(event.post.id)
-                return
-            if last != event.post.id:
-                self._bury(last)
-                self.heir[last] = event.post.id
-        if event.post.visibility != "public":
-            self.posts.pop(event.post.id, None)
-        else:
-            self._store(event.post)
-
-    def _account(self, event):
-        if event.status == "restored":
-            self.removed.discard(event.author)
-            self.hidden.discard(event.author)
-        else:
-            (self.removed if event.status == "removed" else self.hidden).add(event.author)
-        self._erase_blocked(event.author)
-
-    def _erase_blocked(self, author):
-        if self._is_blocked(author):
-            for post in [post for post in self.posts.values() if post.author == author]:
-                self._bury(post.id)
-
-    def _store(self, post):
-        if post.id not in self.dead and post.repost_of is None and not self._is_blocked(post.author):
-            self.posts[post.id] = post
-
-    def _bury(self, post_id):
-        self.posts.pop(post_id, None)
-        self.dead.add(post_id)
-
-    def _is_blocked(self, author):
-        return author in self.removed or (author, "index") in self.refused
 
 
 class World:
@@ -184,6 +113,7 @@ class World:
         everything |= {event.post.id for _, event in self.events if isinstance(event, Edit)}
         assert self.index.fetch(everything) == visible
         assert self.index.fetch(everything, for_prompt=True) == self.oracle.visible(for_prompt=True)
+        assert self.index.fetch(everything, for_corpus=True) == self.oracle.visible(for_corpus=True)
         found = {hit.post.id: hit.post for hit in self.index.search(Query(limit=100))}
         assert found == visible
         for post in list(visible.values())[:3]:

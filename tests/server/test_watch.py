@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hubbub.assistant.answer import Answer, Citation, Done, Found, Report, Retraction, Sentence, Shown
 from hubbub.posts import AccountEvent, Deletion, Edit, Event, Post
+from hubbub.server.feed import affects
 from hubbub.server.watch import Gone, Watch
 from tests.server.small_house import SmallHouse, make_post
 
@@ -139,3 +140,15 @@ def test_a_sentence_number_may_be_used_again(town: SmallHouse) -> None:
     world.watch.pass_sentence(say(0, cite(world.posts[1], 0, 2)))
     town.delete(world.posts[0].id)
     assert world.watch.change([], True) == []
+
+
+@pytest.mark.parametrize("author", [None, "did:plc:noor"])
+def test_a_deletion_of_the_first_id_takes_what_quotes_a_later_one(author):
+    """Platforms that give edits new ids may name only the first one when they delete."""
+    assert affects(Deletion(id="x://status/1", author=author, received_us=5), "x://status/2", "did:plc:noor")
+
+
+def test_a_second_edit_may_name_the_first_id():
+    post = Post(id="x://status/3", author="x://user/7", text="open again", received_us=5)
+    assert affects(Edit(post=post, replaces="x://status/1"), "x://status/2", "x://user/7")
+    assert not affects(Edit(post=post, replaces="x://status/1"), "x://status/2", "x://user/8")

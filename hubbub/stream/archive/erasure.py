@@ -29,6 +29,8 @@ class Erasures:
         self._deleted: set[PostId] = set()
         self._successors: dict[PostId, list[PostId]] = {}
         """The new ids that edits gave to a post."""
+        self._heirs: dict[PostId, PostId] = {}
+        """Each version's next one."""
         self._replaced: set[PostId] = set()
         self._newest_edit: dict[PostId, tuple[int, int]] = {}
         """(seq, received_us) of the last edit of a post, under its old and its new id."""
@@ -54,12 +56,24 @@ class Erasures:
 
     def _note_edit(self, seq: int, edit: Edit) -> None:
         self._replaced.add(edit.replaces)
-        for identity in (edit.replaces, edit.post.id):
+        last = self._last_version(edit.replaces, edit.post.id)
+        for identity in (edit.replaces, edit.post.id, last):
             self._newest_edit[identity] = (seq, edit.received_us)
         if edit.replaces != edit.post.id:
             self._successors.setdefault(edit.replaces, []).append(edit.post.id)
+            if last != edit.post.id:
+                self._replaced.add(last)
+                self._heirs[last] = edit.post.id
             if edit.replaces in self._deleted:
                 self._delete(edit.post.id)
+
+    def _last_version(self, identity: PostId, until: PostId) -> PostId:
+        """Follow the ids that edits gave to a post, as the index does: a second edit may name the first."""
+        seen = set()
+        while identity != until and identity in self._heirs and identity not in seen:
+            seen.add(identity)
+            identity = self._heirs[identity]
+        return identity
 
     def _delete(self, identity: PostId) -> None:
         waiting = [identity]

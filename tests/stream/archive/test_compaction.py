@@ -95,6 +95,17 @@ def test_an_edit_takes_the_version_it_replaces(tmp_path):
     assert b"SECRET" not in on_disk(tmp_path)
 
 
+def test_a_second_edit_that_names_the_first_id_takes_the_version_between(tmp_path):
+    between = Edit(post=secret(2), replaces="test://post/1")
+    last = Edit(post=post(3, "last"), replaces="test://post/1")
+    left = compacted(tmp_path, [secret(1), between, last, between])
+    assert (left[1].text, left[2].post.text, left[3]) == ("", "", last)
+    circle = [Edit(post=post(a), replaces=f"test://post/{b}") for a, b in ((2, 1), (3, 1), (2, 3), (4, 1))]
+    erasures = Erasures()
+    for seq, event in enumerate(circle, 1):
+        erasures.note(seq, event)
+
+
 def test_an_old_edit_sent_again_takes_nothing_from_the_newer_one(tmp_path):
     def edit(text, received_us):
         replaced = Post(id="test://p", author="test://a", text=text, received_us=received_us)
