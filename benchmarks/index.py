@@ -34,6 +34,8 @@ DAYS = 30
 BATCH = 256
 PACED_POSTS_PER_S = 500
 NUM_QUERIES = 300
+QUIET_S = 60.0
+"""So long nothing is rebuilt any more: a merging takes half of it."""
 
 
 def main() -> None:
@@ -102,10 +104,15 @@ def fill(index: Index, posts: Iterator[Post]) -> dict[str, object]:
 
 
 def wait_for_sealing(index: Index) -> dict[str, object]:
-    start = time.perf_counter()
-    while index.stats().num_shards - index.stats().num_sealed > 1:
+    """Wait until every full slice is sealed and no more are merged."""
+    start = changed = time.perf_counter()
+    before = index.stats()
+    while time.perf_counter() - changed < QUIET_S or before.num_shards - before.num_sealed > 1:
         time.sleep(0.2)
-    return {"sealed_after_s": round(time.perf_counter() - start, 1), "slices": index.stats().num_shards}
+        now = index.stats()
+        if (now.num_shards, now.num_sealed) != (before.num_shards, before.num_sealed):
+            before, changed = now, time.perf_counter()
+    return {"sealed_after_s": round(changed - start, 1), "slices": before.num_shards}
 
 
 def queries(sources: list[Post], rng: random.Random) -> Iterator[str]:
@@ -181,7 +188,9 @@ def _ask_on(index: Index, asked: list[str], walls: list[float], is_over: threadi
 
 def paced_post(seq: int, post: Post) -> tuple[int, Event]:
     text = f"{post.text} paced{seq}"
-    return seq, Post(id=f"paced://{seq}", author=post.author, text=text, received_us=post.received_us)
+    return seq, Post(
+        id=f"paced://{os.getpid()}/{seq}", author=post.author, text=text, received_us=post.received_us
+    )
 
 
 def until(index: Index, events: Sequence[tuple[int, Event]], post_id: str, is_there: bool) -> float:
