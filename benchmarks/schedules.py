@@ -156,6 +156,8 @@ class Schedule:
                 self._rng.choice(steps)()
         self._world.fold()
         self._look(*SURFACES)
+        self._world.index.fold(self._world.archive.read(self._world.first_seq))
+        self._look(SURFACES[0])
         self._tally.counts["schedules"] += 1
 
     def _append(self) -> None:
@@ -250,8 +252,10 @@ def run_world(kind: str, number: int, seed: str) -> Tally:
     return tally
 
 
-def measure(number: int, seed: int, edge_share: float = 0.01, jobs: int = 1) -> Tally:
-    """Run `number` schedules in `jobs` processes."""
+def measure(
+    number: int, seed: int, edge_share: float = 0.01, jobs: int = 1, *, is_patient: bool = True
+) -> Tally:
+    """Run `number` schedules in `jobs` processes; unless `is_patient`, stop at the first faulty directory."""
     num_edge = round(number * edge_share)
     worlds = [
         (kind, min(PER_WORLD[kind], total - start), f"{kind}{seed}w{start}")
@@ -267,6 +271,8 @@ def measure(number: int, seed: int, edge_share: float = 0.01, jobs: int = 1) -> 
     for tally in tallies:
         total.counts.update(tally.counts)
         total.faults.extend(tally.faults)
+        if total.faults and not is_patient:
+            break
     return total
 
 

@@ -147,7 +147,8 @@ def observe(events, before=(), banned=()):
     for authors in before:
         index.ban(authors)
     index.fold(numbered)
-    index.ban(banned)
+    if banned is not None:
+        index.ban(banned)
     ids = [post.id]
     found = {hit.post.id for hit in index.search(Query(text="bridge"))}
     shown = set(index.fetch(ids))
@@ -168,6 +169,7 @@ def test_each_signal_has_the_effect_of_the_table(name):
     posts, signal = SCENES[name]
     assert observe([*posts, *signal]) == SIGNALS[name]
     assert observe([*signal, *posts]) == SIGNALS[name], "the signal came first"
+    assert observe([*posts[::-1], *signal]) == SIGNALS[name], "what came with the post came behind it"
 
 
 def test_every_signal_of_the_table_is_here():
@@ -180,6 +182,7 @@ def test_the_operator_has_the_last_word():
     for events in ([*bluesky_post()], [*bluesky_post(), *told, *account_is(None)]):
         assert observe(events, banned={DID}) == refused
         assert observe(events, before=[{DID}], banned={DID}) == refused
+        assert observe(events, before=[{DID}], banned=None) == refused
         assert observe(events, before=[{DID}, {"did:plc:omar"}]) == SIGNALS["operator: blocked, then not"]
 
 

@@ -112,6 +112,7 @@ class World:
         everything = {event.id for _, event in self.events if isinstance(event, Post)}
         everything |= {event.post.id for _, event in self.events if isinstance(event, Edit)}
         assert self.index.fetch(everything) == visible
+        assert self.index.stats().num_posts == len(self.oracle.posts)
         assert self.index.fetch(everything, for_prompt=True) == self.oracle.visible(for_prompt=True)
         assert self.index.fetch(everything, for_corpus=True) == self.oracle.visible(for_corpus=True)
         found = {hit.post.id: hit.post for hit in self.index.search(Query(limit=100))}
@@ -170,6 +171,32 @@ def test_any_history_ends_where_a_dictionary_ends(backend, steps):
         world.close()
     finally:
         shutil.rmtree(directory)
+
+
+def test_what_happens_during_a_rebuilding_holds_after_the_swap(tmp_path):
+    world = World("edge", tmp_path)
+    for number in range(6):
+        world.step("post", number, number % 3)
+    world.step("copy", 0, 0)
+    assert world.job
+    world.step("delete", 1, 0)
+    world.step("edit", 2, 0)
+    world.step("consent", 0, ("prompt", False))
+    world.check()
+    world.step("swap", 0, 0)
+    world.check()
+    world.close()
+
+
+@pytest.mark.parametrize("kind", ["post", "edit"])
+def test_what_came_while_an_author_was_removed_stays_away_when_told_again(kind, tmp_path):
+    world = World("sqlite", tmp_path)
+    for step in (("account", 0, "removed"), (kind, 0, 0), ("account", 0, "restored"), ("post", 3, 0)):
+        world.step(*step)
+    world.index.fold(world.events)
+    assert len(world.oracle.visible()) == 1
+    world.check()
+    world.close()
 
 
 @settings(max_examples=60, deadline=None)

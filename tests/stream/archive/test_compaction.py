@@ -95,11 +95,13 @@ def test_an_edit_takes_the_version_it_replaces(tmp_path):
     assert b"SECRET" not in on_disk(tmp_path)
 
 
-def test_a_second_edit_that_names_the_first_id_takes_the_version_between(tmp_path):
+@pytest.mark.parametrize("segment_bytes", [1, 1 << 20])
+def test_a_second_edit_that_names_the_first_id_takes_the_version_between(tmp_path, segment_bytes):
     between = Edit(post=secret(2), replaces="test://post/1")
     last = Edit(post=post(3, "last"), replaces="test://post/1")
-    left = compacted(tmp_path, [secret(1), between, last, between])
-    assert (left[1].text, left[2].post.text, left[3]) == ("", "", last)
+    left = compacted(tmp_path, [secret(2), secret(1), between, last], segment_bytes=segment_bytes)
+    assert [left[1].text, left[2].text, left[3].post.text, left[4]] == ["", "", "", last]
+    assert b"SECRET" not in on_disk(tmp_path)
     circle = [Edit(post=post(a), replaces=f"test://post/{b}") for a, b in ((2, 1), (3, 1), (2, 3), (4, 1))]
     erasures = Erasures()
     for seq, event in enumerate(circle, 1):

@@ -96,8 +96,8 @@ def test_any_event_comes_back_as_it_was(tmp_path_factory, batches):
 def test_an_event_that_cannot_be_stored_is_refused_whole(tmp_path):
     with open_archive(tmp_path) as archive:
         with pytest.raises(InvalidEvent, match="cannot be stored"):
-            archive.append([post(1), post(2, "half of a pair: \ud83d")])
-        assert archive.last_seq == 0
+            archive.append([post(1), post(2, "half of a pair: \ud83d")], {"source": "7"})
+        assert (archive.last_seq, archive.cursor("source")) == (0, None)
         assert archive.append([post(1)]) == range(1, 2)
 
 

@@ -1,0 +1,29 @@
+"""A few planted bugs are caught, and all still fit the code; `python -m tests.mutants` plants them all."""
+
+import pytest
+
+from tests.mutants.planted import CONSENT, MUTANTS
+from tests.mutants.planting import Copy
+
+QUICK = [mutant for mutant in MUTANTS if mutant.tests == (CONSENT,)][:3]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    return Copy(tmp_path_factory.mktemp("copy") / "package")
+
+
+def test_the_sound_copy_passes(copy):
+    assert copy.run((CONSENT,)) == "survived"
+
+
+@pytest.mark.parametrize("mutant", QUICK, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_is_caught(copy, mutant):
+    with copy.planted(mutant):
+        assert copy.run(mutant.tests) == "caught"
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_every_bug_still_fits_the_code(copy, mutant):
+    with copy.planted(mutant):
+        pass
