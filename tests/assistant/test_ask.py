@@ -308,7 +308,8 @@ def test_who_alone_says_no_does_not_overturn_many(open_world):
         post("Don't cut the ferry to Alder, dear council.", "zoe", minute=30),
     )
     done = answer(world.index, "What is happening with the ferry to Alder?", clock_us=NOW_US)
-    assert "cuts the ferry" in done.sentences[0].text
+    assert "Don't cut" not in done.sentences[0].text
+    assert "ferry to Alder" in done.sentences[0].text.replace("Ferry", "ferry")
     assert "conflict" not in [sentence.kind for sentence in done.sentences]
 
 
