@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -36,7 +35,7 @@ CALM_S = 20.0
 """Graphs wait while slices fill in less: a shelved slice is scanned, for a third of the CPU of a sealing."""
 
 MAX_SHELVED_SLICES = 16
-"""More than these are merged in any weather, so that a stream that never calms down stays searchable."""
+"""From so many on they are merged in any weather, so that a stream that never calms down stays searchable."""
 
 MAX_WAITING_POSTS = 4 * SLICE_POSTS
 """While more wait in full slices to be shelved, nothing is folded: they lie in memory, 2 KB each."""
@@ -258,10 +257,8 @@ class EdgeBackend:
             place = self._slices.index(job.slices[0])
             self._slices[place : place + len(job.slices)] = [Slice(note, shard)]
             self._write_manifest()
-            for one in job.slices:
-                one.loaded.close()
-        for path in job.sources:
-            shutil.rmtree(path, ignore_errors=True)
+        for one in job.slices:
+            one.loaded.discard()
 
     def _choose_job(self) -> tuple[Task, list[Slice]] | None:
         now = now_us()
@@ -306,7 +303,7 @@ class EdgeBackend:
                 one.apply(change)
 
     def _delete_from(self, one: Slice, keys: Collection[Key]) -> None:
-        if one.apply(lambda shard: shard.delete(keys)):
+        if one.delete(keys):
             one.owe_erasure(now_us() + self._erase_us)
 
     def _roll_over(self) -> Slice:

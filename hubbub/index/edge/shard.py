@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,11 @@ class Shard:
             self.flush()
         finally:
             self._shard.close()
+
+    def discard(self) -> None:
+        """Release and delete the files; nothing is written any more."""
+        self._shard.close()
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def _update(self, operation: q.UpdateOperation, num_bytes: int = RESERVE_BYTES) -> None:
         require_room(self.path, num_bytes)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
+from hubbub.index.document import Key
 from hubbub.index.edge.keys import KeySet, OpenKeys
 from hubbub.index.edge.manifest import SliceNote
 from hubbub.index.edge.shard import Shard
@@ -36,6 +37,13 @@ class Slice:
         if self._journal is not None:
             self._journal.append(change)
         return change(self.loaded)
+
+    def delete(self, keys: Collection[Key]) -> bool:
+        """Delete documents and tell whether any was in here; only then need a copy that is rebuilt know."""
+        has_deleted = self.loaded.delete(keys)
+        if has_deleted and self._journal is not None:
+            self._journal.append(lambda shard: shard.delete(keys))
+        return has_deleted
 
     def owe_erasure(self, by_us: int) -> None:
         """Note that deleted bytes must leave the disk by then."""
