@@ -50,16 +50,21 @@ class Changes(msgspec.Struct):
     """Posts that had come before."""
 
 
-def fold(events: Sequence[tuple[int, Event]], state: State, indexed: Collection[Visibility]) -> Changes:
-    """Return what `events` change, given what the state knows."""
-    return _Folder(events, state, indexed).run(events)
+def fold(
+    events: Sequence[tuple[int, Event]],
+    state: State,
+    indexed: Collection[Visibility],
+    stored: Collection[Key] = (),
+) -> Changes:
+    """Return what `events` change, given what the state knows; `stored` keys matter where they erase."""
+    return _Folder(events, state, indexed, stored).run(events)
 
 
 def cut_at_erasures(events: list[tuple[int, Event]]) -> Iterator[list[tuple[int, Event]]]:
     """Yield the events in parts that end with an erasure: what it took is known once it is applied."""
     start = 0
     for number, (_, event) in enumerate(events, 1):
-        if isinstance(event, AccountEvent | ConsentEvent) and _erases(event):
+        if erases(event):
             yield events[start:number]
             start = number
     if start < len(events):
@@ -68,9 +73,14 @@ def cut_at_erasures(events: list[tuple[int, Event]]) -> Iterator[list[tuple[int,
 
 class _Folder:
     def __init__(
-        self, events: Sequence[tuple[int, Event]], state: State, indexed: Collection[Visibility]
+        self,
+        events: Sequence[tuple[int, Event]],
+        state: State,
+        indexed: Collection[Visibility],
+        stored: Collection[Key],
     ) -> None:
         self._changes = Changes()
+        self._stored = stored
         self._state = state
         self._indexed = indexed
         self._keys = {post_id: post_key(post_id) for post_id in _ids(events)}
@@ -91,7 +101,8 @@ class _Folder:
 
     def _add(self, seq: int, post: Post) -> None:
         key = self._keys[post.id]
-        if key in self._changes.pending or self._is_replayed(seq, key, post):
+        is_stored = key in self._stored and key not in self._changes.removed
+        if is_stored or key in self._changes.pending or self._is_replayed(seq, key, post):
             self._changes.num_known += 1
         elif self._is_wanted(seq, key, post):
             self._changes.pending[key] = Pending(seq, post, False)
@@ -142,7 +153,7 @@ class _Folder:
         after = before.after(seq, event)
         self._authors[event.author] = self._changes.authors[event.author] = after
         self._changes.flagged.add(event.author)
-        if _erases(event):
+        if erases(event):
             self._erase(event.author, seq)
 
     def _erase(self, author: AuthorId, seq: int) -> None:
@@ -175,10 +186,11 @@ class _Folder:
         return grave is not None and grave.bars(seq)
 
 
-def _erases(event: AccountEvent | ConsentEvent) -> bool:
-    if isinstance(event, AccountEvent):
-        return event.status == "removed"
-    return event.scope == "index" and event.allow is False
+def erases(event: Event) -> bool:
+    """Tell whether an event takes every post that its author has written so far."""
+    if isinstance(event, ConsentEvent):
+        return event.scope == "index" and event.allow is False
+    return isinstance(event, AccountEvent) and event.status == "removed"
 
 
 def _ids(events: Iterable[tuple[int, Event]]) -> Iterable[PostId]:

@@ -17,7 +17,7 @@ from hubbub.index.backend import Backend, Legs
 from hubbub.index.document import Document, Key, author_token, decode_post, post_key
 from hubbub.index.embedding import Embedder, Vectors
 from hubbub.index.feedback import best, choose, first_plan, is_widened, widen
-from hubbub.index.fold import Changes, Pending, cut_at_erasures, fold
+from hubbub.index.fold import Changes, Pending, cut_at_erasures, erases, fold
 from hubbub.index.late_vectors import LateVectors
 from hubbub.index.newest import newest_matches, relevant_recent
 from hubbub.index.payload import clamp_us
@@ -242,7 +242,7 @@ class Index:
             self.flush()
 
     def _apply(self, batch: Batch, prepared: Mapping[Key, Document]) -> None:
-        changes = fold(batch, self._state, self._indexed)
+        changes = fold(batch, self._state, self._indexed, self._stored(batch))
         self._num_refused += changes.num_refused
         self._num_known += changes.num_known
         for author, before in changes.erased.items():
@@ -253,6 +253,12 @@ class Index:
             self._backend.delete(changes.removed)
         self._flag({author: changes.authors[author] for author in changes.flagged})
         self._put(self._new(changes.pending), prepared)
+
+    def _stored(self, batch: Batch) -> Collection[Key]:
+        """Return which posts of an erasing batch are stored: an id told again by another is not theirs."""
+        if not erases(batch[-1][1]):
+            return ()
+        return self._backend.versions([post_key(e.id) for _, e in batch if isinstance(e, Post)])
 
     def _flag(self, authors: Mapping[AuthorId, AuthorState]) -> None:
         for author, known in authors.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -80,7 +79,8 @@ class EdgeBackend:
         if not self._slices:
             self._add_slice()
         self._loading = load_slices(directory, self._slices, self._lock)
-        self._filled_s, self._rolled_s = math.inf, time.monotonic()
+        # An opening is no calm either: who has just started wants answers, not graphs.
+        self._filled_s, self._rolled_s = 0.0, time.monotonic()
         self._sealer = Sealer(self, dim)
         if is_sealing:
             self._sealer.start()
