@@ -16,7 +16,27 @@ def show(rows: Sequence[Mapping[str, object]], as_json: bool) -> None:
         return
     header = list(rows[0])
     print(format_table(header, [[_short(row[key]) for key in header] for row in rows]))
-    print(f"\n{platform.machine()}, {cores()} cores, Python {platform.python_version()}")
+    machine = f"{platform.machine()}, {cores()} cores, Python {platform.python_version()}"
+    print(f"\n{machine}{_describe_theft()}")
+
+
+def _describe_theft() -> str:
+    """Say how much of the machine others took meanwhile: on a rented one a run is worth no more than this."""
+    stolen, total = (after - before for after, before in zip(_processor_ticks(), _AT_START, strict=True))
+    return f"; {100 * stolen / total:.0f} % of the processor's time taken by its host" if total else ""
+
+
+def _processor_ticks() -> tuple[int, int]:
+    """Return the ticks that the hypervisor stole, and all of them; zeros where the system does not tell."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [int(number) for number in file.readline().split()[1:9]]
+    except OSError:
+        return 0, 0
+    return ticks[7], sum(ticks)
+
+
+_AT_START = _processor_ticks()
 
 
 def cores() -> int:

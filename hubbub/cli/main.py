@@ -5,8 +5,10 @@ Exit codes: 0 done, 1 failed, 2 misuse (a wrong flag or input), 130 interrupted.
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -53,8 +55,20 @@ def hubbub_command() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command line and leave with its exit code; a request to terminate closes everything first."""
+    was_asked = False
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        nonlocal was_asked
+        was_asked = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    code = run(sys.argv[1:])
+    if was_asked:  # and then it dies of it, as service managers expect
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -161,7 +161,8 @@ def test_demo_once_answers_three_questions(capsys):
     assert all(answer["sentences"] for answer in answers)
 
 
-def test_ask_reaches_the_serving_process_and_ctrl_c_ends_it(tmp_path, capsys):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_ask_reaches_the_serving_process_which_ends_in_order(number, code, tmp_path, capsys):
     data = tmp_path / "data"
     command = [sys.executable, "-m", "hubbub.cli.main", "serve", "--port", "0", "--data", str(data)]
     server = subprocess.Popen(
@@ -175,14 +176,15 @@ def test_ask_reaches_the_serving_process_and_ctrl_c_ends_it(tmp_path, capsys):
             _wait(lambda: len(remote.search("flood", 20)) >= 10)
         assert run(["ask", "What is happening at the river?", "--data", str(data), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["sentences"]
-        server.send_signal(signal.SIGINT)
+        server.send_signal(number)
         _, said = server.communicate(timeout=20)
     finally:
         server.kill()
         server.wait()
-    assert server.returncode == 130
+    assert server.returncode == code
     assert b"Traceback" not in said
     assert read_address(data) is None
+    assert not (data / "index" / "state.db-wal").exists()  # closed, not dropped
 
 
 def _wait(is_so, timeout_s=30):

@@ -4,7 +4,8 @@ It knows bytes in memory only; files are `segment.py`'s. The layout, little-endi
 
     magic        4 bytes  "HbF1"
     codec        u8       0 = plain, 1 = zlib
-    reserved     u8, u16  0
+    flags        u8       1 = the cursors are those of all sources, not only of this batch
+    reserved     u16      0
     count        u32      events in this frame; 0 in a frame that only carries cursors or a mark
     size         u32      bytes of the payload
     first_seq    u64      sequence number of the first event (of the next event, where count is 0)
@@ -30,6 +31,8 @@ MAGIC = b"HbF1"
 HEADER_BYTES = 40
 MAX_PAYLOAD_BYTES = 1 << 30
 PLAIN, ZLIB = 0, 1
+
+_COMPLETE = 1
 
 ZLIB_FROM_BYTES = 512
 """Shorter payloads stay plain: they hardly shrink."""
@@ -63,6 +66,7 @@ class Frame(NamedTuple):
     """The header of a frame."""
 
     codec: int
+    has_all_cursors: bool
     num_events: int
     size: int
     first_seq: int
@@ -81,7 +85,12 @@ class Frame(NamedTuple):
 
 
 def encode_frame(
-    events: Sequence[Event], cursors: Mapping[str, Cursor], first_seq: int, synced_bytes: int
+    events: Sequence[Event],
+    cursors: Mapping[str, Cursor],
+    first_seq: int,
+    synced_bytes: int,
+    *,
+    has_all_cursors: bool = False,
 ) -> bytes:
     """Frame a batch.
 
@@ -100,9 +109,8 @@ def encode_frame(
     codec = PLAIN
     if len(payload) >= ZLIB_FROM_BYTES:
         codec, payload = ZLIB, zlib.compress(payload, ZLIB_LEVEL)
-    head = _LAYOUT.pack(
-        MAGIC, codec, 0, 0, len(events), len(payload), first_seq, synced_bytes, zlib.crc32(payload)
-    )
+    flags, crc = _COMPLETE * has_all_cursors, zlib.crc32(payload)
+    head = _LAYOUT.pack(MAGIC, codec, flags, 0, len(events), len(payload), first_seq, synced_bytes, crc)
     return head + _CRC.pack(zlib.crc32(head)) + payload
 
 
@@ -122,8 +130,8 @@ def parse_header(data: bytes | memoryview, at: int = 0) -> Frame | None:
         return None
     if zlib.crc32(head[: _LAYOUT.size]) != _CRC.unpack_from(head, _LAYOUT.size)[0]:
         return None
-    _, codec, _, _, count, size, first_seq, synced_bytes, payload_crc = _LAYOUT.unpack_from(head)
-    return Frame(codec, count, size, first_seq, synced_bytes, payload_crc)
+    _, codec, flags, _, count, size, first_seq, synced_bytes, payload_crc = _LAYOUT.unpack_from(head)
+    return Frame(codec, bool(flags & _COMPLETE), count, size, first_seq, synced_bytes, payload_crc)
 
 
 def is_intact(frame: Frame, payload: bytes | memoryview) -> bool:
@@ -143,6 +151,30 @@ def decode_cursors(frame: Frame, payload: bytes | memoryview) -> dict[str, Curso
     if end is None:
         return _cursor_decoder.decode(_inflate(frame, payload)).cursors
     return _map_decoder.decode(start[1:end])
+
+
+class CursorTrail:
+    """Finds the newest cursor of every source in a segment that is walked from its beginning.
+
+    What comes before a frame with the cursors of all sources need not even be inflated, which is half of the
+    time of opening an archive.
+    """
+
+    def __init__(self) -> None:
+        self._later: list[tuple[Frame, memoryview]] = []
+
+    def add(self, frame: Frame, payload: memoryview) -> None:
+        """Note the next intact frame."""
+        if frame.has_all_cursors:
+            self._later.clear()
+        self._later.append((frame, payload))
+
+    def read(self) -> dict[str, Cursor]:
+        """Return the cursors as of the last frame."""
+        found: dict[str, Cursor] = {}
+        for frame, payload in self._later:
+            found |= decode_cursors(frame, payload)
+        return found
 
 
 def _start(frame: Frame, payload: bytes | memoryview) -> bytes:

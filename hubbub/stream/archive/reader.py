@@ -16,7 +16,7 @@ from hubbub.errors import StorageError
 from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.damage import check_is_torn, raise_corruption
 from hubbub.stream.archive.disk import refusals
-from hubbub.stream.archive.frame import Block, Frame, decode_block, decode_cursors
+from hubbub.stream.archive.frame import Block, CursorTrail, Frame, decode_block
 from hubbub.stream.archive.lock import is_same_boot
 from hubbub.stream.archive.segment import (
     FrameWalk,
@@ -88,14 +88,14 @@ class Reader:
 
     def cursors(self) -> dict[str, Cursor]:
         """Collect the newest cursor of every source, at the cost of reading the last segment."""
-        found: dict[str, Cursor] = {}
+        trail = CursorTrail()
         opened = OpenSegment(self._directory, list_segments(self._directory)[-1])
         try:
             for _, frame, payload in opened.walk.frames():
-                found |= decode_cursors(frame, payload)
+                trail.add(frame, payload)
         finally:
             opened.close()
-        return found
+        return trail.read()
 
     def read(self, after: int, last_seq: int) -> Iterator[tuple[int, Event]]:
         """Yield the events with after < seq <= last_seq, in order.

@@ -92,7 +92,9 @@ def create_segment(directory: Path, first_seq: int, cursors: Mapping[str, Cursor
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
-            write_all(fd, encode_head(first_seq) + encode_frame([], cursors, first_seq, 0))
+            write_all(
+                fd, encode_head(first_seq) + encode_frame([], cursors, first_seq, 0, has_all_cursors=True)
+            )
             os.fsync(fd)
         finally:
             os.close(fd)

@@ -13,7 +13,7 @@ from hubbub.errors import StorageError
 from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.damage import Repair, check_is_torn
 from hubbub.stream.archive.disk import describe_refusal, refusals, write_all
-from hubbub.stream.archive.frame import decode_cursors, encode_frame
+from hubbub.stream.archive.frame import CursorTrail, encode_frame
 from hubbub.stream.archive.segment import (
     TEMPORARY,
     FrameWalk,
@@ -23,6 +23,9 @@ from hubbub.stream.archive.segment import (
     open_segment,
     segment_path,
 )
+
+_COMPLETE_EVERY_BYTES = 2 * 1024 * 1024
+"""So often a frame repeats the cursors of all sources: an opening need not inflate what is before."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +47,6 @@ class Writer:
         self._is_half_written = False
         self.lock = threading.RLock()
         """Held while the newest segment changes; compaction takes it to put a smaller file in its place."""
-        self.cursors: dict[str, Cursor] = {}
         self.repair: Repair | None = None
         with refusals("open the archive", directory):
             for leftover in directory.glob(f"*{TEMPORARY}"):
@@ -61,16 +63,19 @@ class Writer:
         self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         check_head(self._fd, self.path)
         walk = FrameWalk(self._fd)
+        trail = CursorTrail()
         self.next_seq = self.segments[-1]
         for _, frame, payload in walk.frames():
             self.next_seq = frame.next_seq
-            self.cursors |= decode_cursors(frame, payload)
+            trail.add(frame, payload)
+        self.cursors = trail.read()
         if walk.damage:
             self._cut(walk.offset, walk.damage, was_same_boot)
         self.end_bytes = walk.offset
         os.fsync(self._fd)
         os.lseek(self._fd, self.end_bytes, os.SEEK_SET)
         self._synced_bytes = self.end_bytes
+        self._complete_bytes = 0
 
     def _cut(self, offset: int, reason: str, was_same_boot: bool) -> None:
         check_is_torn(
@@ -101,12 +106,24 @@ class Writer:
             self._check_usable()
             if self.end_bytes >= self._segment_bytes:
                 self._roll()
-            data = encode_frame(events, cursors, self.next_seq, self._synced_bytes)
-            self._write(data)
+            after = {**self.cursors, **cursors}
+            is_due = self.end_bytes - self._complete_bytes >= _COMPLETE_EVERY_BYTES
+            self._add_frame(events, after if is_due else cursors, has_all_cursors=is_due)
             seqs = range(self.next_seq, self.next_seq + len(events))
             self.next_seq = seqs.stop
-            self.cursors.update(cursors)
+            self.cursors = after
             return seqs
+
+    def _add_frame(
+        self, events: Sequence[Event], cursors: Mapping[str, Cursor], *, has_all_cursors: bool
+    ) -> None:
+        at = self.end_bytes
+        data = encode_frame(
+            events, cursors, self.next_seq, self._synced_bytes, has_all_cursors=has_all_cursors
+        )
+        self._write(data)
+        if has_all_cursors:
+            self._complete_bytes = at
 
     def _write(self, data: bytes) -> None:
         try:
@@ -143,6 +160,7 @@ class Writer:
         os.close(self._fd)
         self._fd, self.path = fd, path
         self.end_bytes = self._synced_bytes = os.lseek(fd, 0, os.SEEK_END)
+        self._complete_bytes = 0
 
     def adopt_rewritten(self, fd: int) -> None:
         """Go on in the synced file that has just been renamed over the newest segment; the lock is held."""
@@ -179,6 +197,6 @@ class Writer:
                     # Behind this mark, damage to the last events is known as damage, not as a torn tail.
                     # Without room for the mark nothing is lost but that distinction.
                     with suppress(StorageError):
-                        self._write(encode_frame([], {}, self.next_seq, self._synced_bytes))
+                        self._add_frame([], self.cursors, has_all_cursors=True)
             finally:
                 os.close(self._fd)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hubbub.errors import InUse, InvalidEvent, InvalidInput, StorageError
 from hubbub.stream import open_archive
+from hubbub.stream.archive import writer
 from tests.stream.invented import any_event, post, posts
 
 
@@ -79,6 +80,27 @@ def test_cursors_are_kept_over_files_and_known_to_readers(tmp_path):
             assert [reader.cursor(name) for name in "abcd"] == ["9", "x", "only a cursor", None]
     with open_archive(tmp_path) as archive:
         assert [archive.cursor(name) for name in "abcd"] == ["9", "x", "only a cursor", None]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    batches=st.lists(
+        st.tuples(st.integers(0, 2), st.dictionaries(st.sampled_from("abc"), st.text())), max_size=9
+    )
+)
+def test_cursors_are_the_newest_however_often_all_are_repeated(tmp_path_factory, batches):
+    path, expected = tmp_path_factory.mktemp("archive"), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "_COMPLETE_EVERY_BYTES", 100)
+        for num_posts, cursors in batches:
+            with open_archive(path, segment_bytes=900) as archive:
+                archive.append(posts(1, num_posts), cursors)
+                expected |= cursors
+                with open_archive(path, "r") as reader:
+                    assert {name: reader.cursor(name) for name in expected} == expected
+                assert {name: archive.cursor(name) for name in expected} == expected
+    with open_archive(path) as archive:
+        assert {name: archive.cursor(name) for name in expected} == expected
 
 
 @settings(max_examples=25, deadline=None)
@@ -159,6 +181,7 @@ def test_closing_ends_the_waiting(tmp_path):
 WRITER = """
 import sys, time
 from hubbub.stream import open_archive
+from hubbub.stream.archive import writer
 from tests.stream.invented import posts
 with open_archive(sys.argv[1], segment_bytes=5000) as archive:
     for first in range(1, 1001, 5):
