@@ -41,6 +41,7 @@ ZLIB_LEVEL = 1
 
 _LAYOUT = struct.Struct("<4sBBHIIQQI")
 _CRC = struct.Struct("<I")
+_HEADER = struct.Struct(_LAYOUT.format + "I")
 
 
 class Block(msgspec.Struct, frozen=True, array_like=True):
@@ -125,12 +126,13 @@ def _name_culprit(events: Sequence[Event], error: Exception) -> str:
 
 def parse_header(data: bytes | memoryview, at: int = 0) -> Frame | None:
     """Read a frame's header, or None if there is no undamaged one at this place."""
-    head = bytes(data[at : at + HEADER_BYTES])
-    if len(head) < HEADER_BYTES or head[:4] != MAGIC:
+    if len(data) < at + HEADER_BYTES:
         return None
-    if zlib.crc32(head[: _LAYOUT.size]) != _CRC.unpack_from(head, _LAYOUT.size)[0]:
+    magic, codec, flags, _, count, size, first_seq, synced_bytes, payload_crc, header_crc = (
+        _HEADER.unpack_from(data, at)
+    )
+    if magic != MAGIC or zlib.crc32(data[at : at + _LAYOUT.size]) != header_crc:
         return None
-    _, codec, flags, _, count, size, first_seq, synced_bytes, payload_crc = _LAYOUT.unpack_from(head)
     return Frame(codec, bool(flags & _COMPLETE), count, size, first_seq, synced_bytes, payload_crc)
 
 
