@@ -81,6 +81,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, tag="sentence"):
     """A sentence passed its check and is shown now."""
 
     sentence: Sentence
+    is_composed: bool = False
+    """A model wrote it, so that it falls also when an author refuses to be put in a prompt."""
 
 
 class Retraction(msgspec.Struct, frozen=True, kw_only=True, tag="retraction"):

@@ -168,7 +168,7 @@ class _Run:
                 self.first_sentence_ms = self.first_sentence_ms or self._elapsed_ms()
                 self.shown.append(sentence)
                 self.next_id += 1
-                yield Shown(sentence=sentence)
+                yield Shown(sentence=sentence, is_composed=for_prompt)
             elif draft.kind in {"lead", "story"} and draft.story is not None:
                 dead.add(draft.story)
 

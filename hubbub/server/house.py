@@ -18,12 +18,13 @@ import msgspec
 
 from hubbub.assistant import AnswerEvent, ask
 from hubbub.assistant.model import open_model
-from hubbub.config import Config, read_block_list
+from hubbub.config import Config
 from hubbub.errors import HubbubError, InvalidInput, StorageError
 from hubbub.index import Hit, Index, open_index
 from hubbub.index.rerank import open_reranker
 from hubbub.index.syntax import parse_query
-from hubbub.posts import Deletion, Event, Post
+from hubbub.posts import ConsentEvent, Deletion, Event, Post
+from hubbub.server.blocklist import BlockList
 from hubbub.server.subscription import Listeners, Subscription
 from hubbub.stream import Archive, Counts, Source, follow, open_archive
 from hubbub.units import now_us
@@ -91,7 +92,7 @@ class House:
         self._progressed = threading.Condition()
         self._model = open_model(config.model)
         reranker = open_reranker(config.rerank)
-        blocked = read_block_list(config)
+        self._block_list = BlockList(config)
         self.archive = _open_archive(self._directory / "archive", is_writer, config.flush_ms)
         try:
             self.index: Index = open_index(
@@ -104,7 +105,7 @@ class House:
         except BaseException:
             self.archive.close()
             raise
-        self.index.ban(blocked)
+        self.index.ban(self._block_list.authors)
         self.index.reranker = reranker
         self._folded_seq = self.index.position
         self._newest_us = self.index.stats().newest_us or 0
@@ -228,6 +229,7 @@ class House:
         flushed_seq = self._folded_seq
         limit = BATCH
         while not self._stop.is_set():
+            self._obey_block_list()
             if self.archive.wait(self._folded_seq, 0.25):
                 batch = list(self.archive.read(after=self._folded_seq, limit=limit))
                 limit = BACKLOG_BATCH if len(batch) == limit else BATCH
@@ -236,6 +238,18 @@ class House:
                 flushed_seq = self._folded_seq
                 self.index.flush()
                 next_flush_s = time.monotonic() + INDEX_FLUSH_S
+
+    def _obey_block_list(self) -> None:
+        """Hide whom the operator has just blocked, and have open answers looked at again."""
+        if changed := self._block_list.reread():
+            blocked, at_us = self._block_list.authors, now_us()
+            self.index.ban(blocked)
+            self._listeners.publish(
+                [
+                    ConsentEvent(author=a, scope="show", allow=a not in blocked, received_us=at_us)
+                    for a in sorted(changed)
+                ]
+            )
 
     def _fold_batch(self, batch: list[tuple[int, Event]]) -> None:
         last_seq = self.index.fold(batch)

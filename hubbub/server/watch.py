@@ -29,7 +29,8 @@ class Watch:
         self._index = index
         self._sentences: dict[int, Sentence] = {}
         self._found: dict[PostId, Citation] = {}
-        self._is_for_prompt = False
+        self._composed: set[int] = set()
+        """Sentences that a model wrote: their authors must go on to allow that."""
 
     def pass_found(self, event: Found) -> Found:
         """Note the posts that are about to be shown, and leave out those that died since they were found."""
@@ -41,15 +42,16 @@ class Watch:
         """Note a sentence that is about to be shown; None if a quote of it died since it was verified."""
         sentence = event.sentence
         self._sentences[sentence.id] = sentence
-        living = self._fetch({citation.post for citation in sentence.citations})
+        if event.is_composed:
+            self._composed.add(sentence.id)
+        living = self._fetch({citation.post for citation in sentence.citations}, event.is_composed)
         if all(_holds(citation, living) for citation in sentence.citations):
             return event
         del self._sentences[sentence.id]
         return None
 
     def pass_done(self, event: Done) -> Done:
-        """Note who wrote, and leave out of the whole answer what was withdrawn meanwhile."""
-        self._is_for_prompt = event.answer.report.writer != "quotes"
+        """Leave out of the whole answer what was withdrawn meanwhile."""
         standing = tuple(s for s in event.answer.sentences if s.id in self._sentences)
         return Done(answer=msgspec.structs.replace(event.answer, sentences=standing))
 
@@ -69,10 +71,12 @@ class Watch:
     def _take_fallen(self, posts: Collection[PostId]) -> list[Retraction | Gone]:
         """Remove what rests on any of these posts and holds no longer, and say what it was."""
         living = self._fetch(posts)
+        promptable = self._fetch(posts, for_prompt=True) if self._composed else living
         fallen: list[Retraction | Gone] = []
         for sentence in list(self._sentences.values()):
             cited = [citation for citation in sentence.citations if citation.post in posts]
-            broken = [citation.post for citation in cited if not _holds(citation, living)]
+            allowed = promptable if sentence.id in self._composed else living
+            broken = [citation.post for citation in cited if not _holds(citation, allowed)]
             if broken:
                 del self._sentences[sentence.id]
                 fallen.append(Retraction(sentence=sentence.id, post=broken[0]))
@@ -82,8 +86,8 @@ class Watch:
                 fallen.append(Gone(post=post))
         return fallen
 
-    def _fetch(self, posts: Collection[PostId]) -> dict[PostId, Post]:
-        return self._index.fetch(posts, for_prompt=self._is_for_prompt) if posts else {}
+    def _fetch(self, posts: Collection[PostId], for_prompt: bool = False) -> dict[PostId, Post]:
+        return self._index.fetch(posts, for_prompt=for_prompt) if posts else {}
 
     def _shown_posts(self) -> dict[PostId, AuthorId]:
         quotes = [citation for sentence in self._sentences.values() for citation in sentence.citations]

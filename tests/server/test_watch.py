@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.assistant.answer import Answer, Citation, Done, Found, Report, Retraction, Sentence, Shown
-from hubbub.posts import AccountEvent, Deletion, Edit, Event, Post
+from hubbub.posts import AccountEvent, ConsentEvent, Deletion, Edit, Event, Post
 from hubbub.server.feed import affects
 from hubbub.server.watch import Gone, Watch
 from tests.server.small_house import SmallHouse, make_post
@@ -131,6 +131,20 @@ def test_found_posts_that_have_died_meanwhile_are_left_out(town: SmallHouse) -> 
     town.add(deletion)
     assert world.watch.change([deletion], False) == [Gone(post=world.posts[1].id)]
     assert world.watch.change([deletion], True) == []
+
+
+@pytest.mark.parametrize("is_composed", [True, False])
+def test_who_refuses_prompts_takes_what_a_model_wrote_and_nothing_else(town: SmallHouse, is_composed) -> None:
+    post = make_post(next(numbers), "The bridge is closed.")
+    town.add(post)
+    watch, whole = Watch(town.index), cite(post, 0, len(post.text))
+    watch.pass_found(Found(posts=(whole,)))
+    shown = msgspec.structs.replace(say(1, whole), is_composed=is_composed)
+    assert watch.pass_sentence(shown)
+    refusal = ConsentEvent(author=post.author, scope="prompt", allow=False, received_us=1)
+    town.add(refusal)  # the answer is not done yet
+    assert watch.change([refusal], False) == [Retraction(sentence=1, post=post.id)] * is_composed
+    assert (watch.pass_sentence(shown) is None) == is_composed
 
 
 def test_a_sentence_number_may_be_used_again(town: SmallHouse) -> None:
