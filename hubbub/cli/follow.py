@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from hubbub.server.house import erase_in_time
 from hubbub.server.indexer import Indexer
 from hubbub.stream import Archive, Counts, Source, open_archive
 from hubbub.stream import follow as follow_source
+from hubbub.stream.follow import refusal_of
 
 COMPLAIN_S = 60.0
 
@@ -59,7 +60,11 @@ def follow(sources: tuple[str, ...], no_index: bool, as_json: bool, **flags: Any
 def _follow_all(
     sources: Sequence[Source], archive: Archive, erase_s: float, indexer: Indexer | None
 ) -> dict[str, Counts]:
-    """Follow each source in a thread of its own until all have ended, one fails or somebody interrupts."""
+    """Follow each source in a thread of its own until all have ended, one fails or somebody interrupts.
+
+    Raises:
+        PlatformError: all that are left were refused.
+    """
     stop, is_over = threading.Event(), threading.Event()
     counts = {source.name: Counts() for source in sources}
     failures: list[BaseException] = []
@@ -79,7 +84,7 @@ def _follow_all(
 
     threads = [threading.Thread(target=read, args=(source,), name=source.name) for source in sources]
     keeper = threading.Thread(target=erase, name="erase")
-    complaints = _Complaints()
+    complaints = Complaints()
     with progress() as line, _interruptible(stop):
         for thread in (keeper, *threads):
             thread.start()
@@ -88,6 +93,10 @@ def _follow_all(
                 thread.join(0.1)
                 line.show("; ".join(count.describe() for count in counts.values()))
                 complaints.tell(counts)
+                refusal = None if failures else refusal_of(counts.values())
+                if refusal is not None:
+                    failures.append(refusal)
+                    stop.set()
                 if indexer is not None and indexer.has_failed:
                     stop.set()
         is_over.set()
@@ -97,20 +106,21 @@ def _follow_all(
     return counts
 
 
-class _Complaints:
+class Complaints:
     """Says on stderr when a platform cannot be read, of each source at most once a minute."""
 
     def __init__(self) -> None:
         self._told: dict[str, tuple[int, float]] = {}
 
-    def tell(self, counts: dict[str, Counts]) -> None:
+    def tell(self, counts: Mapping[str, Counts]) -> None:
         """Say what has gone wrong since the last time."""
         for name, count in counts.items():
             vitals = count.vitals
             num_told, next_s = self._told.get(name, (0, 0.0))
             if vitals.num_breaks > num_told and time.monotonic() >= next_s:
                 self._told[name] = (vitals.num_breaks, time.monotonic() + COMPLAIN_S)
-                print_note(f"{name}: {vitals.last_break}; trying again")
+                whose = "refused" if vitals.state == "refused" else "trying again"
+                print_note(f"{name}: {whose}: {vitals.last_break}")
 
 
 @contextmanager

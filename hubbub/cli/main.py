@@ -18,6 +18,7 @@ from hubbub.errors import HubbubError, InvalidInput
 
 VERBS = {
     "ask": "Ask what is happening; every sentence of the answer quotes a living post.",
+    "deletions": "Show what became of each deletion, and by when its text has left the disk.",
     "demo": "See it work on the bundled flood night of an invented town.",
     "follow": "Read posts from files, pipes and platforms into the archive and the index.",
     "index": "Look into the index, rebuild it, or teach it the words of your own stream.",

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hubbub.cli.follow import Complaints
 from hubbub.cli.options import data_options, model_option, read_settings, rerank_option
 from hubbub.cli.output import print_note
 from hubbub.cli.sources import open_sources, source_options, take_source_options
@@ -59,6 +60,11 @@ def serve_house(
     from hubbub.server.run import serve as run_server
 
     directory = Path(config.data)
+    complaints = Complaints()
+
+    def is_over() -> bool:
+        complaints.tell(house.counts)
+        return house.has_failed
 
     def on_ready(url: str) -> None:
         write_address(directory, url)
@@ -70,10 +76,9 @@ def serve_house(
             hosts=None if is_public else LOCAL_HOSTS,
             examples=examples,
             archive=house.archive.directory,
+            stamps=house.stamps,
         )
-        run_server(
-            app, config.host, config.port, on_ready, is_public=is_public, is_over=lambda: house.has_failed
-        )
+        run_server(app, config.host, config.port, on_ready, is_public=is_public, is_over=is_over)
         house.raise_error()
     finally:
         remove_address(directory)

@@ -89,7 +89,11 @@ def _row(report: SourceReport) -> tuple[object, ...]:
 def _print_notes(report: SourceReport) -> None:
     """Say what an operator must know, on stderr."""
     vitals = report.counts.vitals
-    for what, said in (("last break", vitals.last_break), ("last gap", vitals.last_gap)):
+    for what, said in (
+        ("refused", vitals.refused),
+        ("last break", vitals.last_break if vitals.last_break != vitals.refused else None),
+        ("last gap", vitals.last_gap),
+    ):
         if said:
             print_note(f"{report.name}: {what}: {said}")
     if vitals.silent:

@@ -39,6 +39,9 @@ class BackendStats(msgspec.Struct, frozen=True, kw_only=True):
 class Backend(Protocol):
     """One store of documents; every call is made by one thread at a time."""
 
+    applied_seq: int
+    """The index sets it: what is deleted from here on is deleted by events behind this one."""
+
     def versions(self, keys: Sequence[Key]) -> dict[Key, int]:
         """Return the sequence number of each stored document among `keys`."""
         ...
@@ -82,6 +85,11 @@ class Backend(Protocol):
     @property
     def owes_erasure(self) -> bool:
         """Whether deleted bytes wait for one of the next flushes to overwrite them."""
+        ...
+
+    @property
+    def erased_seq(self) -> int | None:
+        """Up to which event, at least, what it deleted has left the files; None if only the server knows."""
         ...
 
     def wait_ready(self) -> None:

@@ -91,8 +91,9 @@ class Index:
         self._applied = self._position = int(state.get("position") or 0)
         newest = state.get("newest_us")
         self._newest_us = int(newest) if newest else None
-        self._has_news = False
+        self._has_news = backend.owes_erasure
         self._num_refused = self._num_known = 0
+        backend.applied_seq = self._applied
         self._recover()
         self._late_vectors = LateVectors(backend, state, embedder, self._lock)
         self._late_vectors.start()
@@ -103,6 +104,12 @@ class Index:
     def position(self) -> int:
         """Resume reading the archive after this number: everything up to it survives power loss."""
         return self._position
+
+    @property
+    def erased_seq(self) -> int | None:
+        """Up to which event, at least, what it took has left the disk too; None if only a server knows."""
+        with self._lock:
+            return self._backend.erased_seq
 
     def fold(self, events: Iterable[tuple[int, Event]]) -> int:
         """Apply events in order and return the last sequence number applied; replays change nothing."""
@@ -124,6 +131,7 @@ class Index:
                 for part in cut_at_erasures(batch):
                     self._apply(part, prepared)
                 self._applied = max(self._applied, batch[-1][0])
+                self._backend.applied_seq = self._applied
                 self._has_news = True
 
     def flush(self) -> None:

@@ -50,6 +50,7 @@ class ServerBackend:
     def __init__(self, client: QdrantClient, collection: str, dim: int) -> None:
         from qdrant_client import models
 
+        self.applied_seq = 0
         self._client, self._name, self._models = client, collection, models
         try:
             if not client.collection_exists(collection):
@@ -133,6 +134,11 @@ class ServerBackend:
     def owes_erasure(self) -> bool:
         """No: what is deleted is erased by the server's own optimizer."""
         return False
+
+    @property
+    def erased_seq(self) -> None:
+        """Nobody here knows: the server's optimizer erases when it likes."""
+        return None
 
     def wait_ready(self) -> None:
         """Return at once."""

@@ -49,7 +49,9 @@ class SqliteBackend:
         """
         self._where = str(path or ":memory:")
         self._erase_s = erase_s / 2
-        self._erase_at_s: float | None = None
+        self.applied_seq = self._owed_after = 0
+        # What was deleted before the last closing may wait in the word index still.
+        self._erase_at_s: float | None = time.monotonic() + self._erase_s
         try:
             self._db = sqlite3.connect(self._where, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -132,6 +134,11 @@ class SqliteBackend:
         """Whether deleted words wait in the word index."""
         return self._erase_at_s is not None
 
+    @property
+    def erased_seq(self) -> int:
+        """Up to which event, at least, what it deleted has left the file."""
+        return self.applied_seq if self._erase_at_s is None else self._owed_after
+
     def wait_ready(self) -> None:
         """Return at once."""
 
@@ -140,10 +147,12 @@ class SqliteBackend:
 
         FTS5 keeps deleted words until segments merge; its own remedy needs SQLite 3.42 (Debian 12: 3.40).
         """
-        if self._erase_at_s is not None and time.monotonic() >= self._erase_at_s:
+        is_due = self._erase_at_s is not None and time.monotonic() >= self._erase_at_s
+        if is_due:
             self._all("INSERT INTO filters (filters) VALUES ('optimize')")
-            self._erase_at_s = None
         self._all("PRAGMA wal_checkpoint(TRUNCATE)")
+        if is_due:
+            self._erase_at_s = None
         return True
 
     def stats(self) -> BackendStats:
@@ -190,6 +199,7 @@ class SqliteBackend:
             self._db.execute("DELETE FROM docs WHERE id = ?", (number,))
             self._matrix.remove(number)
             if self._erase_at_s is None:
+                self._owed_after = self.applied_seq
                 self._erase_at_s = time.monotonic() + self._erase_s
 
     @contextmanager

@@ -123,9 +123,12 @@ class Answering:
         while True:
             changes, has_lost_some = await listener.get()
             async with self._turn:
+                authors = self._watch.authors()
                 fallen = await self._desk.look_up(self._watch.change, changes, has_lost_some)
                 for event in fallen:
                     await emit(encode_event("gone" if isinstance(event, Gone) else "retraction", event))
+                if fallen and self._desk.stamps:
+                    self._desk.stamps.note_retracted(changes, [(e.post, authors.get(e.post)) for e in fallen])
 
 
 async def _keep_alive(emit: Emit) -> None:

@@ -20,6 +20,7 @@ from hubbub.server.assets import asset_routes
 from hubbub.server.desk import Desk
 from hubbub.server.guard import LOCAL_HOSTS, Guard
 from hubbub.server.metrics import metrics
+from hubbub.server.stamps import Stamps
 from hubbub.server.surface import House, Limits
 from hubbub.server.wire import Refusal, error_response
 
@@ -27,6 +28,7 @@ log = logging.getLogger("hubbub.server")
 
 API = {
     "/api/ask": answering.ask,
+    "/api/deletions": lookup.deletions,
     "/api/live": live.live,
     "/api/post": lookup.post,
     "/api/posts": lookup.posts,
@@ -43,12 +45,14 @@ def create_app(
     limits: Limits | None = None,
     examples: Sequence[tuple[str, str]] = (),
     archive: Path | None = None,
+    stamps: Stamps | None = None,
 ) -> Starlette:
     """Make the application over an open house.
 
     `hosts` are the names it answers to, None for any (a house that is meant to be read from elsewhere).
     `examples` are (question, language) that suit this house; the page offers them.
     `archive` is the directory beside which the sources' reports lie; `/metrics` tells them.
+    `stamps` keep the receipts of deletions; without them `/api/deletions` has none.
     """
     limits = limits or Limits()
     routes = [*asset_routes(), *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items())]
@@ -58,7 +62,7 @@ def create_app(
         middleware=[Middleware(Guard, hosts=hosts, max_body_bytes=limits.max_body_bytes)],
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
     )
-    app.state.desk = Desk(house, limits, examples)
+    app.state.desk = Desk(house, limits, examples, stamps)
     app.state.archive = archive
     app.state.live = live.Live(app.state.desk)
     return app

@@ -10,6 +10,7 @@ import anyio.to_thread
 from starlette.requests import Request
 
 from hubbub.server.feed import Feed
+from hubbub.server.stamps import Stamps
 from hubbub.server.streams import Streams
 from hubbub.server.surface import House, Limits
 from hubbub.server.wire import Refusal
@@ -24,8 +25,15 @@ NUM_LOOKUP_THREADS = 4
 class Desk:
     """The shared state of one server."""
 
-    def __init__(self, house: House, limits: Limits, examples: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        house: House,
+        limits: Limits,
+        examples: Sequence[tuple[str, str]] = (),
+        stamps: Stamps | None = None,
+    ) -> None:
         self.house = house
+        self.stamps = stamps
         self.examples = tuple(examples)
         self.limits = limits
         self.feed = Feed(house, limits.max_buffered, limits.posts_per_tick * 4)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -25,8 +25,10 @@ from hubbub.index.rerank import open_reranker
 from hubbub.index.syntax import parse_query
 from hubbub.posts import ConsentEvent, Deletion, Event, Post
 from hubbub.server.blocklist import BlockList
+from hubbub.server.stamps import Stamps
 from hubbub.server.subscription import Listeners, Subscription
 from hubbub.stream import Archive, Counts, Source, follow, open_archive
+from hubbub.stream.follow import refusal_of
 from hubbub.units import now_us
 
 BATCH = 512
@@ -107,6 +109,7 @@ class House:
             raise
         self.index.ban(self._block_list.authors)
         self.index.reranker = reranker
+        self.stamps = Stamps(self.archive, self.index, config.erase_s, is_replay=self.is_replay)
         self._folded_seq = self.index.position
         self._newest_us = self.index.stats().newest_us or 0
         self._threads = [threading.Thread(target=self._guard, args=(self._fold,), name="fold")]
@@ -154,6 +157,11 @@ class House:
         """Hear of every event right after it was folded into the index."""
         return self._listeners.subscribe()
 
+    @property
+    def counts(self) -> Mapping[str, Counts]:
+        """What became of the lines of each source, by its name."""
+        return self._sources
+
     def follow(self, source: Source) -> None:
         """Read a source in a thread of its own until it ends or the house closes."""
         counts = self._sources[source.name] = Counts()
@@ -174,7 +182,8 @@ class House:
 
     @property
     def has_failed(self) -> bool:
-        """Whether a thread of this house was stopped by an error; what it answers grows old then."""
+        """Whether an error stopped a thread, or no source is left to follow: what it answers grows old."""
+        self._error = self._error or refusal_of(self._sources.values())
         return self._error is not None
 
     def raise_error(self) -> None:
@@ -234,6 +243,7 @@ class House:
                 batch = list(self.archive.read(after=self._folded_seq, limit=limit))
                 limit = BACKLOG_BATCH if len(batch) == limit else BATCH
                 self._fold_batch(batch)
+            self.stamps.note_cleared()
             if time.monotonic() >= next_flush_s and flushed_seq != self._folded_seq:
                 flushed_seq = self._folded_seq
                 self.index.flush()
@@ -253,6 +263,7 @@ class House:
 
     def _fold_batch(self, batch: list[tuple[int, Event]]) -> None:
         last_seq = self.index.fold(batch)
+        self.stamps.note_folded(batch)
         events = [event for _, event in batch]
         self._note(events)
         with self._progressed:

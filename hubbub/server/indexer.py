@@ -73,7 +73,7 @@ def _answer_until(house: House, is_done: ProcessEvent) -> None:
     from hubbub.server.run import Server
 
     directory = Path(house.config.data)
-    app = create_app(house, archive=house.archive.directory)
+    app = create_app(house, archive=house.archive.directory, stamps=house.stamps)
     server = Server(app, "127.0.0.1", 0, on_ready=lambda url: write_address(directory, url))
     thread = threading.Thread(target=server.run, name="http")
     thread.start()

@@ -1,4 +1,4 @@
-"""`GET /api/post`, `/api/posts`, `/api/search`, `/api/status`: one JSON answer each, nothing kept."""
+"""`GET /api/post`, `posts`, `search`, `deletions`, `status`: one JSON answer each, nothing kept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from starlette.responses import Response
 
 from hubbub.errors import InvalidInput
 from hubbub.index import parse_query
-from hubbub.server.desk import Desk, desk_of, read_param
+from hubbub.server.desk import desk_of, read_param
 from hubbub.server.wire import Refusal, json_response
+from hubbub.units import parse_time_us
 
 MAX_ID_CHARS = 2_000
 DEFAULT_HITS = 20
+MAX_RECEIPTS = 1_000
 
 
 async def post(request: Request) -> Response:
@@ -49,7 +51,7 @@ async def search(request: Request) -> Response:
     """Search `q` in the query syntax; `limit` and `sort` (relevance or time) as given."""
     desk = desk_of(request)
     text = read_param(request, "q", desk.limits.max_question_chars)
-    limit = _read_limit(request, desk)
+    limit = _read_limit(request, desk.limits.max_hits)
     sort = _read_sort(request)
     start_s = time.perf_counter()
     clock_us = desk.house.now_us()
@@ -66,6 +68,17 @@ async def search(request: Request) -> Response:
     return json_response({"hits": hits, "clock_us": clock_us, "took_ms": took_ms})
 
 
+async def deletions(request: Request) -> Response:
+    """Give the receipts of the newest deletions, or of those of one `post`; `limit` and `since` as given."""
+    desk = desk_of(request)
+    if desk.stamps is None:
+        raise Refusal(404, "this house keeps no receipts of deletions", code="not_found")
+    limit = _read_limit(request, MAX_RECEIPTS)
+    since_us = _read_since_us(request)
+    post_id = read_param(request, "post", MAX_ID_CHARS) or None
+    return json_response(await desk.look_up(desk.stamps.read, limit, since_us, post_id))
+
+
 async def status(request: Request) -> Response:
     """Report how the house and this server are doing, and which questions suit the house."""
     desk = desk_of(request)
@@ -80,12 +93,20 @@ async def status(request: Request) -> Response:
     return json_response({"house": house, "server": server, "examples": examples})
 
 
-def _read_limit(request: Request, desk: Desk) -> int:
+def _read_since_us(request: Request) -> int | None:
+    text = read_param(request, "since", 40)
+    try:
+        return parse_time_us(text) if text else None
+    except InvalidInput as error:
+        raise Refusal(400, str(error), code="invalid_time", param="since") from None
+
+
+def _read_limit(request: Request, max_limit: int) -> int:
     text = read_param(request, "limit", 20) or str(DEFAULT_HITS)
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= desk.limits.max_hits:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= max_limit:
         raise Refusal(
             400,
-            f"limit {text!r} is not a whole number from 1 to {desk.limits.max_hits}",
+            f"limit {text!r} is not a whole number from 1 to {max_limit}",
             code="invalid_limit",
             param="limit",
         )

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hubbub.server.desk import desk_of
+from hubbub.server.stamps import BOUNDS_S, Waits
 from hubbub.stream.report import SourceReport, read_reports
 from hubbub.units import US_PER_S, now_us
 
@@ -46,23 +47,28 @@ async def metrics(request: Request) -> Response:
     house = msgspec.to_builtins(await desk.look_up(desk.house.status))
     directory: Path | None = request.app.state.archive
     reports = list(await anyio.to_thread.run_sync(read_reports, directory)) if directory else []
-    return Response(write_metrics(house, reports), media_type=CONTENT_TYPE_LATEST)
+    waits = await desk.look_up(desk.stamps.waits) if desk.stamps else None
+    return Response(write_metrics(house, reports, waits), media_type=CONTENT_TYPE_LATEST)
 
 
-def write_metrics(house: Mapping[str, object], reports: Sequence[SourceReport]) -> bytes:
-    """Write the figures of a house's status and its sources' reports."""
+def write_metrics(
+    house: Mapping[str, object], reports: Sequence[SourceReport], waits: Waits | None = None
+) -> bytes:
+    """Write the figures of a house's status, its sources' reports and its deletions."""
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(house, reports))
+    registry.register(_Figures(house, reports, waits))
     return generate_latest(registry)
 
 
 class _Figures:
     """What `prometheus_client` asks for the figures."""
 
-    def __init__(self, house: Mapping[str, object], reports: Sequence[SourceReport]) -> None:
-        self._house, self._reports = house, reports
+    def __init__(
+        self, house: Mapping[str, object], reports: Sequence[SourceReport], waits: Waits | None
+    ) -> None:
+        self._house, self._reports, self._waits = house, reports, waits
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily
@@ -74,6 +80,8 @@ class _Figures:
         yield from self._counters()
         yield from self._gauges()
         yield from self._by_kind()
+        if self._waits:
+            yield from _deletions(self._waits)
 
     def _counters(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily
@@ -97,6 +105,12 @@ class _Figures:
         from prometheus_client.core import GaugeMetricFamily
 
         up = GaugeMetricFamily("hubbub_source_live", "1 while a source is read live.", labels=["source"])
+        refused = GaugeMetricFamily(
+            "hubbub_source_refused", "1 while the platform does not let us in.", labels=["source"]
+        )
+        missed = GaugeMetricFamily(
+            "hubbub_source_missed_seconds", "Time of which events may be missing for good.", labels=["source"]
+        )
         age = GaugeMetricFamily(
             "hubbub_source_report_age_seconds", "Since these figures were written.", labels=["source"]
         )
@@ -108,11 +122,13 @@ class _Figures:
         for report in self._reports:
             vitals, age_s = report.counts.vitals, (now_us() - report.updated_us) / US_PER_S
             up.add_metric([report.name], float(report.state(now_us()) == "live"))
+            refused.add_metric([report.name], float(vitals.refused is not None))
+            missed.add_metric([report.name], vitals.missed_s)
             age.add_metric([report.name], age_s)
             for whose, lag_ms in (("platform", vitals.platform_lag_ms), ("own", vitals.own_lag_ms)):
                 if lag_ms is not None:
                     lag.add_metric([report.name, whose], lag_ms / 1000)
-        yield from (up, age, lag)
+        yield from (up, refused, missed, age, lag)
 
     def _by_kind(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily
@@ -127,3 +143,20 @@ class _Figures:
                 usual.add_metric([report.name, kind], figures.usual_per_s)
                 silent.add_metric([report.name, kind], float(kind in report.counts.vitals.silent))
         yield from (rate, usual, silent)
+
+
+def _deletions(waits: Waits) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+
+    yield HistogramMetricFamily(
+        "hubbub_deletion_seconds",
+        "From our receiving a deletion to its post being gone from search and answers.",
+        buckets=list(zip([*map(str, BOUNDS_S), "+Inf"], waits.num_within, strict=True)),
+        sum_value=waits.sum_s,
+    )
+    oldest_us = waits.oldest_unerased_us
+    yield GaugeMetricFamily(
+        "hubbub_deletion_oldest_unerased_seconds",
+        "Age of the oldest deletion whose text may still be on the disk; 0 if none is.",
+        value=(now_us() - oldest_us) / US_PER_S if oldest_us else 0.0,
+    )

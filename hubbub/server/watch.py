@@ -63,7 +63,7 @@ class Watch:
         """Look at the posts that changes may touch (all, if some were lost) and say what falls."""
         touched = {
             post
-            for post, author in self._shown_posts().items()
+            for post, author in self.authors().items()
             if has_lost_some or any(affects(change, post, author) for change in changes)
         }
         return self._take_fallen(touched)
@@ -89,7 +89,8 @@ class Watch:
     def _fetch(self, posts: Collection[PostId], for_prompt: bool = False) -> dict[PostId, Post]:
         return self._index.fetch(posts, for_prompt=for_prompt) if posts else {}
 
-    def _shown_posts(self) -> dict[PostId, AuthorId]:
+    def authors(self) -> dict[PostId, AuthorId]:
+        """Return the posts that are shown now, with their authors."""
         quotes = [citation for sentence in self._sentences.values() for citation in sentence.citations]
         return {citation.post: citation.author for citation in (*self._found.values(), *quotes)}
 

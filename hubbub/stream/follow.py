@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from hubbub.errors import PlatformError
 from hubbub.stream.archive import Archive
 from hubbub.stream.counts import Counts
 from hubbub.stream.repeats import Repeats
@@ -27,7 +28,6 @@ def follow(
     Nothing is buffered between the source and the archive: a slow disk slows the source, memory stays flat.
 
     Raises:
-        PlatformError: the platform refused for good; what was appended before is kept.
         StorageError: the disk refused; what was appended before is kept, and a later call resumes behind it.
     """
     counts = counts if counts is not None else Counts()
@@ -65,3 +65,12 @@ def _append(name: str, part: Batch, archive: Archive, repeats: Repeats, counts: 
         archive.append(events, cursors)
     if part.received_us is not None:
         counts.vitals.own_lag_ms = (now_us() - part.received_us) / 1000
+
+
+def refusal_of(counts: Iterable[Counts]) -> PlatformError | None:
+    """Return why nothing is left to follow: every source has ended or been refused, one of them refused."""
+    vitals = [count.vitals for count in counts]
+    reasons = [one.refused for one in vitals if one.is_shut_out and one.refused]
+    if not reasons or any(one.state != "ended" and not one.is_shut_out for one in vitals):
+        return None
+    return PlatformError("; ".join(reasons))

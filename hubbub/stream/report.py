@@ -55,8 +55,9 @@ class Reporter:
             self._write(cursor, is_followed=True)
 
     def end(self, cursor: Cursor | None) -> None:
-        """Write the last figures."""
-        self._counts.vitals.enter("ended", now_us())
+        """Write the last figures; of a source that was refused they say so."""
+        if self._counts.vitals.state != "refused":
+            self._counts.vitals.enter("ended", now_us())
         self._write(cursor, is_followed=False)
 
     def _write(self, cursor: Cursor | None, *, is_followed: bool) -> None:

@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-State: TypeAlias = Literal["reading", "connecting", "catching up", "live", "waiting", "silent", "ended"]
+State: TypeAlias = Literal[
+    "reading", "connecting", "catching up", "live", "waiting", "silent", "thin", "refused", "ended"
+]
 
 RECENT_S = 60.0
 USUAL_S = 1800.0
@@ -51,9 +53,13 @@ class Vitals(msgspec.Struct, kw_only=True):
     """Connections that broke or were refused."""
     last_break: str | None = None
     """The platform's or the network's last complaint."""
+    refused: str | None = None
+    """Why the platform does not let us in, and what to do; None once it does."""
     num_gaps: int = 0
     """Times at which events may have been missed for good, such as a cursor that was too old."""
     last_gap: str | None = None
+    missed_s: float = 0.0
+    """How much time all gaps together are, as far as it is known."""
     notices: dict[str, int] = {}
     """What the platform told us besides events, by kind."""
     platform_lag_ms: float | None = None
@@ -75,9 +81,21 @@ class Vitals(msgspec.Struct, kw_only=True):
         self.last_break = reason[:300]
         self.enter("waiting", now_us)
 
-    def note_gap(self, reason: str) -> None:
-        """Note that events may be missing."""
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether the platform has never let us in, for a reason that does not pass by itself."""
+        return self.state == "refused" and not self.num_connections
+
+    def note_refusal(self, reason: str, now_us: int) -> None:
+        """Note that the platform does not let us in, and what a person can do."""
+        self.note_break(reason, now_us)
+        self.refused = self.last_break
+        self.enter("refused", now_us)
+
+    def note_gap(self, reason: str, missed_s: float = 0.0) -> None:
+        """Note that events may be missing; `missed_s`: of so long a time, 0 where that is not known."""
         self.num_gaps += 1
+        self.missed_s += max(0.0, missed_s)
         self.last_gap = reason[:300]
 
     def note_notice(self, name: str) -> None:

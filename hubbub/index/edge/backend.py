@@ -71,6 +71,9 @@ class EdgeBackend:
         self._erase_us = int(erase_s * US_PER_S / 2)
         self._calm_s = calm_s
         self._lock = threading.RLock()
+        self.applied_seq = 0
+        self._leaving: dict[Path, int] = {}
+        """What was owed in slices that are replaced and not yet off the disk: see `SliceNote.owed_after`."""
         manifest = read_manifest(directory)
         remove_waste(directory, manifest)
         self._next_number = manifest.next_number
@@ -89,6 +92,13 @@ class EdgeBackend:
     def owes_erasure(self) -> bool:
         """No: what is deleted is erased by rebuilding slices."""
         return False
+
+    @property
+    def erased_seq(self) -> int:
+        """Up to which event, at least, what it deleted has left the files."""
+        with self._lock:
+            owed = [one.note.owed_after for one in self._slices if one.note.erase_by_us is not None]
+            return min([*owed, *self._leaving.values(), self.applied_seq])
 
     def wait_ready(self) -> None:
         """Return once every slice is loaded and not too many full ones wait to be sealed."""
@@ -130,7 +140,7 @@ class EdgeBackend:
             for one in self._slices[:-1]:
                 self._delete_from(one, keys)
             if hot.loaded.versions(keys):
-                hot.owe_erasure(now_us() + self._erase_us)
+                self._owe_erasure(hot)
             hot.apply(lambda shard: shard.put(documents))
 
     def set_vectors(self, vectors: Mapping[Key, list[float]]) -> None:
@@ -244,7 +254,7 @@ class EdgeBackend:
             for one in job.slices:
                 one.catch_up(shard)
             shard.flush()
-            late = [one.late_erase_by_us for one in job.slices if one.late_erase_by_us is not None]
+            late = [one.late for one in job.slices if one.late is not None]
             note = SliceNote(
                 name=job.target.name,
                 is_sealed=job.is_sealing,
@@ -252,13 +262,19 @@ class EdgeBackend:
                 num_posts=len(shard),
                 min_us=shard.min_us,
                 max_us=shard.max_us,
-                erase_by_us=min(late, default=None),
+                erase_by_us=min((by_us for by_us, _ in late), default=None),
+                owed_after=min((owed_after for _, owed_after in late), default=0),
             )
+            self._leaving |= {
+                one.loaded.path: one.note.owed_after for one in job.slices if one.note.erase_by_us
+            }
             place = self._slices.index(job.slices[0])
             self._slices[place : place + len(job.slices)] = [Slice(note, shard)]
             self._write_manifest()
         for one in job.slices:
             one.loaded.discard()
+            if not one.loaded.path.exists():
+                self._leaving.pop(one.loaded.path, None)
 
     def _choose_job(self) -> tuple[Task, list[Slice]] | None:
         now = now_us()
@@ -303,8 +319,17 @@ class EdgeBackend:
                 one.apply(change)
 
     def _delete_from(self, one: Slice, keys: Collection[Key]) -> None:
+        if one.note.erase_by_us is None and one.loaded.holds(keys):
+            self._owe_erasure(one)
         if one.delete(keys):
-            one.owe_erasure(now_us() + self._erase_us)
+            self._owe_erasure(one)
+
+    def _owe_erasure(self, one: Slice) -> None:
+        """Note what a slice owes, on disk before it is done: after a kill the engine may know, and we not."""
+        is_first = one.note.erase_by_us is None
+        one.owe_erasure(now_us() + self._erase_us, self.applied_seq)
+        if is_first:
+            self._write_manifest()
 
     def _roll_over(self) -> Slice:
         self._slices[-1].loaded.flush()

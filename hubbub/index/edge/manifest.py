@@ -27,6 +27,8 @@ class SliceNote(msgspec.Struct, frozen=True, kw_only=True):
     max_us: int | None = None
     erase_by_us: int | None = None
     """When the bytes of what was deleted from it must have left the disk; None while nothing was."""
+    owed_after: int = 0
+    """The events that deleted those bytes came behind this one."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -137,6 +137,10 @@ class Shard:
             points = [q.PointVectors(key, {"meaning": vectors[key]}) for key in held]
             self._update(q.UpdateOperation.update_vectors(points))
 
+    def holds(self, keys: Collection[Key]) -> bool:
+        """Tell whether any of those documents is in here."""
+        return bool(self._present(keys))
+
     def delete(self, keys: Collection[Key]) -> bool:
         """Remove those documents that are in here; tell whether there were any."""
         held = self._present(keys)

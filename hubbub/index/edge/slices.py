@@ -24,7 +24,7 @@ class Slice:
         self.copied_keys: KeySet = OpenKeys(())
         """Those in the files that are being rebuilt."""
         self._journal: list[Callable[[Shard], object]] | None = None
-        self._late_erase_by_us: int | None = None
+        self._late: tuple[int, int] | None = None
 
     @property
     def loaded(self) -> Shard:
@@ -45,16 +45,16 @@ class Slice:
             self._journal.append(lambda shard: shard.delete(keys))
         return has_deleted
 
-    def owe_erasure(self, by_us: int) -> None:
-        """Note that deleted bytes must leave the disk by then."""
+    def owe_erasure(self, by_us: int, owed_after: int) -> None:
+        """Note that bytes, deleted by events behind `owed_after`, must leave the disk by then."""
         if self.note.erase_by_us is None:
-            self.note = msgspec.structs.replace(self.note, erase_by_us=by_us)
-        if self._journal is not None and self._late_erase_by_us is None:
-            self._late_erase_by_us = by_us
+            self.note = msgspec.structs.replace(self.note, erase_by_us=by_us, owed_after=owed_after)
+        if self._journal is not None and self._late is None:
+            self._late = by_us, owed_after
 
     def start_copy(self) -> None:
         """Begin to note changes down; everything so far is in the files."""
-        self._journal, self._late_erase_by_us = [], None
+        self._journal, self._late = [], None
         self.is_copying = True
         self.copied_keys = self.loaded.keys.copy()
 
@@ -64,9 +64,9 @@ class Slice:
         self.is_copying = False
 
     @property
-    def late_erase_by_us(self) -> int | None:
-        """When the bytes of what was deleted since the copy began must have left the disk."""
-        return self._late_erase_by_us
+    def late(self) -> tuple[int, int] | None:
+        """What it owes since the copy began, as `owe_erasure` was told."""
+        return self._late
 
     def catch_up(self, copy: Shard) -> None:
         """Make the changes noted down since the copy began in what was rebuilt from it."""

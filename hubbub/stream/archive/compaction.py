@@ -22,6 +22,7 @@ from hubbub.stream.archive.disk import read_at, refusals, replace_durably, write
 from hubbub.stream.archive.erasure import Erasures, blank, is_blank
 from hubbub.stream.archive.facts import Facts, collect_facts, has_work, read_facts, write_facts
 from hubbub.stream.archive.frame import Frame, decode_block, encode_frame
+from hubbub.stream.archive.marks import Marks
 from hubbub.stream.archive.reader import OpenSegment
 from hubbub.stream.archive.segment import SUFFIX, TEMPORARY, encode_head, segment_path
 from hubbub.stream.archive.writer import Writer
@@ -54,6 +55,7 @@ class Compactor:
         self._writer = writer
         self._lock = threading.Lock()
         self._done_at = (-1, -1)
+        self._marks = Marks(directory, "erased")
 
     def compact(self, now_us: int) -> CompactionReport:
         """Erase what must go by now; quick when nothing was appended since the last time.
@@ -84,6 +86,7 @@ class Compactor:
                         freed_bytes + freed,
                     )
             self._done_at = state
+            self._marks.note(1, state[0] - 1, time.time_ns() // 1000)
         return CompactionReport(
             now_us=now_us,
             num_erased=num_erased,

@@ -14,6 +14,7 @@ The index forgets the same posts for good, so nothing is erased that it might st
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import TypeGuard
 
 from hubbub.posts import AccountEvent, AuthorId, ConsentEvent, Deletion, Edit, Event, Post, PostId
 
@@ -119,6 +120,13 @@ class Erasures:
         """Return the keys of all authors whose posts before a sequence number must go."""
         authors = self._removed_until.keys() | self._refused_until.keys()
         return {key_of(author): self._gone_before(author) for author in authors}
+
+
+def erases(event: Event) -> TypeGuard[Deletion | AccountEvent | ConsentEvent]:
+    """Whether an event takes texts away for good (an edit takes one, and puts another in its place)."""
+    if isinstance(event, ConsentEvent):
+        return event.scope == "index" and event.allow is False
+    return isinstance(event, Deletion) or (isinstance(event, AccountEvent) and event.status == "removed")
 
 
 def _end(until: dict[AuthorId, int], author: AuthorId, seq: int) -> None:

@@ -1,7 +1,7 @@
 """The archive: an append-only log of events with sequence numbers, cursors, one writer and many readers.
 
 Files of a directory: `00000000000000000001.log` and so on (`segment.py`, `frame.py` describe every byte),
-`*.facts` beside finished ones (`facts.py`, can be thrown away), `writer.lock`.
+`*.facts` beside finished ones (`facts.py`, can be thrown away), `writer.lock`, `*.marks` (`marks.py`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.compaction import CompactionReport, Compactor
 from hubbub.stream.archive.damage import Repair
 from hubbub.stream.archive.disk import refusals
+from hubbub.stream.archive.erasure import erases
 from hubbub.stream.archive.lock import WriterLock
+from hubbub.stream.archive.marks import STAGES, Marks
 from hubbub.stream.archive.reader import Reader, describe_absence
 from hubbub.stream.archive.writer import Writer
+from hubbub.units import now_us
 
 SEGMENT_BYTES = 32 << 20
 """A file this long is finished; erasing one post rewrites one file, about a second's work."""
@@ -58,6 +61,12 @@ class Archive:
         except BaseException:
             self._lock.release()
             raise
+        for stage in STAGES:
+            Marks(self.directory, stage).cut(self._writer.next_seq - 1)
+        self._marks = Marks(self.directory, "archived")
+        self._marks_lock = threading.Lock()
+        if self._marks.last_seq:  # what came between the last mark and a kill -9
+            self._marks.note(1, self._writer.next_seq - 1, now_us())
         self._compactor = Compactor(self.directory, self._writer)
         self._dirty = threading.Event()
         self._flusher = threading.Thread(target=self._keep_flushing, name="archive flush", daemon=True)
@@ -90,8 +99,12 @@ class Archive:
             InvalidEvent: an event cannot be stored, such as half of a surrogate pair; nothing was written.
             StorageError: the disk refused; nothing was written, and a later append may succeed.
         """
-        writer = self._writing()
-        seqs = writer.append(events, cursors or {})
+        if any(map(erases, events)):
+            with self._marks_lock:  # marks rise
+                seqs = self._writing().append(events, cursors or {})
+                self._marks.note(seqs[0], seqs[-1], now_us())
+        else:
+            seqs = self._writing().append(events, cursors or {})
         self._dirty.set()
         with self._changed:
             self._changed.notify_all()
@@ -168,6 +181,8 @@ class Archive:
             self._flusher.join()
             try:
                 self._writer.close()
+                if self._marks.last_seq:
+                    self._marks.note(self.last_seq, self.last_seq, now_us())
             finally:
                 self._lock.release()
 

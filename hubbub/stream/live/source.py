@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from hubbub.errors import PlatformError
 from hubbub.posts import Cursor
 from hubbub.stream.counts import Counts
 from hubbub.stream.live.backoff import Backoff
@@ -17,8 +16,19 @@ from hubbub.units import now_us
 
 HEARTBEAT_S = 0.2
 """A waiting source looks up this often: to stop, and to let its figures be written."""
-_HOPELESS = (400, 401, 403, 404, 410)
-"""What no repetition of the same request mends; of a platform that once let us in, it may be a mishap."""
+_ADVICE = {
+    400: "look at the address and its options, and begin anew",
+    401: "renew the token, and begin anew with the new one",
+    403: "let the platform give this token the right to read the stream",
+    404: "look at the address: nothing is there now",
+    410: "look at the address: what was there is gone",
+}
+"""What no repetition mends in the next minutes, and what a person can do about it."""
+_FINAL = (400, 410)
+"""No use asking again; the others may change at the platform's side."""
+REFUSED_S = 300.0
+REFUSED_LONGEST_S = 3600.0
+"""Who was never let in asks again after five minutes, then ever more rarely, down to once an hour."""
 
 
 class Platform(Protocol):
@@ -41,8 +51,10 @@ class Platform(Protocol):
 class LiveSource:
     """Follows a platform for ever; nothing is read ahead, so memory is flat however fast the platform is."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, refused_s: float = REFUSED_S) -> None:
+        """`refused_s`: so long after a refusal the platform is asked for the first time again."""
         self.platform = platform
+        self._refused_s = refused_s
         self.name = platform.name
 
     def batches(
@@ -50,24 +62,32 @@ class LiveSource:
     ) -> Iterator[Batch]:
         """Yield what comes, and an empty batch now and then while nothing does.
 
-        Raises:
-            PlatformError: the platform has never let us in, and the reason is not one that passes.
+        A refusal does not end it: the state `refused` tells, and `refusal_of` whether any source is left.
         """
         vitals, backoff, cursor = counts.vitals, self.platform.backoff(), after
+        refused_s = self._refused_s
         while not stop.is_set():
             start_s, num_before = time.monotonic(), vitals.num_connections
             vitals.enter("connecting", now_us())
             yield Batch([])
             try:
                 for part in self.platform.session(cursor, size=size, counts=counts, stop=stop):
+                    vitals.refused = None
                     cursor = part.cursor or cursor
                     yield part
             except Disconnected as error:
-                if isinstance(error, Refused) and error.status in _HOPELESS and not vitals.num_connections:
-                    raise PlatformError(f"{error}; look at the address and the token") from None
-                vitals.note_break(str(error), now_us())
                 held_s = time.monotonic() - start_s if vitals.num_connections > num_before else 0.0
-                yield from _wait(backoff.wait_s(error, held_s), stop)
+                wait_s = backoff.wait_s(error, held_s)
+                advice = _ADVICE.get(error.status) if isinstance(error, Refused) else None
+                if advice is None:
+                    vitals.note_break(str(error), now_us())
+                else:
+                    vitals.note_refusal(f"{str(error)[:200]}; {advice}", now_us())
+                    if vitals.is_shut_out:
+                        is_final = isinstance(error, Refused) and error.status in _FINAL
+                        wait_s = threading.TIMEOUT_MAX if is_final else max(wait_s, refused_s)
+                        refused_s = min(2 * refused_s, REFUSED_LONGEST_S)
+                yield from _wait(wait_s, stop)
 
 
 def _wait(wait_s: float, stop: threading.Event) -> Iterator[Batch]:
