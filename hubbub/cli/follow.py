@@ -93,17 +93,20 @@ def _follow_all(
                 thread.join(0.1)
                 line.show("; ".join(count.describe() for count in counts.values()))
                 complaints.tell(counts)
-                refusal = None if failures else refusal_of(counts.values())
-                if refusal is not None:
-                    failures.append(refusal)
-                    stop.set()
                 if indexer is not None and indexer.has_failed:
                     stop.set()
+                guard(lambda: _check_refusals(counts, stop))
         is_over.set()
         keeper.join()
     if failures:
         raise failures[0]
     return counts
+
+
+def _check_refusals(counts: Mapping[str, Counts], stop: threading.Event) -> None:
+    refusal = None if stop.is_set() else refusal_of(counts.values())
+    if refusal is not None:
+        raise refusal
 
 
 class Complaints:

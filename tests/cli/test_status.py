@@ -11,7 +11,7 @@ import pytest
 
 from hubbub.cli.main import run
 from hubbub.server.remote import read_address
-from tests.platforms.jetstream import FakeJetstream
+from tests.platforms.jetstream import FakeJetstream, Faults
 
 COMMAND = [sys.executable, "-m", "hubbub.cli.main"]
 
@@ -82,6 +82,43 @@ def test_follow_two_platforms_until_interrupted_and_go_on(tmp_path, capsys):
         printed = capsys.readouterr().out
         assert printed.count("ended") == 2
         assert "archive: 40 events" in printed
+
+
+@pytest.mark.parametrize("verb", ["follow", "serve"])
+def test_a_source_that_is_refused_leaves_the_others_alone(tmp_path, capsys, verb):
+    data = tmp_path / "data"
+    with FakeJetstream() as good, FakeJetstream() as bad:
+        bad.plan.append(Faults(refuse=(401, {"error": "AuthMissing"})))
+        names = [bad.url, good.url]
+        flags = ["--port", "0", "--follow", *names[:1], "--follow", *names[1:]] if verb == "serve" else names
+        command = [*COMMAND, verb, *flags, "--data", str(data)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        _wait(lambda: bad.seen and good.seen and good.seen[-1].is_open)
+        good.post("did:plc:noor", "k", "the others go on")
+        _wait(lambda: _num_archived(data, capsys) == 1)
+        row = f"jetstream:127.0.0.1:{bad.port}/subscribe  refused"
+        _wait(lambda: run(["status", "--data", str(data)]) == 0 and row in capsys.readouterr().out)
+        run(["status", "--data", str(data)])
+        assert "renew the token" in capsys.readouterr().err
+        if verb == "serve":
+            scraped = httpx2.get(f"{read_address(data).url}/metrics").text
+            assert (
+                f'hubbub_source_refused{{source="jetstream:127.0.0.1:{bad.port}/subscribe"}} 1.0' in scraped
+            )
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert b"refused" in said and b"401" in said
+        assert process.returncode == (130 if verb == "serve" else 0)
+
+
+@pytest.mark.parametrize("verb", ["follow", "serve --port 0 --follow"])
+def test_where_every_source_is_refused_the_command_says_so_and_fails(tmp_path, verb):
+    with FakeJetstream() as bad:
+        bad.plan.append(Faults(refuse=(403, {"error": "no"})))
+        command = [*COMMAND, *verb.split(), bad.url, "--data", str(tmp_path / "data")]
+        process = subprocess.run(command, capture_output=True, timeout=30)
+    assert process.returncode == 1
+    assert b"403" in process.stderr and b"right to read" in process.stderr
 
 
 def _num_archived(data, capsys):

@@ -58,7 +58,13 @@ class FakeJetstream(FakeServer):
     """Keeps a log and streams it from any cursor, then live."""
 
     def __init__(
-        self, *, seed: int = 1, tick_us: int = 1000, start_us: int | None = None, skew_us: int = 0
+        self,
+        *,
+        seed: int = 1,
+        tick_us: int = 1000,
+        start_us: int | None = None,
+        skew_us: int = 0,
+        port: int = 0,
     ) -> None:
         self.log: list[Entry] = []
         self.plan: deque[Faults] = deque()
@@ -73,7 +79,7 @@ class FakeJetstream(FakeServer):
         self.skew_us = skew_us
         self._rng = random.Random(seed)
         self._grown = threading.Condition()
-        super().__init__()
+        super().__init__(port)
 
     @property
     def url(self) -> str:
@@ -138,6 +144,10 @@ class FakeJetstream(FakeServer):
             v1=json.dumps(line).encode() if line else b"",
             v2=json.dumps({"$type": "message", "payload": payload}).encode(),
         )
+        self.append(entry)
+
+    def append(self, entry: Entry) -> None:
+        """Append an event that was made elsewhere."""
         with self._grown:
             self.log.append(entry)
             self._grown.notify_all()

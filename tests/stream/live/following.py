@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 
 from hubbub.stream import Counts, follow, open_archive
-from hubbub.stream.live import open_live
+from hubbub.stream.live import LiveSource, open_live
 
 
 class Followed:
@@ -50,10 +50,11 @@ class Followed:
 
 
 @contextmanager
-def following(path, name):
+def following(path, name, **options):
     """Follow what a person would name, with the archive and the state in `path`."""
     with open_archive(path / "archive") as archive:
-        followed = Followed(archive, open_live(name, path / "state"))
+        source = open_live(name, path / "state")
+        followed = Followed(archive, LiveSource(source.platform, **options) if options else source)
         try:
             yield followed
         finally:

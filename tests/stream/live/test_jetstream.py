@@ -11,6 +11,7 @@ from hubbub.errors import PlatformError
 from hubbub.posts import AccountEvent, ConsentEvent, Deletion, Edit, Post
 from hubbub.stream import Counts
 from hubbub.stream.decode.bluesky_record import PROFILE
+from hubbub.stream.follow import refusal_of
 from hubbub.stream.live import open_live
 from hubbub.stream.live.jetstream import COLLECTIONS
 from hubbub.units import now_us
@@ -288,12 +289,33 @@ def test_another_server_of_the_network_steps_in_and_nothing_comes_twice(fake, tm
             assert followed.texts() == wanted(90)
 
 
-def test_who_was_never_let_in_is_told_why(fake, tmp_path):
-    fake.plan.append(Faults(refuse=(403, {"error": "no"})))
-    with following(tmp_path, fake.url) as followed:
-        _wait(lambda: followed.error is not None)
-    assert isinstance(followed.error, PlatformError)
-    assert "403" in str(followed.error)
+@pytest.mark.parametrize(("status", "is_final"), [(400, True), (401, False), (403, False), (404, False)])
+def test_who_was_never_let_in_is_told_why_and_asks_again_where_that_may_help(
+    fake, tmp_path, status, is_final
+):
+    fake.plan.append(Faults(refuse=(status, {"error": "no"})))
+    with following(tmp_path, fake.url, refused_s=0.3) as followed:
+        vitals = followed.counts.vitals
+        followed.wait(lambda: vitals.state == "refused")
+        assert str(status) in vitals.refused
+        assert isinstance(refusal_of([followed.counts]), PlatformError)
+        assert refusal_of([followed.counts, Counts()]) is None, "another source goes on"
+        time.sleep(1 if is_final else 0)
+        if is_final:
+            assert (len(fake.seen), vitals.state) == (1, "refused")
+        else:
+            followed.wait(lambda: vitals.state == "live")
+            assert vitals.refused is None
+
+
+def test_who_is_refused_later_goes_on_asking(fake, tmp_path):
+    fake.plan.extend([Faults(cut_after=1), Faults(refuse=(401, {"error": "ExpiredToken"}))])
+    with following(tmp_path, f"{fake.url}#wait=0.2", refused_s=60) as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fill(fake, 1, 3)
+        followed.wait(lambda: followed.counts.vitals.state == "refused")
+        assert refusal_of([followed.counts]) is None, "it was let in before: that may be a mishap"
+        followed.wait(lambda: followed.texts() == wanted(3))
 
 
 def test_after_a_long_replay_the_place_of_the_cut_over_is_read_once_more(fake, tmp_path):
@@ -311,10 +333,3 @@ def test_after_a_long_replay_the_place_of_the_cut_over_is_read_once_more(fake, t
         assert asked_us[0] < old_us < asked_us[1]
         time.sleep(0.3)
         assert followed.texts() == ["long ago", *wanted(100)]
-
-
-def _wait(is_so):
-    end_s = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < end_s
-        time.sleep(0.01)
