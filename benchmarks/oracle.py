@@ -46,6 +46,11 @@ class Oracle:
             return {p: f for p, f in found.items() if f.author in self._granted and not p.startswith("x:")}
         return found
 
+    def join(self, other: Oracle) -> None:
+        """Take over what another saw of other accounts."""
+        for name, mine in vars(self).items():
+            mine.update(vars(other)[name])
+
     def _edit(self, event: Edit) -> None:
         if event.replaces != event.post.id:
             last = event.replaces
@@ -57,7 +62,7 @@ class Oracle:
             if last != event.post.id:
                 self._bury(last)
                 self._heir[last] = event.post.id
-        if event.post.visibility != "public":
+        if event.post.visibility != "public" or self._is_blocked(event.post.author):
             self._drop(event.post.id)
         else:
             self._store(event.post)

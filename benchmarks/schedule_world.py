@@ -6,11 +6,13 @@ import json
 import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.oracle import Oracle
 from hubbub.assistant import ask
 from hubbub.assistant.answer import Citation, Done, Found, Retraction, Sentence, Shown
+from hubbub.errors import StorageError
 from hubbub.index import Index
 from hubbub.index.backend import Backend
 from hubbub.index.edge import EdgeBackend
@@ -26,6 +28,9 @@ from hubbub.stream import Archive, open_archive
 
 FAR_MS = 3_600_000
 """The archive syncs at the end only: what is copied is what a killed process leaves in the page cache."""
+
+SEGMENT_BYTES = 16384
+"""A file of the archive is finished after some six schedules: erased are finished files and the newest."""
 
 
 class Parrot:
@@ -107,17 +112,28 @@ class World:
         self._directory.mkdir(parents=True)
         self._job: Job | None = None
         self.readers: list[Reader] = []
-        self._taken = 0
+        self._taken = self.folded = 0
+        self._past: list[tuple[Oracle, set[PostId]]] = []
         self._open()
+        self.oracle = Oracle()
+        self.ids: set[PostId] = set()
         self.begin((), 0)
 
     def begin(self, authors: Sequence[AuthorId], clock_us: int) -> None:
         """Begin a schedule with accounts of its own."""
+        self._past.append((self.oracle, self.ids))
         self.oracle, self.authors, self.clock_us = Oracle(), authors, clock_us
         self.first_seq = self.archive.last_seq
-        self.ids: set[PostId] = set()
+        self.ids = set()
         self.readers = []
         self.parrot = Parrot()
+
+    def recall(self) -> None:
+        """Take all schedules together: their accounts and posts are different ones."""
+        self.first_seq = 0
+        for oracle, ids in self._past:
+            self.oracle.join(oracle)
+            self.ids |= ids
 
     def append(self, events: Sequence[Event]) -> None:
         """Append without folding yet."""
@@ -176,9 +192,17 @@ class World:
         before, self._number = self._directory, self._number + 1
         self._directory = self._root / str(self._number)
         shutil.copytree(before, self._directory, copy_function=copy_sparse)
-        self._close()
+        self._abandon()
         shutil.rmtree(before)
         self._open()
+
+    def fetch_anew(self) -> dict[PostId, Post]:
+        """Return what an index shows that is made again from the archive as it is now."""
+        index = Index(SqliteBackend(None, 0), State(None), self._embedder)
+        index.fold(self.archive.read(self.first_seq))
+        found = index.fetch(self.ids)
+        index.close()
+        return found
 
     def close(self) -> None:
         """Release and delete everything."""
@@ -187,7 +211,9 @@ class World:
 
     def _open(self) -> None:
         directory = self._directory
-        self.archive: Archive = open_archive(directory / "archive", flush_ms=FAR_MS)
+        self.archive: Archive = open_archive(
+            directory / "archive", flush_ms=FAR_MS, segment_bytes=SEGMENT_BYTES
+        )
         self.backend: Backend = (
             EdgeBackend(directory, 0, slice_posts=4, erase_s=0, calm_s=0, is_sealing=False)
             if self.kind == "edge"
@@ -202,8 +228,15 @@ class World:
             for one in self._job.slices:
                 one.stop_copy()
             self._job = None
-        self.index.close()
         self.archive.close()
+        self.index.close()
+
+    def _abandon(self) -> None:
+        """Release what was killed; its directory is thrown away, so the last flush may fail."""
+        if self.kind == "sqlite":
+            self.backend.close()
+        with suppress(StorageError):
+            self._close()
 
 
 def _note_copied(job: Job) -> None:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.schedules --number 100000 --jobs 2
 
-A schedule is some forty steps over three accounts of its own: posts, edits, deletions, account and consent
+A schedule is ten to forty steps over three accounts of its own: posts, edits, deletions, account and consent
 events, appended and folded apart; replays; answers read bit by bit, one in two by a model; sealing and
 merging; erasing in the archive; closing and opening; and `kill -9`, as a copy of the directory at that
 moment. A leak is a surface that shows what it must not show, a loss one that lacks what it must show. Several
@@ -31,8 +31,9 @@ from hubbub.assistant.answer import Citation
 from hubbub.index import Query
 from hubbub.posts import AccountEvent, AccountStatus, ConsentEvent, ConsentScope, Deletion, Edit, Event, Post
 
-NUM_STEPS = 40
+NUM_STEPS = 10, 40
 PER_WORLD = {"sqlite": 25, "edge": 5}
+"""Schedules on one directory, one after the other."""
 START_US = 1_700_000_000_000_000
 STATUSES: tuple[AccountStatus, ...] = ("removed", "suspended", "protected", "restored", "restored")
 SCOPES: tuple[ConsentScope, ...] = ("index", "show", "prompt", "prompt", "corpus", "corpus")
@@ -66,7 +67,8 @@ def _collected(world: World) -> Iterable[Seen]:
 
 
 def _searched(world: World) -> Iterable[Seen]:
-    for text, for_prompt in (("bridge", False), ("bridge", True), ("", False), ("", True)):
+    is_early = world.archive.last_seq % 2 == 0
+    for text, for_prompt in (("bridge", is_early), ("", not is_early)):
         query = Query(text=text, authors=tuple(world.authors), limit=100, for_prompt=for_prompt)
         found = {hit.post.id: hit.post for hit in world.index.search(query)}
         yield found, world.oracle.visible(for_prompt=for_prompt), True
@@ -104,6 +106,10 @@ def _archived(world: World) -> Iterable[Seen]:
     yield {text: None for text in living if text in kept}, living, True
 
 
+def _rebuilt(world: World) -> Iterable[Seen]:
+    yield world.fetch_anew(), world.oracle.visible(), True
+
+
 def _text(event: Event) -> str:
     post = event.post if isinstance(event, Edit) else event
     return post.text if isinstance(post, Post) else ""
@@ -134,31 +140,39 @@ class Schedule:
     def __init__(self, world: World, name: str, rng: random.Random, tally: Tally) -> None:
         self._world, self._name, self._rng, self._tally = world, name, rng, tally
         self._authors = (f"did:plc:{name}a", f"did:plc:{name}b", f"x://user/{name}")
-        world.begin(self._authors, START_US + (world.archive.last_seq + NUM_STEPS) * 10**6)
+        world.begin(self._authors, START_US + (world.archive.last_seq + NUM_STEPS[1]) * 10**6)
 
     def run(self) -> None:
         """Take the steps, then look at everything."""
         steps = (
             *[self._append] * 12,
             *[self._fold] * 6,
-            *[self._ask] * 2,
+            self._ask,
             *[self._read_on] * 3,
             *[self._world.rebuild] * (6 if self._world.kind == "edge" else 0),
             self._world.replay,
             self._look_at_any,
         )
         rare = (self._world.restart, self._kill, self._kill, self._world.index.flush)
-        for _ in range(NUM_STEPS):
+        num_steps = self._rng.randint(*NUM_STEPS)
+        for _ in range(num_steps):
             if self._rng.random() < 0.02:
                 self._rng.choice(rare)()
                 rare = (self._world.restart, self._kill, self._kill, self._world.index.flush)
             else:
                 self._rng.choice(steps)()
         self._world.fold()
-        self._look(*SURFACES)
-        self._world.index.fold(self._world.archive.read(self._world.first_seq))
-        self._look(SURFACES[0])
+        self._look(*SURFACES[:-1])  # erasing in the archive is dear: `look_back` does it once for all
+        if self._rng.random() < 0.3:
+            self._world.index.fold(self._world.archive.read(self._world.first_seq))
+            self._look(SURFACES[0])
         self._tally.counts["schedules"] += 1
+        self._tally.counts["steps"] += num_steps
+
+    def look_back(self) -> None:
+        """Look at what all schedules on this directory left, also in an index made from its archive again."""
+        self._world.recall()
+        self._look(Surface("archive", _archived), SURFACES[0], Surface("rebuilt index", _rebuilt))
 
     def _append(self) -> None:
         events = [self._event(number) for number in range(1, self._rng.randint(1, 3) + 1)]
@@ -189,7 +203,9 @@ class Schedule:
         back = self._world.index.fetch(self._world.ids).keys() - visible.keys()
         self._count("leaks", "after a kill", back)
         self._world.fold()
-        self._look(*SURFACES)
+        costly = [surface for surface in SURFACES if surface.name in ("search", "archive")]
+        left_out = self._rng.choice(costly)
+        self._look(*(surface for surface in SURFACES if surface is not left_out))
 
     def _look(self, *surfaces: Surface) -> None:
         for surface in surfaces:
@@ -217,9 +233,10 @@ class Schedule:
         if chance < 0.3:
             allow = rng.choice((True, False, None))
             return ConsentEvent(author=author, scope=rng.choice(SCOPES), allow=allow, received_us=time_us)
+        # Some edits give a new id, and some ids are told again by another author.
         post = Post(
             id=self._id(number, rng.randrange(3) if chance > 0.9 else 0),
-            author=self._authors[number % 3],
+            author=author if chance < 0.37 else self._authors[number % 3],
             text=f"{rng.choice(SAID)} only{seq}",
             received_us=time_us,
             langs=("en",),
@@ -244,7 +261,9 @@ def run_world(kind: str, number: int, seed: str) -> Tally:
     try:
         world = World(kind, root, rng)
         for place in range(number):
-            Schedule(world, f"{seed}n{place}", rng, tally).run()
+            schedule = Schedule(world, f"{seed}n{place}", rng, tally)
+            schedule.run()
+        schedule.look_back()
         world.close()
     finally:
         shutil.rmtree(root, ignore_errors=True)
@@ -262,7 +281,7 @@ def measure(
         for kind, total in (("edge", num_edge), ("sqlite", number - num_edge))
         for start in range(0, total, PER_WORLD[kind])
     ]
-    total = Tally(Counter(), [])
+    total, said = Tally(Counter(), []), 0
     if jobs == 1:
         tallies: Iterable[Tally] = (run_world(*world) for world in worlds)
     else:
@@ -271,6 +290,9 @@ def measure(
     for tally in tallies:
         total.counts.update(tally.counts)
         total.faults.extend(tally.faults)
+        if is_patient and total.counts["schedules"] // 1000 > said:
+            said = total.counts["schedules"] // 1000
+            print(f"{dict(total.counts)} {total.faults[-3:]}", file=sys.stderr, flush=True)
         if total.faults and not is_patient:
             break
     return total
@@ -287,7 +309,7 @@ def main() -> None:
     began_s = time.perf_counter()
     counts, faults = measure(args.number, args.seed, args.edge_share, args.jobs)
     wall_s = time.perf_counter() - began_s
-    names = ("schedules", "edge", "events", "answers", "kills", "looks", "leaks", "losses")
+    names = ("schedules", "edge", "steps", "events", "answers", "kills", "looks", "leaks", "losses")
     row: dict[str, object] = {name: counts[name] for name in names}
     show([{**row, "wall s": round(wall_s, 1), "schedules/s": round(args.number / wall_s, 1)}], args.json)
     for fault in faults[:20]:

@@ -121,7 +121,7 @@ class _Folder:
                 self._bury(last, Burial(seq, "replaced", key))
         if self._is_wanted(seq, key, edit.post):
             self._changes.pending[key] = Pending(seq, edit.post, True)
-        elif not self._is_document(edit.post) and not self._bars(key, seq):
+        elif not self._bars(key, seq):  # what it replaces goes, also where its author may not say more
             self._bury(key, Burial(seq, "withdrawn"))
 
     def _delete(self, seq: int, key: Key) -> None:

@@ -274,6 +274,9 @@ class Index:
 
     def _erase(self, author: str, before: int, changes: Changes) -> dict[Key, Burial]:
         owned = self._backend.owned(author_token(author))
+        for key, item in changes.pending.items():  # another's edit is about to take its place
+            if item.is_edit and item.seq > owned.get(key, item.seq):
+                del owned[key]
         gone = {
             key: Burial(before) for key, seq in owned.items() if seq < before and key not in changes.burials
         }

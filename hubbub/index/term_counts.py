@@ -73,5 +73,5 @@ class TermCounts:
     def dump(self) -> bytes:
         """Return the counts in the form that the constructor reads."""
         self._num_saved = self.num_posts
-        filled = np.flatnonzero(self._counts).astype(np.uint32)
+        filled = np.flatnonzero(self._counts != 0).astype(np.uint32)
         return self.num_posts.to_bytes(8, "little") + np.stack([filled, self._counts[filled]]).tobytes()
