@@ -114,8 +114,8 @@ def frame(data: bytes, *, is_binary: bool = False) -> bytes:
 class FakeServer:
     """Accepts connections, each in a thread of its own; close it, or use it in a `with` block."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, port: int = 0) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         self.is_over = threading.Event()
         self._peers: list[Peer] = []
