@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -77,3 +78,30 @@ def wait_until(is_true, seconds=40.0):
     while not is_true():
         assert time.monotonic() - start < seconds, "it did not happen in time"
         time.sleep(0.2)
+
+
+@pytest.mark.parametrize("name", ["hot slice", "shelved slices", "sqlite"])
+def test_nothing_is_called_erased_before_it_is_also_after_a_kill(name, tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    index = open_small(name, before)
+    index.fold([(n, secret_post(n, f"only{n} {SECRETS[0] if n == 1 else 'plain'}")) for n in range(1, COUNT)])
+    index.flush()
+    wait_until(lambda: index.stats().num_shards - index.stats().num_sealed <= 1)
+    index.fold([(COUNT, Deletion(id="x://status/1", received_us=1))])
+    assert index.erased_seq < COUNT
+    if name != "sqlite":  # the engine knows of the deletion, and the index was killed in its flush
+        for one in index._backend._slices:
+            one.loaded.flush()
+    shutil.copytree(before, after)
+    index.close()
+    index = open_small(name, after)
+    try:
+        assert index.erased_seq < COUNT, "the debt is known again before the deletion is told again"
+        index.fold([(COUNT, Deletion(id="x://status/1", received_us=1))])
+        while index.erased_seq < COUNT:
+            index.flush()
+            time.sleep(0.05)
+        assert not files_with(after, SECRETS)
+    finally:
+        index.close()
