@@ -65,10 +65,10 @@ def mastodon(visibility="public", **account):
     return MastodonDecoder()(json.dumps(line).encode())
 
 
-def x_post(**user):
-    data = {"id": "17", "text": "the bridge is closed", "author_id": "7"}
+def x_post(countries=(), said=None, **user):
+    data = {"id": "17", "text": "the bridge is closed", "author_id": "7", "withheld": said}
     users = [{"id": "7", "name": "Noor", "username": "noor", **user}]
-    return decode_x2(json.dumps({"data": data, "includes": {"users": users}}).encode(), 5)
+    return decode_x2(json.dumps({"data": data, "includes": {"users": users}}).encode(), 5, countries)
 
 
 def x_notice(name, **fields):
@@ -130,6 +130,13 @@ def scenes():
     yield "x: user withheld everywhere", x, x_notice("user_withheld", withheld_in_countries=["XX"])
     yield "x: post withheld everywhere", x, x_notice("withheld", withheld_in_countries=["XY"])
     yield "x: post withheld in one country", x, x_notice("withheld", withheld_in_countries=["DE"])
+    german = {"copyright": False, "country_codes": ["DE"]}
+    yield "x: post says withheld everywhere", x, x_post(said={"country_codes": ["XX"]})
+    yield "x: post says withheld for copyright", x, x_post(said={"copyright": True, "country_codes": []})
+    yield "x: post says withheld where it is read", x, x_post(["DE", "FR"], said=german)
+    yield "x: post says withheld elsewhere", x_post(["FR"], said=german), ()
+    suspended, hidden = x_post(withheld={"country_codes": ["XX"]})
+    yield "x: user says withheld everywhere", (hidden,), (suspended,)
     yield "x: user deleted", x, x_notice("user_delete")
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import msgspec
 
 from hubbub.errors import InvalidEvent
-from hubbub.posts import Edit, Event, Post
+from hubbub.posts import AccountEvent, Deletion, Edit, Event, Post
 from hubbub.stream.decode.claimed_time import read_time_us, snowflake_time_us
 from hubbub.stream.decode.outcome import Dropped, Outcome
-from hubbub.stream.decode.x2_compliance import read_compliance
+from hubbub.stream.decode.x2_compliance import Countries, Withheld, read_compliance
 from hubbub.stream.decode.x_ids import status_uri, status_url, unescape, unknown_user_uri, user_uri
 
 
@@ -69,6 +69,7 @@ class _Tweet(msgspec.Struct):
     edit_history_post_ids: list[str] = []
     note_tweet: _Note | None = None
     note_post: _Note | None = None
+    withheld: Withheld | None = None
 
 
 class _User(msgspec.Struct):
@@ -76,6 +77,7 @@ class _User(msgspec.Struct):
     username: str | None = None
     name: str | None = None
     protected: bool | None = None
+    withheld: Withheld | None = None
 
 
 class _Media(msgspec.Struct):
@@ -103,8 +105,10 @@ _tweet_decoder = msgspec.json.Decoder(_Tweet)
 _tweets_decoder = msgspec.json.Decoder(list[_Tweet])
 
 
-def decode_x2(line: bytes, received_us: int | None = None) -> Outcome:
+def decode_x2(line: bytes, received_us: int | None = None, countries: Countries = ()) -> Outcome:
     """Decode one line of API v2; without `received_us` the time of the post counts.
+
+    `countries`: where the posts are read; what X withholds in one of them is left out and erased.
 
     Raises:
         InvalidEvent: the line is not JSON, or nothing that v2 sends.
@@ -112,21 +116,21 @@ def decode_x2(line: bytes, received_us: int | None = None) -> Outcome:
     try:
         found = _line_decoder.decode(line)
         if not found.data:
-            return _read_bare(found, received_us)
+            return _read_bare(found, received_us, countries)
         includes = found.includes or _Includes()
         if bytes(found.data)[:1] == b"[":
-            return _read_all(_tweets_decoder.decode(found.data), includes, received_us)
+            return _read_all(_tweets_decoder.decode(found.data), includes, received_us, countries)
         tweet = _tweet_decoder.decode(found.data)
         if tweet.id is None:
-            return read_compliance(found.data, received_us)
-        return _read_all([tweet], includes, received_us)
+            return read_compliance(found.data, received_us, countries)
+        return _read_all([tweet], includes, received_us, countries)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidEvent(f"not a v2 post: {error}") from None
 
 
-def _read_bare(found: _Line, received_us: int | None) -> Outcome:
+def _read_bare(found: _Line, received_us: int | None, countries: Countries) -> Outcome:
     if found.id is not None and found.text is not None:
-        return _read_all([found], _Includes(), received_us)
+        return _read_all([found], _Includes(), received_us, countries)
     if found.errors:
         return Dropped("an error notice of the stream")
     if found.meta:
@@ -134,7 +138,9 @@ def _read_bare(found: _Line, received_us: int | None) -> Outcome:
     raise InvalidEvent("not a v2 post: it has neither `data` nor `id` and `text`")
 
 
-def _read_all(tweets: list[_Tweet], includes: _Includes, received_us: int | None) -> Outcome:
+def _read_all(
+    tweets: list[_Tweet], includes: _Includes, received_us: int | None, countries: Countries
+) -> Outcome:
     """Read posts and those they carry; other objects with ids (users, lists, spaces) have no text."""
     events: list[Event] = []
     for tweet in tweets:
@@ -142,8 +148,8 @@ def _read_all(tweets: list[_Tweet], includes: _Includes, received_us: int | None
             at_us = received_us if received_us is not None else _read_time(tweet) or 0
             for carried in includes.tweets + includes.posts:
                 if carried.id is not None and carried.text is not None and _refers(tweet, carried.id):
-                    events += _read_versions(carried, includes, at_us)
-            events += _read_versions(tweet, includes, at_us)
+                    events += _read_allowed(carried, includes, at_us, countries)
+            events += _read_allowed(tweet, includes, at_us, countries)
     return events if events or not tweets else Dropped("not posts")
 
 
@@ -154,6 +160,24 @@ def _refers(tweet: _Tweet, identity: str) -> bool:
 def _read_time(tweet: _Tweet) -> int | None:
     claimed_us = read_time_us(tweet.created_at)
     return snowflake_time_us(tweet.id or "") if claimed_us is None else claimed_us
+
+
+def _read_allowed(
+    tweet: _Tweet, includes: _Includes, received_us: int, countries: Countries
+) -> Iterator[Event]:
+    """Yield a post with its versions; in place of one that is withheld from us the order to erase it."""
+    if tweet.withheld is not None and tweet.withheld.binds(countries):
+        for number in {*tweet.edit_history_tweet_ids, *tweet.edit_history_post_ids, tweet.id or ""}:
+            yield Deletion(id=status_uri(number), received_us=received_us, reason="withheld")
+        return
+    user = _author_of(tweet, includes)
+    if user and user.withheld is not None and user.withheld.binds(countries):
+        yield AccountEvent(author=user_uri(user.id), status="suspended", received_us=received_us)
+    yield from _read_versions(tweet, includes, received_us)
+
+
+def _author_of(tweet: _Tweet, includes: _Includes) -> _User | None:
+    return next((user for user in includes.users if user.id == tweet.author_id), None)
 
 
 def _read_versions(tweet: _Tweet, includes: _Includes, received_us: int) -> Iterator[Event]:
@@ -169,7 +193,7 @@ def _read_versions(tweet: _Tweet, includes: _Includes, received_us: int) -> Iter
 
 def _read_post(tweet: _Tweet, includes: _Includes, received_us: int) -> Post:
     number = tweet.id or ""
-    user = next((user for user in includes.users if user.id == tweet.author_id), None)
+    user = _author_of(tweet, includes)
     note = tweet.note_tweet or tweet.note_post
     entities = (note and note.entities) or tweet.entities or _Entities()
     reference = {ref.type: ref.id for ref in tweet.referenced_tweets + tweet.referenced_posts}

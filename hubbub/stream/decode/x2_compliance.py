@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import TypeAlias
+
 import msgspec
 
 from hubbub.posts import AccountEvent, AccountStatus, Deletion
@@ -20,6 +23,25 @@ _ACCOUNTS: dict[str, AccountStatus] = {
 }
 _EVERYWHERE = {"XX", "XY"}
 """In place of a country: withheld everywhere, by law or by a claim of copyright."""
+
+
+Countries: TypeAlias = Collection[str]
+"""Where the posts are read, as ISO 3166 codes; what X withholds elsewhere only does not concern us."""
+
+
+class Withheld(msgspec.Struct):
+    """What a post or an account says of itself where X withholds it."""
+
+    copyright: bool = False
+    country_codes: list[str] = []
+
+    def binds(self, countries: Countries) -> bool:
+        """Whether it must not be shown in these countries."""
+        return self.copyright or _bind(self.country_codes, countries)
+
+
+def _bind(codes: list[str], countries: Countries) -> bool:
+    return any(code in _EVERYWHERE or code in countries for code in codes)
 
 
 class _Post(msgspec.Struct):
@@ -43,13 +65,13 @@ _fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _notice_decoder = msgspec.json.Decoder(_Notice)
 
 
-def read_compliance(data: msgspec.Raw, received_us: int | None) -> Outcome:
+def read_compliance(data: msgspec.Raw, received_us: int | None, countries: Countries = ()) -> Outcome:
     """Read a compliance event; raises msgspec.DecodeError or InvalidEvent where it is none."""
     for name, raw in _fields_decoder.decode(data).items():
         if name in _ACCOUNTS:
             notice = _notice_decoder.decode(raw)
-            if name == "user_withheld" and not _EVERYWHERE.intersection(notice.withheld_in_countries):
-                return Dropped("withheld in some countries only")
+            if name == "user_withheld" and not _bind(notice.withheld_in_countries, countries):
+                return Dropped("withheld in other countries")
             if notice.user is not None:
                 at_us = _time_of(notice, received_us)
                 account = AccountEvent(
@@ -57,16 +79,16 @@ def read_compliance(data: msgspec.Raw, received_us: int | None) -> Outcome:
                 )
                 return (account,)
         if name in ("delete", "withheld", "drop"):
-            return _read_post_notice(name, _notice_decoder.decode(raw), received_us)
+            return _read_post_notice(name, _notice_decoder.decode(raw), received_us, countries)
     return Dropped("not a post")
 
 
-def _read_post_notice(name: str, notice: _Notice, received_us: int | None) -> Outcome:
+def _read_post_notice(name: str, notice: _Notice, received_us: int | None, countries: Countries) -> Outcome:
     post = notice.tweet or notice.post
     if post is None:
         return Dropped("a compliance event without a post")
-    if name == "withheld" and not _EVERYWHERE.intersection(notice.withheld_in_countries):
-        return Dropped("withheld in some countries only")
+    if name == "withheld" and not _bind(notice.withheld_in_countries, countries):
+        return Dropped("withheld in other countries")
     deletion = Deletion(
         id=status_uri(post.id),
         author=user_uri(post.author_id) if post.author_id else None,

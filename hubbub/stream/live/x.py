@@ -6,6 +6,7 @@ is noted as a gap.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 from urllib.parse import urlencode
@@ -16,6 +17,8 @@ from hubbub.errors import InvalidInput
 from hubbub.posts import Cursor
 from hubbub.stream.counts import Counts
 from hubbub.stream.decode.claimed_time import read_time_us
+from hubbub.stream.decode.outcome import Decoder
+from hubbub.stream.decode.x2 import decode_x2
 from hubbub.stream.live.address import Address
 from hubbub.stream.live.backoff import Backoff
 from hubbub.stream.live.canary import Canary
@@ -31,9 +34,9 @@ HOST = "api.x.com"
 SEARCH = "/2/tweets/search/stream"
 FIELDS = {
     "tweet.fields": "id,text,author_id,created_at,lang,conversation_id,entities,referenced_tweets,"
-    "attachments,edit_history_tweet_ids,note_tweet",
+    "attachments,edit_history_tweet_ids,note_tweet,withheld",
     "expansions": "author_id,referenced_tweets.id,referenced_tweets.id.author_id,attachments.media_keys",
-    "user.fields": "id,username,name,protected",
+    "user.fields": "id,username,name,protected,withheld",
     "media.fields": "media_key,alt_text",
 }
 MAX_BACKFILL_MINUTES = 5
@@ -93,7 +96,8 @@ class X:
     """One stream of X's.
 
     `x://` is the filtered stream, its rules in `#rules=FILE` (one a line) or `?rule=`; compliance streams go
-    by their path, as `x:///2/tweets/compliance/stream?partition=1`.
+    by their path, as `x:///2/tweets/compliance/stream?partition=1`. `#countries=DE,FR` says where the posts
+    are read: what X withholds there counts as withheld.
     """
 
     def __init__(self, address: Address) -> None:
@@ -104,6 +108,7 @@ class X:
         if not self._token:
             raise InvalidInput("X needs a token: put it into the environment variable HUBBUB_X_TOKEN")
         self._rules = read_rules(address)
+        self._countries = _read_countries(address.options.get("countries", ""))
         self._scale = address.seconds("wait", NETWORK_S) / NETWORK_S
         wanted = [f"{key}={value}" for key, value in address.query if key != "rule"]
         self.name = "x:" + self._host + self._path + ("?" + "&".join(sorted(wanted)) if wanted else "")
@@ -131,7 +136,8 @@ class X:
             counts.vitals.num_connections += 1
             counts.vitals.enter("live", now_us())
             yield Batch([], str(now_us()))
-            yield from _Session(stream, self._canary, counts, size).read(stop)
+            decode = functools.partial(decode_x2, countries=self._countries)
+            yield from _Session(stream, self._canary, counts, size, decode).read(stop)
 
     def _open(self, after: Cursor | None, counts: Counts) -> HttpStream:
         query = [pair for pair in self._address.query if pair[0] != "rule"]
@@ -151,11 +157,13 @@ class X:
 class _Session:
     """One connection while it is read."""
 
-    def __init__(self, stream: HttpStream, canary: Canary, counts: Counts, size: int) -> None:
+    def __init__(
+        self, stream: HttpStream, canary: Canary, counts: Counts, size: int, decode: Decoder
+    ) -> None:
         self._stream, self._canary, self._size = stream, canary, size
         self._vitals = counts.vitals
         self._marked_us = now_us()
-        self._intake = Intake("x2", counts, lambda: str(self._intake.received_us))
+        self._intake = Intake(decode, counts, lambda: str(self._intake.received_us))
 
     def read(self, stop: threading.Event) -> Iterator[Batch]:
         while not stop.is_set():
@@ -192,6 +200,15 @@ class _Session:
         claimed_us = read_time_us(data.created_at) if data else None
         if claimed_us is not None:
             self._vitals.platform_lag_ms = (self._intake.received_us - claimed_us) / 1000
+
+
+def _read_countries(text: str) -> frozenset[str]:
+    codes = frozenset(code.strip().upper() for code in text.split(",") if code.strip())
+    if any(len(code) != 2 or not code.isascii() or not code.isalpha() for code in codes):
+        raise InvalidInput(
+            f"#countries={text!r} are no two-letter codes of countries, as in #countries=DE,FR"
+        )
+    return codes
 
 
 def _backfill_minutes(allowed: str | None, after: Cursor | None, counts: Counts) -> int:

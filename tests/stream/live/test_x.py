@@ -112,6 +112,18 @@ def test_compliance_orders_count_each_time(fake, tmp_path):
     assert fake.asked[0].request.one("partition") == "1"
 
 
+def test_what_is_withheld_where_the_posts_are_read_is_not_kept_and_what_came_before_is_erased(fake, tmp_path):
+    with following(tmp_path, f"{fake.url}#countries=de,fr") as followed:
+        begin(followed, fake)
+        first = fake.post("1", "the ferry is late")
+        fake.tell({"data": {"id": first, "text": "the ferry", "withheld": {"country_codes": ["DE"]}}})
+        fake.tell({"data": {"id": "77", "text": "elsewhere", "withheld": {"country_codes": ["TR"]}}})
+        followed.wait_for(3)
+        assert [getattr(event, "reason", None) for event in followed.events()] == [None, "withheld", None]
+        assert followed.texts() == ["the ferry is late", "elsewhere"]
+    assert "withheld" in fake.asked[0].request.one("tweet.fields")
+
+
 def test_waits_are_those_that_x_documents():
     backoff = XBackoff()
     broken = Disconnected("broken")
@@ -123,6 +135,11 @@ def test_waits_are_those_that_x_documents():
     limited = Refused("no", status=429)
     assert [backoff.wait_s(limited, 0) for _ in range(3)] == [60, 120, 240]
     assert backoff.wait_s(Refused("no", status=429, retry_s=900), 0) == 900
+
+
+def test_countries_are_codes(tmp_path):
+    with pytest.raises(InvalidInput, match="countries"):
+        open_live("x://#countries=Germany", tmp_path)
 
 
 def test_without_a_token_nothing_is_tried(tmp_path, monkeypatch):
