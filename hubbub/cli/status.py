@@ -96,8 +96,9 @@ def _print_notes(report: SourceReport) -> None:
     ):
         if said:
             print_note(f"{report.name}: {what}: {said}")
-    if vitals.silent:
-        print_note(f"{report.name}: silent: {', '.join(vitals.silent)}")
+    for what, kinds in (("silent", vitals.silent), ("far less than usual", vitals.thin)):
+        if kinds:
+            print_note(f"{report.name}: {what}: {', '.join(kinds)}")
 
 
 def _describe(house: Mapping[str, object]) -> str:

@@ -137,12 +137,14 @@ class _Figures:
         rate = GaugeMetricFamily("hubbub_source_rate_per_second", "Over the last minute.", labels=labels)
         usual = GaugeMetricFamily("hubbub_source_usual_rate_per_second", "Over half an hour.", labels=labels)
         silent = GaugeMetricFamily("hubbub_source_silent", "1 where far too little has come.", labels=labels)
+        thin = GaugeMetricFamily("hubbub_source_thin", "1 where far less comes than usual.", labels=labels)
         for report in self._reports:
             for kind, figures in report.counts.vitals.rates.items():
                 rate.add_metric([report.name, kind], figures.recent_per_s)
                 usual.add_metric([report.name, kind], figures.usual_per_s)
                 silent.add_metric([report.name, kind], float(kind in report.counts.vitals.silent))
-        yield from (rate, usual, silent)
+                thin.add_metric([report.name, kind], float(kind in report.counts.vitals.thin))
+        yield from (rate, usual, silent, thin)
 
 
 def _deletions(waits: Waits) -> Iterator[Metric]:

@@ -13,6 +13,10 @@ State: TypeAlias = Literal[
 RECENT_S = 60.0
 USUAL_S = 1800.0
 """Rates are means that forget at these times (1/e)."""
+DOUBTED_S = 43_200.0
+"""What comes while too little comes counts as usual only so slowly: in half a day."""
+_BURST = 4.0
+"""So many times the usual rate is the most that a burst adds to it; else its end would look like a loss."""
 MAX_KINDS = 50
 """So many collections or kinds of events have a rate of their own; the rest share one, named `other`."""
 
@@ -29,17 +33,24 @@ class Rate(msgspec.Struct):
     age_s: float = 0.0
     """How long this kind has been watched."""
 
-    def update(self, number: int, elapsed_s: float, now_us: int) -> None:
-        """Take in what came during the last `elapsed_s`."""
-        for field, memory_s in (("recent_per_s", RECENT_S), ("usual_per_s", USUAL_S)):
-            # While young, a plain mean: a rate that starts at 0 would take half an hour to be right.
-            share = min(1.0, elapsed_s / min(memory_s, self.age_s + elapsed_s))
-            before = getattr(self, field)
-            setattr(self, field, before + (number / elapsed_s - before) * share)
-        self.age_s += elapsed_s
+    def update(
+        self, number: int, elapsed_s: float, now_us: int, *, is_usual: bool = True, is_doubted: bool = False
+    ) -> None:
+        """Take in what came during the last `elapsed_s`, unless `is_usual` also into the usual rate."""
+        self.recent_per_s += (number / elapsed_s - self.recent_per_s) * self._share(elapsed_s, RECENT_S)
+        if is_usual:
+            most_per_s = _BURST * (self.usual_per_s + 1) if self.age_s > RECENT_S else float("inf")
+            memory_s = DOUBTED_S if is_doubted else USUAL_S
+            change_per_s = min(number / elapsed_s, most_per_s) - self.usual_per_s
+            self.usual_per_s += change_per_s * self._share(elapsed_s, memory_s)
+            self.age_s += elapsed_s
         self.number += number
         if number:
             self.last_us = now_us
+
+    def _share(self, elapsed_s: float, memory_s: float) -> float:
+        # While young, a plain mean: a rate that starts at 0 would take half an hour to be right.
+        return min(1.0, elapsed_s / min(memory_s, self.age_s + elapsed_s))
 
 
 class Vitals(msgspec.Struct, kw_only=True):
@@ -69,6 +80,8 @@ class Vitals(msgspec.Struct, kw_only=True):
     rates: dict[str, Rate] = {}
     silent: list[str] = []
     """Collections that should long have sent something."""
+    thin: list[str] = []
+    """Collections of which far less comes than is usual."""
 
     def enter(self, state: State, now_us: int) -> None:
         """Change the state, noting since when."""

@@ -72,7 +72,8 @@ class Jetstream:
         try:
             yield from self._read(position, self._canary, counts, size, stop)
         except Disconnected:
-            if counts.vitals.num_connections == num_before or counts.vitals.silent:
+            vitals = counts.vitals
+            if vitals.num_connections == num_before or vitals.silent or vitals.thin:
                 self._hosts.append(self._hosts.pop(0))
                 self._address = self._hosts[0]
             raise
@@ -87,6 +88,7 @@ class Jetstream:
     ) -> Iterator[Batch]:
         with self._connect(position, counts) as socket:
             counts.vitals.num_connections += 1
+            canary.resume()
             is_new = not position.query()
             counts.vitals.enter("live" if is_new else "catching up", now_us())
             if is_new:

@@ -23,6 +23,7 @@ class Payload(msgspec.Struct):
     time: str = ""
     witnessed: str = msgspec.field(name="witnessedAt", default="")
     collection: str = ""
+    operation: str = ""
     name: str = ""
     message: str = ""
 
@@ -53,10 +54,18 @@ class Head(msgspec.Struct):
 
     @property
     def collection(self) -> str:
-        """What kind of thing happened: the collection, or the kind of an event that has none."""
+        """What kind of thing happened: the collection, or the kind of an event that has none.
+
+        Deletions are a kind of their own: a server that sends all but them looks healthy otherwise.
+        """
+        commit: _Commit | Payload | None = self.commit
         if self.payload is not None:
-            return self.payload.collection or self.payload.type.rpartition("#")[2]
-        return self.commit.collection if self.commit else self.kind
+            if not self.payload.collection:
+                return self.payload.type.rpartition("#")[2]
+            commit = self.payload
+        if commit is None:
+            return self.kind
+        return f"{commit.collection} delete" if commit.operation == "delete" else commit.collection
 
 
 head_decoder = msgspec.json.Decoder(Head)

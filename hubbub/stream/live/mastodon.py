@@ -70,6 +70,7 @@ class Mastodon:
         try:
             with Rest(self._address, self._token) as rest, self._open(rest) as messages:
                 counts.vitals.num_connections += 1
+                self._canary.resume()
                 counts.vitals.enter("catching up", now_us())
                 session = MastodonSession(
                     rest, messages, numbers, self._canary, counts, after, size, self._check_s

@@ -90,6 +90,7 @@ class _Data(msgspec.Struct):
 
 _line_decoder = msgspec.json.Decoder(_Line)
 _data_decoder = msgspec.json.Decoder(_Data)
+_fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class X:
@@ -134,6 +135,7 @@ class X:
         self._canary = self._canary or Canary(counts.vitals)
         with self._open(after, counts) as stream:
             counts.vitals.num_connections += 1
+            self._canary.resume()
             counts.vitals.enter("live", now_us())
             yield Batch([], str(now_us()))
             decode = functools.partial(decode_x2, countries=self._countries)
@@ -195,11 +197,19 @@ class _Session:
             raise Disconnected(f"X ended the stream: {error.title or error.disconnect_type}: {error.detail}")
         # Two orders of compliance may look alike and both count; of a post there is only one.
         is_post = data is not None and bool(data.id)
-        self._canary.count("posts" if is_post else "compliance")
+        self._canary.count("posts" if is_post else _order_of(found.data))
         yield from self._intake.take(line, may_repeat=is_post)
         claimed_us = read_time_us(data.created_at) if data else None
         if claimed_us is not None:
             self._vitals.platform_lag_ms = (self._intake.received_us - claimed_us) / 1000
+
+
+def _order_of(data: msgspec.Raw) -> str:
+    """Name an order of compliance, as `user_protect`."""
+    try:
+        return next(iter(_fields_decoder.decode(data)), "compliance")[:30] if data else "compliance"
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "compliance"
 
 
 def _read_countries(text: str) -> frozenset[str]:

@@ -1,5 +1,8 @@
 """The small parts that the connectors share: waits, the canary, places in a stream, addresses."""
 
+import math
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,11 +61,96 @@ def test_the_canary_asks_for_a_new_connection_ever_more_rarely_until_something_c
         except Disconnected as error:
             assert "posts" in str(error) and "likes" not in str(error)
             alarms.append(second - 99)
-        assert vitals.state == ("silent" if vitals.silent else "live")
+        assert vitals.state == ("silent" if vitals.silent else "thin" if vitals.thin else "live")
         silent |= {second} if vitals.silent == ["posts"] else set()
     assert silent == set(range(109, 350))
     assert len(alarms) >= 3
     assert all(later >= 1.5 * earlier for earlier, later in zip(alarms[1:], alarms[2:], strict=False))
+
+
+def watch(rates, seconds, state="live"):
+    """Run a canary over rates (events a second by kind, at a second); tell when each kind was in trouble."""
+    rng, time_us, vitals, trouble = random.Random(7), [0], Vitals(), {}
+    canary = Canary(vitals, lambda: time_us[0])
+    vitals.enter(state, 0)
+    for second in range(1, seconds):
+        time_us[0] = second * S
+        for kind, per_s in rates(second).items():
+            number = per_s + math.sqrt(per_s) * rng.gauss(0, 1) if per_s > 20 else _poisson(rng, per_s)
+            for _ in range(max(0, round(number))):
+                canary.count(kind)
+        canary.look()
+        for kind in (*vitals.silent, *vitals.thin):
+            trouble.setdefault(kind, []).append(second)
+    return trouble
+
+
+def _poisson(rng, mean):
+    number, product = 0, rng.random()
+    while product > math.exp(-mean):
+        number, product = number + 1, product * rng.random()
+    return number
+
+
+HOUR = 3600
+FEEDS = {
+    "steady": lambda s: {"posts": 40, "posts delete": 5},
+    "a night's dip to a fifth": lambda s: {"posts": 25 * (0.6 + 0.4 * math.cos(2 * math.pi * s / 10 / HOUR))},
+    "slow": lambda s: {"posts": 0.02, "posts delete": 0.003},
+    "a tenfold burst of ten minutes": lambda s: {"posts": 200 if HOUR < s < HOUR + 600 else 20},
+    "deletions in bursts": lambda s: {"posts delete": 100 if s % 1200 > 1190 else 0.1},
+    "growing": lambda s: {"posts": 0.5 + s / 300},
+}
+
+
+@pytest.mark.parametrize("name", FEEDS)
+def test_no_alarm_for(name):
+    assert watch(FEEDS[name], 4 * HOUR) == {}
+
+
+def test_one_collection_that_stops_is_noticed_and_its_return_too():
+    trouble = watch(lambda s: {"posts": 40, "posts delete": 0 if 1000 < s < 1500 else 4}, 2000)
+    assert trouble.keys() == {"posts delete"}
+    assert trouble["posts delete"][0] <= 1012
+    assert trouble["posts delete"][-1] < 1600
+
+
+def test_a_server_that_sends_a_tenth_is_noticed_for_hours_and_recovery_ends_it():
+    trouble = watch(lambda s: {"posts": 3 if HOUR < s < 4 * HOUR else 30, "likes": 50}, 5 * HOUR)
+    assert trouble.keys() == {"posts"}
+    first, last = trouble["posts"][0], trouble["posts"][-1]
+    assert HOUR + 60 < first < HOUR + 300
+    assert 4 * HOUR <= last < 4 * HOUR + 120
+    assert trouble["posts"] == list(range(first, last + 1)), "it does not flicker"
+
+
+def test_a_replay_is_not_what_is_usual():
+    assert watch(lambda s: {"posts": 300 if s < 120 else 10}, 900, "catching up") == {}
+    time_us, vitals = [0], Vitals()
+    canary = Canary(vitals, lambda: time_us[0])
+    for second in range(1, 600):
+        time_us[0] = second * S
+        vitals.enter("catching up" if second < 120 else "live", 0)
+        for _ in range(1000 if second < 120 else 10):
+            canary.count("posts")
+        assert canary.look() == []
+    assert vitals.rates["posts"].usual_per_s == pytest.approx(10, rel=0.1)
+
+
+def test_what_did_not_come_while_there_was_no_connection_is_not_missed():
+    time_us, vitals = [0], Vitals()
+    canary = Canary(vitals, lambda: time_us[0])
+    vitals.enter("live", 0)
+    for second in range(1, 600):
+        time_us[0] = second * S
+        for _ in range(2):
+            canary.count("posts")
+        assert canary.look() == []
+    time_us[0] += 3600 * S
+    canary.resume()
+    time_us[0] += S
+    assert canary.look() == []
+    assert vitals.rates["posts"].recent_per_s > 1.9
 
 
 def test_a_rate_follows_what_comes():
