@@ -53,6 +53,7 @@ def ask(
     authors: tuple[AuthorId, ...] = (),
     langs: tuple[str, ...] = (),
     not_before_us: int | None = None,
+    before_us: int | None = None,
     excluded_authors: tuple[AuthorId, ...] = (),
 ) -> Iterator[AnswerEvent]:
     """Answer a question from posts: first what was found, then each sentence as it passes its check.
@@ -66,7 +67,11 @@ def ask(
     """
     asked = understand(question, now_us() if clock_us is None else clock_us, zone=zone, lang=lang)
     filters = Filters(
-        authors=authors, langs=langs, not_before_us=not_before_us, excluded_authors=excluded_authors
+        authors=authors,
+        langs=langs,
+        not_before_us=not_before_us,
+        before_us=before_us,
+        excluded_authors=excluded_authors,
     )
     return _Run(index, asked, model, max(max_sentences, 1)).events(filters)
 

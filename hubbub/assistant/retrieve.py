@@ -48,6 +48,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     authors: tuple[AuthorId, ...] = ()
     langs: tuple[str, ...] = ()
     not_before_us: int | None = None
+    before_us: int | None = None
+    """Exclusive."""
     excluded_authors: tuple[AuthorId, ...] = ()
     """Accounts that never serve as evidence, such as the operator's own bot."""
 
@@ -214,6 +216,8 @@ class Search:
         is_any_time: bool = False,
     ) -> Query:
         question, end_us = self._question, self._question.clock_us + 1
+        if self._filters.before_us is not None:
+            end_us = min(end_us, self._filters.before_us)
         to_us = None if is_any_time else question.to_us
         tags = question.hashtags if question.topic.startswith("#") and " " not in question.topic else ()
         return Query(

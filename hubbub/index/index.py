@@ -215,6 +215,11 @@ class Index:
             self._flag(states)
             self._has_news |= bool(states)
 
+    @property
+    def embedder_id(self) -> str:
+        """Name and version of the model that makes the vectors."""
+        return self._embedder.id
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row a text, shape (n, dim): of unit length, or zero where nothing is known."""
         return finite(self._embedder.embed(list(texts)))

@@ -25,6 +25,7 @@ from hubbub.index.rerank import open_reranker
 from hubbub.index.syntax import parse_query
 from hubbub.posts import ConsentEvent, Deletion, Event, Post
 from hubbub.server.blocklist import BlockList
+from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.stamps import Stamps
 from hubbub.server.subscription import Listeners, Subscription
 from hubbub.stream import Archive, Counts, Source, follow, open_archive
@@ -139,9 +140,13 @@ class House:
         """Whether recorded times stand for the times of receipt here."""
         return self._clock is not None or (self._directory / REPLAY_MARK).exists()
 
-    def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
+    def ask(
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+    ) -> Iterator[AnswerEvent]:
         """Answer a question, as a stream of found posts, verified sentences and retractions."""
-        return ask(self.index, question, clock_us=clock_us or self.now_us(), model=self._model)
+        return ask(
+            self.index, question, clock_us=clock_us or self.now_us(), model=self._model, **scope.options()
+        )
 
     def search(self, text: str, limit: int, is_newest_first: bool = False) -> list[Hit]:
         """Search with the query syntax that people type.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol
 
 import msgspec
 
 from hubbub.assistant.answer import AnswerEvent
+from hubbub.index.embedding import Vectors
 from hubbub.index.query import Hit, Query
 from hubbub.posts import Event, Post, PostId
+from hubbub.server.scope import EVERYTHING, Scope
 
 
 class Searchable(Protocol):
@@ -18,6 +20,13 @@ class Searchable(Protocol):
 
     def search(self, query: Query) -> list[Hit]:
         """Find living, visible posts."""
+
+    @property
+    def embedder_id(self) -> str:
+        """Which model `embed` uses."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row a text."""
 
     def fetch(self, ids: Iterable[PostId], for_prompt: bool = False) -> dict[PostId, Post]:
         """Return those of the posts that are alive and visible (and allowed in a prompt, if asked)."""
@@ -50,7 +59,9 @@ class House(Protocol):
     def now_us(self) -> int:
         """Tell the time, the replay's where one runs; microseconds since 1970 UTC."""
 
-    def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
+    def ask(
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+    ) -> Iterator[AnswerEvent]:
         """Answer a question, event by event."""
 
     def subscribe(self) -> Subscription:

@@ -13,6 +13,7 @@ from hubbub.assistant.answer import AnswerEvent
 from hubbub.index import open_index
 from hubbub.posts import Deletion, Event, Post
 from hubbub.server.house import Status
+from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.subscription import Listeners, Subscription
 
 NOON_US = 1_773_489_600_000_000
@@ -49,9 +50,11 @@ class SmallHouse:
     def now_us(self) -> int:
         return self.clock_us
 
-    def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
+    def ask(
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+    ) -> Iterator[AnswerEvent]:
         self.num_questions += 1
-        return ask(self.index, question, clock_us=clock_us or self.clock_us)
+        return ask(self.index, question, clock_us=clock_us or self.clock_us, **scope.options())
 
     def subscribe(self) -> Subscription:
         return self._listeners.subscribe()

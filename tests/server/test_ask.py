@@ -15,6 +15,7 @@ from hubbub.errors import InvalidQuery, ModelError
 from hubbub.posts import AccountEvent, ConsentEvent, Edit, Event
 from hubbub.server.app import create_app
 from hubbub.server.run import serve_in_thread
+from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.surface import Limits
 from tests.server.reading import open_stream
 from tests.server.small_house import SmallHouse, flood, make_post
@@ -138,10 +139,12 @@ class SlowHouse(SmallHouse):
     num_rounds = 50
     step_s = 0.05
 
-    def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
+    def ask(
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+    ) -> Iterator[AnswerEvent]:
         try:
             for _ in range(self.num_rounds):
-                for event in super().ask(question, clock_us):
+                for event in super().ask(question, clock_us, scope):
                     self.num_steps += 1
                     yield event
                     time.sleep(self.step_s)
@@ -199,8 +202,10 @@ class BrokenHouse(SmallHouse):
 
     failure: Exception = ModelError("http://127.0.0.1:1/v1 does not answer")
 
-    def ask(self, question: str, clock_us: int | None = None) -> Iterator[AnswerEvent]:
-        yield next(super().ask(question, clock_us))
+    def ask(
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+    ) -> Iterator[AnswerEvent]:
+        yield next(super().ask(question, clock_us, scope))
         raise self.failure
 
 

@@ -1,0 +1,91 @@
+"""Complete a question by what was asked before it: "and in Cairo?" after "What is happening in Egypt?"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hubbub.assistant.intents import GREETINGS
+from hubbub.assistant.question import MAX_QUESTION_CHARS, Question, understand
+from hubbub.assistant.wordforms import fold, words
+
+MAX_EARLIER = 8
+"""Questions of a thread that are read; what was asked before them is another matter."""
+
+_LINK = re.compile(
+    r"^\W*(?:(?:and|und|but|aber|also|auch|ok(?:ay)?|then|dann)\b[\s,:]*)+"
+    r"(?:(?:what |how )?about\b\s*|was ist mit\b\s*|wie (?:ist|sieht) es\b\s*)?"
+    r"|^\W*(?:what|how) about\b\s*",
+    re.IGNORECASE,
+)
+_PREPOSITIONS = "in|at|near|on|from|for|with|about|of|over|im|an|am|bei|beim|auf|aus|von|vom|mit|zu|zum|zur"
+_PLACE = re.compile(rf"^(?:{_PREPOSITIONS})\s+\S", re.IGNORECASE)
+_POINTING = frozenset(
+    "there they them their theirs he him his she her hers those these "
+    "dort dorthin ihn ihm ihnen deren dessen".split()
+)
+"""Words that stand for something said before, also where the question has a topic of its own."""
+_ECHO = re.compile(
+    r"\b(?:says?|said|claims?|sagt|behauptet|meint)\s+(?:so|that|this|it|das|dies)\W*$", re.IGNORECASE
+)
+_ARTICLE = re.compile(r"^(?:the|die|der|das|den|dem)\s", re.IGNORECASE)
+
+
+def resolve(question: str, earlier: Sequence[str]) -> str:
+    """Return the question so that it stands alone; unchanged if it does, or if nothing before it helps."""
+    base: Question | None = None
+    for asked in (*earlier[-MAX_EARLIER:], question):
+        question = asked
+        if len(asked) > MAX_QUESTION_CHARS:
+            continue
+        text = _complete(asked, base) if base else asked
+        if len(text) > MAX_QUESTION_CHARS:
+            continue
+        read = understand(text, 0)
+        question = text
+        if read.intent != "unsearchable" and read.topic:
+            base = read
+    return question
+
+
+def _complete(text: str, base: Question) -> str:
+    own = understand(text, 0)
+    link = _LINK.match(own.text)
+    rest = own.text[link.end() :].strip(" ?!.") if link else ""
+    if rest:
+        return _changed(rest, base)
+    is_pointing = _POINTING & set(words(own.text)) or _ECHO.search(own.text)
+    if (own.topic and not is_pointing) or own.intent == "news" or fold(own.text.strip(" ?!.")) in GREETINGS:
+        return text
+    window = f" {base.window}" if base.window and not own.window else ""
+    return f"{own.text.rstrip(' ?!.')} {base.topic}{window}?"
+
+
+def _changed(rest: str, base: Question) -> str:
+    """Ask the earlier question once more, with one part of it changed."""
+    asked = base.text.rstrip(" ?!.")
+    own = understand(rest, 0, lang=base.lang)
+    if own.window and not own.topic:
+        return f"{asked.replace(base.window, '').strip() if base.window else asked} {rest}?"
+    if own.intent not in ("topic", "news") or len(own.terms) > 4:
+        return f"{rest}?"  # "and who has closed the bridge?" asks for itself
+    if base.intent not in ("news", "topic", "opinion"):
+        return f"{rest}?"
+    slot = _name(base) or base.topic
+    spot = re.search(rf"(?:\b(?:{_PREPOSITIONS})\s+)?(?:the\s+)?{re.escape(slot)}", asked, re.IGNORECASE)
+    if not spot:
+        return f"{rest} {base.topic}?"
+    if _name(base) and not _PLACE.match(rest) and (_ARTICLE.match(rest) or not own.names):
+        return f"{rest} {spot[0]}?"  # another matter at the same place
+    new = rest if _PLACE.match(rest) else spot[0].replace(slot, own.topic)
+    return f"{asked[: spot.start()]}{new}{asked[spot.end() :]}?"
+
+
+def _name(base: Question) -> str:
+    """Return the run of names that ends the topic, as typed; empty if it ends in another word."""
+    kept: list[str] = []
+    for word in reversed(base.topic.split()):
+        if fold(word) not in base.names:
+            break
+        kept.insert(0, word)
+    return " ".join(kept)

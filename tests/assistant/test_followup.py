@@ -1,0 +1,47 @@
+"""Questions that lean on what was asked before them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubbub.assistant.followup import resolve
+
+EGYPT = "What is happening in Egypt?"
+PROTESTS = "What is happening with the protests in Egypt today?"
+TOWN = "Was ist in Marrowick los?"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "asked", "meant"),
+    [
+        ([EGYPT], "and in Cairo?", "What is happening in Cairo?"),
+        ([EGYPT], "What about Alexandria?", "What is happening in Alexandria?"),
+        ([EGYPT], "and yesterday?", "What is happening in Egypt yesterday?"),
+        ([EGYPT, "and in Cairo?"], "and today?", "What is happening in Cairo today?"),
+        ([EGYPT], "and the police?", "the police in Egypt?"),
+        ([EGYPT], "Who says so?", "Who says so Egypt?"),
+        ([EGYPT], "How many people died there?", "How many people died there Egypt?"),
+        ([PROTESTS], "what about Alexandria?", "What is happening with the protests in Alexandria today?"),
+        ([PROTESTS], "and yesterday?", "What is happening with the protests in Egypt yesterday?"),
+        ([TOWN], "und in Hollin?", "Was ist in Hollin los?"),
+        ([TOWN], "und gestern?", "Was ist in Marrowick los gestern?"),
+        ([TOWN], "und die Schulen?", "die Schulen in Marrowick?"),
+        ([TOWN], "Wie viele Leute sind dort evakuiert?", "Wie viele Leute sind dort evakuiert Marrowick?"),
+        (["Is the old bridge closed?"], "and the ferry?", "the ferry?"),
+    ],
+)
+def test_what_is_left_out_is_filled_in(earlier, asked, meant):
+    assert resolve(asked, earlier) == meant
+
+
+@pytest.mark.parametrize(
+    "asked", ["Is the river still rising?", "What is happening in Peru?", "thanks", "Was ist heute los?"]
+)
+def test_what_stands_alone_stays(asked):
+    assert resolve(asked, [EGYPT]) == asked
+
+
+@given(st.lists(st.text(max_size=80), max_size=12), st.text(max_size=80))
+def test_any_thread_is_read(earlier, asked):
+    assert isinstance(resolve(asked, earlier), str)
+    assert resolve(asked, []) == asked
