@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
 
 import anyio
 import anyio.from_thread
@@ -14,10 +17,14 @@ from hubbub.assistant.answer import AnswerEvent, Found, Retraction, Shown
 from hubbub.errors import InvalidInput, ModelError
 from hubbub.server.desk import Desk, desk_of, read_param
 from hubbub.server.feed import Listener
+from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.streams import Emit
 from hubbub.server.watch import Gone, Watch
 from hubbub.server.wire import KEEP_ALIVE, Refusal, encode_event, write_error
 from hubbub.units import parse_time_us
+
+Tell: TypeAlias = Callable[[str, object], Awaitable[None]]
+"""Takes the name of an event and the event."""
 
 KEEP_ALIVE_S = 15.0
 """Proxies and browsers give a silent connection up after 30 to 60 seconds."""
@@ -37,43 +44,59 @@ async def ask(request: Request) -> Response:
     if not question:
         raise Refusal(400, "q is empty; ask something, as q=what is happening?", code="empty", param="q")
     clock_us = _read_clock_us(request)
-    if desk.num_asks >= desk.limits.max_asks:
-        raise Refusal(
-            429,
-            f"{desk.num_asks} answers are being written; try again in a second",
-            code="too_many_asks",
-            retry_after_s=1,
-        )
     answering = Answering(desk, question, clock_us)
-    response = desk.streams.response(answering.run, on_end=answering.release)
-    desk.num_asks += 1
-    return response
+
+    async def produce(emit: Emit) -> None:
+        async def tell(name: str, event: object) -> None:
+            await emit(encode_event(name, event))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(keep_alive, emit)
+            await answering.run(tell, desk.limits.watch_s)
+            group.cancel_scope.cancel()
+
+    with answering.admitted():
+        return desk.streams.response(produce, on_end=answering.release)
 
 
 class Answering:
-    """One answer on its way to one reader."""
+    """One answer on its way to one reader: `found`, `sentence`, `retraction`, `gone`, `done`, `error`."""
 
-    def __init__(self, desk: Desk, question: str, clock_us: int | None) -> None:
+    def __init__(
+        self, desk: Desk, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+    ) -> None:
         self._desk = desk
         self._question = question
         self._clock_us = clock_us
+        self._scope = scope
         self._watch = Watch(desk.house.index)
         # A sentence is checked and sent, or a change looked at and told, never both at once:
         # else a reader could hear of a retraction before the sentence.
         self._turn = anyio.Lock()
-        self._is_writing = True
+        self._is_writing = False
 
-    async def run(self, emit: Emit) -> None:
-        """Stream the answer, then watch over it for as long as the limits say."""
-        with self._desk.feed.listen() as listener:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._tell_changes, listener, emit)
-                group.start_soon(_keep_alive, emit)
-                is_answered = await self._write(emit)
-                self.release()
-                if is_answered:
-                    await anyio.sleep(self._desk.limits.watch_s)
-                group.cancel_scope.cancel()
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count this answer in; it is counted out by `release`, or here if the block fails.
+
+        Raises:
+            Refusal: enough answers are being written.
+        """
+        desk = self._desk
+        if desk.num_asks >= desk.limits.max_asks:
+            raise Refusal(
+                429,
+                f"{desk.num_asks} answers are being written; try again in a second",
+                code="too_many_asks",
+                retry_after_s=1,
+            )
+        desk.num_asks += 1
+        self._is_writing = True
+        try:
+            yield
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let the next question be written; safe to call twice."""
@@ -81,15 +104,26 @@ class Answering:
             self._is_writing = False
             self._desk.num_asks -= 1
 
-    async def _write(self, emit: Emit) -> bool:
+    async def run(self, tell: Tell, watch_s: float = 0.0) -> None:
+        """Tell the answer as it is verified, then for so long which of its quotes died."""
+        with self._desk.feed.listen() as listener:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._tell_changes, listener, tell)
+                is_answered = await self._write(tell)
+                self.release()
+                if is_answered:
+                    await anyio.sleep(watch_s)
+                group.cancel_scope.cancel()
+
+    async def _write(self, tell: Tell) -> bool:
         async def pass_on(event: AnswerEvent) -> None:
             async with self._turn:
                 checked = await self._desk.look_up(self._check, event)
                 if checked is not None:
-                    await emit(encode_event(*checked))
+                    await tell(*checked)
 
         def work() -> None:
-            events = self._desk.house.ask(self._question, self._clock_us)
+            events = self._desk.house.ask(self._question, self._clock_us, self._scope)
             try:
                 for event in events:
                     anyio.from_thread.check_cancelled()
@@ -101,10 +135,8 @@ class Answering:
 
         try:
             await anyio.to_thread.run_sync(work, limiter=self._desk.ask_threads)
-        except (
-            Exception
-        ) as error:  # the head of the response is out: whatever it was, the reader must be told
-            await emit(encode_event("error", write_error(_refuse(error))))
+        except Exception as error:  # the head of the response may be out: the reader must be told
+            await tell("error", write_error(refuse(error)))
             return False
         return True
 
@@ -119,25 +151,29 @@ class Answering:
             return "retraction", event
         return "done", self._watch.pass_done(event)
 
-    async def _tell_changes(self, listener: Listener, emit: Emit) -> None:
+    async def _tell_changes(self, listener: Listener, tell: Tell) -> None:
         while True:
             changes, has_lost_some = await listener.get()
             async with self._turn:
                 authors = self._watch.authors()
                 fallen = await self._desk.look_up(self._watch.change, changes, has_lost_some)
                 for event in fallen:
-                    await emit(encode_event("gone" if isinstance(event, Gone) else "retraction", event))
+                    await tell("gone" if isinstance(event, Gone) else "retraction", event)
                 if fallen and self._desk.stamps:
                     self._desk.stamps.note_retracted(changes, [(e.post, authors.get(e.post)) for e in fallen])
 
 
-async def _keep_alive(emit: Emit) -> None:
+async def keep_alive(emit: Emit) -> None:
+    """Send a comment now and then, for as long as it is let."""
     while True:
         await anyio.sleep(KEEP_ALIVE_S)
         await emit(KEEP_ALIVE)
 
 
-def _refuse(error: Exception) -> Refusal:
+def refuse(error: Exception) -> Refusal:
+    """Say what went wrong with an answer as the API says it."""
+    if isinstance(error, Refusal):
+        return error
     if isinstance(error, InvalidInput):
         return Refusal(400, str(error), code="invalid_question", param="q")
     if isinstance(error, ModelError):
