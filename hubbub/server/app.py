@@ -59,7 +59,14 @@ def create_app(
     app = Starlette(
         routes=routes,
         lifespan=_run_beside,
-        middleware=[Middleware(Guard, hosts=hosts, max_body_bytes=limits.max_body_bytes)],
+        middleware=[
+            Middleware(
+                Guard,
+                hosts=hosts,
+                max_body_bytes=limits.max_body_bytes,
+                max_post_bytes=limits.max_post_bytes,
+            )
+        ],
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
     )
     app.state.desk = Desk(house, limits, examples, stamps)

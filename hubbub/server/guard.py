@@ -41,14 +41,24 @@ HEADERS = {
 }
 
 
+FOR_PROGRAMS = ("/api/", "/mcp", "/v1/")
+"""Paths that another site's page may not even link to; the page itself it may."""
+
+
 class Guard:
     """ASGI middleware that turns away what another site's page could send, and hardens what goes out."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] | None, max_body_bytes: int) -> None:
-        """Wrap an app; `hosts` None accepts every Host, for a house meant to be read from elsewhere."""
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str] | None, max_body_bytes: int, max_post_bytes: int
+    ) -> None:
+        """Wrap an app; `hosts` None accepts every Host, for a house meant to be read from elsewhere.
+
+        A POST may carry `max_post_bytes`, announced or in chunks; `max_body_bytes` of any other are ignored.
+        """
         self._app = app
         self._hosts = hosts
         self._max_body_bytes = max_body_bytes
+        self._max_post_bytes = max_post_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, then pass on with our headers."""
@@ -61,14 +71,32 @@ class Guard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
+        is_post = scope["method"] == "POST"
         try:
-            self._check(scope["path"], Headers(scope=scope))
+            self._check(scope["path"], Headers(scope=scope), is_post)
         except Refusal as refusal:
             await error_response(refusal)(scope, receive, send_hardened)
             return
-        await self._app(scope, receive, send_hardened)
+        await self._app(scope, self._limit(receive) if is_post else receive, send_hardened)
 
-    def _check(self, path: str, headers: Headers) -> None:
+    def _limit(self, receive: Receive) -> Receive:
+        """Count a body as it is read: one in chunks has no announced length.
+
+        The Refusal rises in whoever reads, and the app answers it as any other.
+        """
+        num_bytes = 0
+
+        async def receive_limited() -> Message:
+            nonlocal num_bytes
+            message = await receive()
+            num_bytes += len(message.get("body", b""))
+            if num_bytes > self._max_post_bytes:
+                raise _too_large("more", self._max_post_bytes)
+            return message
+
+        return receive_limited
+
+    def _check(self, path: str, headers: Headers, is_post: bool) -> None:
         host = headers.get("host", "")
         if self._hosts is not None and _strip_port(host) not in self._hosts:
             raise Refusal(
@@ -82,21 +110,24 @@ class Guard:
             raise Refusal(
                 403, f"Origin {origin[:100]!r} may not ask this house", code="foreign_origin", param="Origin"
             )
-        if path.startswith("/api/") and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        if path.startswith(FOR_PROGRAMS) and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             raise Refusal(
                 403, "another site may not ask this house", code="foreign_origin", param="Sec-Fetch-Site"
             )
-        self._check_size(headers)
+        self._check_size(headers, is_post)
 
-    def _check_size(self, headers: Headers) -> None:
+    def _check_size(self, headers: Headers, is_post: bool) -> None:
         length = headers.get("content-length", "0")
-        if "transfer-encoding" in headers or not length.isdecimal() or int(length) > self._max_body_bytes:
-            raise Refusal(
-                413,
-                f"a request body of {length[:20]} bytes is more than the {self._max_body_bytes} taken here; "
-                "this API reads the address line only",
-                code="body_too_large",
-            )
+        max_bytes = self._max_post_bytes if is_post else self._max_body_bytes
+        is_unannounced = "transfer-encoding" in headers and not is_post
+        if is_unannounced or not length.isdecimal() or int(length) > max_bytes:
+            raise _too_large(length[:20], max_bytes)
+
+
+def _too_large(size: str, max_bytes: int) -> Refusal:
+    return Refusal(
+        413, f"a request body of {size} bytes; at most {max_bytes:,} are taken here", code="body_too_large"
+    )
 
 
 def _strip_port(host: str) -> str:

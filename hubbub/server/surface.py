@@ -76,6 +76,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     max_question_chars: int = 2_000
     max_body_bytes: int = 16_384
+    """Of a request other than POST; nobody reads it."""
+    max_post_bytes: int = 1_048_576
+    """Of a POST: a long conversation has a tenth of it."""
     max_asks: int = 4
     """Answers being written at once; the next one is told 429."""
     max_streams: int = 64

@@ -5,6 +5,7 @@ import pytest
 
 from hubbub.server.app import create_app
 from hubbub.server.run import serve_in_thread
+from hubbub.server.surface import Limits
 from tests.server.small_house import SmallHouse
 from tests.server.test_lookup import error_of
 
@@ -83,3 +84,14 @@ def test_a_request_body_is_not_read(reader: httpx2.Client) -> None:
     assert (refused.status_code, error_of(refused)["code"]) == (413, "body_too_large")
     endless = reader.request("GET", "/api/status", content=iter([b"x"]))
     assert endless.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/api/ask"])
+def test_a_posted_body_has_its_own_limit(house: SmallHouse, path: str) -> None:
+    with serve_in_thread(create_app(house, limits=Limits(max_post_bytes=1_000))) as url:
+        announced = httpx2.post(url + path, content=b"x" * 1_001, trust_env=False)
+        foreign = httpx2.post(url + path, headers={"Sec-Fetch-Site": "cross-site"}, trust_env=False)
+        taken = httpx2.post(url + path, content=b"x" * 1_000, trust_env=False)
+    assert (announced.status_code, error_of(announced)["code"]) == (413, "body_too_large")
+    assert (foreign.status_code, error_of(foreign)["code"]) == (403, "foreign_origin")
+    assert taken.status_code not in (403, 413)
