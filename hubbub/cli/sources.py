@@ -93,7 +93,7 @@ def open_sources(config: Config, names: Sequence[str], options: SourceOptions) -
 
 def _open(config: Config, name: str, options: SourceOptions) -> Source:
     if is_live(name):
-        return open_live(name, Path(config.data) / "platforms")
+        return open_live(name, Path(config.data) / "platforms", Path(config.data) / "archive")
     return NdjsonSource(name, options.line_format, is_growing=options.tail)
 
 

@@ -105,13 +105,25 @@ class Vitals(msgspec.Struct, kw_only=True):
         self.refused = self.last_break
         self.enter("refused", now_us)
 
-    def note_gap(self, reason: str, missed_s: float = 0.0) -> None:
-        """Note that events may be missing; `missed_s`: of so long a time, 0 where that is not known."""
+    def note_gap(self, reason: str) -> None:
+        """Note that events may be missing."""
         self.num_gaps += 1
-        self.missed_s += max(0.0, missed_s)
         self.last_gap = reason[:300]
+
+    def note_missed(self, missed_s: float) -> None:
+        """Add how long the last gap was, once what comes behind it has told."""
+        self.missed_s += max(0.0, missed_s)
+        self.last_gap = f"{self.last_gap}: {format_s(missed_s)} missing"[:300]
 
     def note_notice(self, name: str) -> None:
         """Count what the platform told us besides events."""
         if name in self.notices or len(self.notices) < MAX_KINDS:
             self.notices[name] = self.notices.get(name, 0) + 1
+
+
+def format_s(seconds: float) -> str:
+    """Write a time so that a person sees how long it is."""
+    for unit, name in ((86_400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.1f} {name}"
+    return f"{max(0.0, seconds):.0f} s"

@@ -1,4 +1,4 @@
-"""Notices a feed that has fallen silent or thin though the connection looks healthy, collection by collection."""
+"""Notices a feed that has fallen silent or thin behind a healthy connection, collection by collection."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from hubbub.stream.live.canary import Canary
 from hubbub.stream.live.jetstream_position import HOSTS_US, V1Position, V2Position
 from hubbub.stream.live.jetstream_session import SECOND_LOOK_S, JetstreamSession
 from hubbub.stream.live.link import DEAD_S, Disconnected, Refused
+from hubbub.stream.live.recheck import EVERY_S, Recheck
 from hubbub.stream.live.websocket import WebSocket
 from hubbub.stream.live.zstd import Unpack, dictionary_id, open_unpacker, read_dictionary
 from hubbub.stream.source import Batch
@@ -36,10 +38,12 @@ class Jetstream:
 
     Options of its address: `#dictionary=FILE` (version 1) or `#zstd` (version 2) for compression, `#deflate`
     for the common kind, `#dids=FILE` to follow only the accounts that are listed in a file, `#also=HOST,HOST`
-    for other servers of the network to go to when this one does not answer or has fallen silent (version 1).
+    for other servers of the network to go to when this one does not answer or has fallen silent (version 1),
+    `#appview=HOST` for a server that is asked behind a gap which stored posts are still there,
+    `#check=SECONDS` between two such requests.
     """
 
-    def __init__(self, address: Address, name: str) -> None:
+    def __init__(self, address: Address, name: str, state: Path, archive: Path | None) -> None:
         self.name = name
         self._address = address
         self._is_v2 = address.path.endswith(".subscribeEvents")
@@ -52,6 +56,7 @@ class Jetstream:
                 "version 2 takes accounts only in its address (?dids=DID), each server has numbers of its "
                 "own; leave #dids and #also out"
             )
+        self._recheck = _open_recheck(address, name, state, archive)
         self._look_s = address.seconds("look", SECOND_LOOK_S)
         self._look_from_us: int | None = None
         self._canary: Canary | None = None
@@ -86,7 +91,7 @@ class Jetstream:
         size: int,
         stop: threading.Event,
     ) -> Iterator[Batch]:
-        with self._connect(position, counts) as socket:
+        with self._connect(position) as socket:
             counts.vitals.num_connections += 1
             canary.resume()
             is_new = not position.query()
@@ -94,17 +99,19 @@ class Jetstream:
             if is_new:
                 position.begin(now_us())
             yield Batch([], position.cursor())
-            session = JetstreamSession(socket, position, counts, canary, self._unpacker(), size, self._look_s)
+            session = JetstreamSession(
+                socket, position, counts, canary, self._unpacker(), size, self._look_s, self._recheck
+            )
             yield from session.read(stop)
             # It ended in order because a place must be looked at once more.
             self._look_from_us = session.look_from_us
 
-    def _connect(self, position: V1Position | V2Position, counts: Counts) -> WebSocket:
+    def _connect(self, position: V1Position | V2Position) -> WebSocket:
         try:
             return self._open(position)
         except Refused as error:
             if b"CursorTooOld" in error.body and isinstance(position, V2Position) and not position.is_by_time:
-                counts.vitals.note_gap(f"events were missed for good: {error}")
+                # In time it begins with the oldest that is still there; the session notes the gap.
                 position.is_by_time = True
             elif b"UnknownZstdDictionary" in error.body and self._dictionary is not None:
                 self._dictionary = None  # the server has trained a new one
@@ -166,6 +173,14 @@ class Jetstream:
 
     def _unpacker(self) -> Unpack | None:
         return None if self._dictionary is None else open_unpacker(self._dictionary)
+
+
+def _open_recheck(address: Address, name: str, state: Path, archive: Path | None) -> Recheck | None:
+    if "appview" not in address.options or archive is None:
+        return None
+    path = state / f"recheck-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}.json"
+    origin = address.at(address.options["appview"]).http_origin
+    return Recheck(origin, archive, path, address.seconds("check", EVERY_S))
 
 
 def _read_dids(path: str) -> list[str]:

@@ -91,7 +91,7 @@ class V2Position:
         seq, _, time = (after or "0").partition("@")
         self.seq, self.time_us = _number(seq, after), _number(time or "0", after)
         self.is_by_time = False
-        """Ask by the time, because the sequence is not known to the server."""
+        """Ask by the time, because the server keeps the sequence only from later on."""
 
     def query(self) -> dict[str, str]:
         """Return what to ask the server for."""

@@ -16,6 +16,7 @@ from hubbub.stream.live.intake import Intake
 from hubbub.stream.live.jetstream_frame import Head, Payload, head_decoder
 from hubbub.stream.live.jetstream_position import OVERLAP_US, V1Position, V2Position
 from hubbub.stream.live.link import Disconnected
+from hubbub.stream.live.recheck import Recheck
 from hubbub.stream.live.websocket import WebSocket
 from hubbub.stream.live.zstd import Unpack
 from hubbub.stream.source import Batch
@@ -47,10 +48,14 @@ class JetstreamSession:
         unpack: Unpack | None,
         size: int,
         look_s: float,
+        recheck: Recheck | None,
     ) -> None:
         self._socket, self._position, self._canary = socket, position, canary
         self._counts, self._vitals = counts, counts.vitals
         self._unpack, self._size, self._look_s = unpack, size, look_s
+        self._recheck = recheck
+        self._gap_from_us: int | None = None
+        """Behind this time something is missing; how much, the next event tells."""
         self._intake = Intake("jetstream", counts, self._cursor)
         self._seen: Recent[int, bool] = Recent(_REMEMBERED)
         self._newest: Head | None = None
@@ -62,10 +67,13 @@ class JetstreamSession:
     def read(self, stop: threading.Event) -> Iterator[Batch]:
         """Yield batches; an empty one now and then while nothing comes."""
         if self._resumed_us and self._resumed_us < now_us() - _LOOK_BACK_US:
-            self._vitals.note_gap("the cursor is older than the 36 hours that version 1 keeps")
+            self._note_gap("the cursor is older than the 36 hours that version 1 keeps", self._resumed_us)
+        elif isinstance(self._position, V2Position) and self._position.is_by_time:
+            self._note_gap("CursorTooOld: the server keeps only what is newer", self._position.time_us)
         while not stop.is_set():
             has_come = yield from self._intake.gather(self._socket.receive, self._accept, self._size)
             yield from self._intake.flush()
+            yield from self._pass_on_checked(stop)
             self._note_progress(has_come)
             if self._look_at_s is not None and time.monotonic() >= self._look_at_s:
                 return
@@ -84,6 +92,9 @@ class JetstreamSession:
             return
         self._canary.count(head.collection)
         self._newest = head
+        if self._gap_from_us is not None and head.witnessed_us:
+            self._vitals.note_missed((head.witnessed_us - self._gap_from_us) / US_PER_S)
+            self._gap_from_us = None
         yield from self._pass_on(line, head)
 
     def _pass_on(self, line: bytes, head: Head) -> Iterator[Batch]:
@@ -113,10 +124,31 @@ class JetstreamSession:
             yield from self._intake.take(line)
             position.note(seq)
 
+    def _pass_on_checked(self, stop: threading.Event) -> Iterator[Batch]:
+        """Hand on what has gone since it was stored, as far as it has been asked for."""
+        if self._recheck is None:
+            return
+        self._recheck.run(stop)
+        while (checked := self._recheck.poll()) is not None:
+            if checked.notice:
+                self._vitals.note_notice("a check was refused")
+            if checked.events:
+                self._counts.num_events += len(checked.events)
+                yield Batch(checked.events, may_repeat=True)
+            self._recheck.keep(checked)
+
+    def _note_gap(self, reason: str, from_us: int) -> None:
+        self._vitals.note_gap(reason)
+        self._gap_from_us = from_us or None
+        if self._recheck is not None:
+            self._recheck.begin()
+
     def _note_info(self, info: Payload) -> None:
         self._vitals.note_notice(info.name)
-        if info.name in ("OutdatedCursor", "FutureCursor"):
-            self._vitals.note_gap(f"{info.name}: {info.message}")
+        has_told = isinstance(self._position, V2Position) and self._position.is_by_time
+        if info.name == "FutureCursor" or (info.name == "OutdatedCursor" and not has_told):
+            time_us = self._position.time_us if isinstance(self._position, V2Position) else 0
+            self._note_gap(f"{info.name}: {info.message}", time_us)
         if info.name == "FutureCursor" and isinstance(self._position, V2Position):
             self._position.forget()
 

@@ -229,4 +229,5 @@ def _backfill_minutes(allowed: str | None, after: Cursor | None, counts: Counts)
     limit = min(MAX_BACKFILL_MINUTES, int(allowed)) if allowed and allowed.isdigit() else 0
     if missed > limit:
         counts.vitals.note_gap(f"about {missed} minutes were missed, of which X sends {limit} again")
+        counts.vitals.note_missed((missed - limit) * 60.0)
     return min(missed, limit)

@@ -53,7 +53,7 @@ class Followed:
 def following(path, name, **options):
     """Follow what a person would name, with the archive and the state in `path`."""
     with open_archive(path / "archive") as archive:
-        source = open_live(name, path / "state")
+        source = open_live(name, path / "state", path / "archive")
         followed = Followed(archive, LiveSource(source.platform, **options) if options else source)
         try:
             yield followed
