@@ -243,7 +243,9 @@ def measure_surfaces(options: argparse.Namespace) -> list[dict[str, object]]:
             told = httpx2.get(url + "/api/deletions", params={"limit": "1000"}, trust_env=False).json()[
                 "summary"
             ]
+            run_s, wait_s = _schedule(read_address(Path(directory) / "data").pid)
             print(
+                f"the server's threads ran {run_s:.0f} s and waited {wait_s:.0f} s for a processor\n"
                 f"by its receipts, the last {told['num_receipts']:,}: received to gone p50 "
                 f"{told['gone_p50_ms']:.0f} ms, p99 {told['gone_p99_ms']:.0f} ms\n"
                 f"{load.num_posts:,} posts, {load.num_deletions:,} deletions beside the probes; "
@@ -251,6 +253,12 @@ def measure_surfaces(options: argparse.Namespace) -> list[dict[str, object]]:
                 file=sys.stderr,
             )
             return probes.rows()
+
+
+def _schedule(pid: int) -> tuple[float, float]:
+    """Return for how long the threads of a process ran, and waited to run since others did."""
+    stats = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(stat[0]) for stat in stats) / 1e9, sum(int(stat[1]) for stat in stats) / 1e9
 
 
 def measure_disk(options: argparse.Namespace) -> list[dict[str, object]]:
@@ -264,6 +272,7 @@ def measure_disk(options: argparse.Namespace) -> list[dict[str, object]]:
                     f"did:plc:marked{number}", "m", f"{mark} is what I should not have said", langs=["en"]
                 )
                 time.sleep(options.seconds / NUM_MARKS)
+            time.sleep(options.warm_up)
             num_before = defaultdict(set)
             for place, mark in look_for(marks, data):
                 num_before[place].add(mark)
@@ -271,14 +280,13 @@ def measure_disk(options: argparse.Namespace) -> list[dict[str, object]]:
             for number in marks.values():
                 fake.delete(f"did:plc:marked{number}", "m")
             gone_s = _watch_disk(marks, data, start_s, options.erase_s * 3)
-            is_told = _is_erased(data)
+            print(_summary(data, options.erase_s), file=sys.stderr)
     return [
         {
             "place": place,
             "marks before": len(num_before[place]),
             "gone after s": round(gone_s[place], 1) if place in gone_s else "never",
             "deadline s": options.erase_s,
-            "receipts": is_told,
         }
         for place in sorted(num_before.keys() | gone_s.keys())
     ]
@@ -300,16 +308,17 @@ def _watch_disk(marks: dict[str, int], data: Path, start_s: float, patience_s: f
 def look_for(marks: dict[str, int], data: Path) -> Iterator[tuple[str, str]]:
     """Yield (kind of place, mark) for every mark that is anywhere in a file or in the archive's events."""
     needles = {mark.encode(): mark for mark in marks}
-    for path in data.rglob("*"):
+    paths = [Path(parent, name) for parent, _, names in os.walk(data) for name in names]
+    for path in paths:  # some go while we look
         with contextlib.suppress(OSError):
-            text = path.read_bytes() if path.is_file() else b""
+            text = path.read_bytes()
             if b"mark" in text:
                 yield from (
                     (_kind_of(path.relative_to(data)), m) for needle, m in needles.items() if needle in text
                 )
     with open_archive(data / "archive", "r") as archive:
         for _, event in archive.read():
-            if isinstance(event, Post) and event.text.startswith("mark"):
+            if isinstance(event, Post) and event.text.split(" ")[0] in marks:
                 yield "archive, events", event.text.split()[0]
 
 
@@ -321,10 +330,12 @@ def _kind_of(path: Path) -> str:
     return "index, segments" if "segments" in path.parts else f"index, {path.name}"
 
 
-def _is_erased(data: Path) -> str:
+def _summary(data: Path, erase_s: float) -> str:
     """Return what `hubbub deletions` says in its last line."""
     command = [*COMMAND, "deletions", "--limit", "1", "--data", str(data)]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip().splitlines()[-1]
+    environment = {**os.environ, "HUBBUB_ERASE_S": f"{erase_s:g}"}
+    printed = subprocess.run(command, capture_output=True, text=True, env=environment).stdout
+    return printed.strip().splitlines()[-1]
 
 
 def main() -> None:

@@ -134,7 +134,10 @@ SURFACES = [
     Surface(
         "likeness (vectors)",
         "/api/search",
-        _polled("/api/search", lambda t: {"q": f"from:{t.author} boats delayed", "sort": "relevance"}),
+        _polled(
+            "/api/search",
+            lambda t: {"q": f"from:{t.author} sailing delays this evening", "sort": "relevance"},
+        ),
     ),
     Surface("one post", "/api/post", _polled("/api/post", lambda t: {"id": t.post})),
     Surface("posts by id", "/api/posts", _polled("/api/posts", lambda t: {"id": t.post})),

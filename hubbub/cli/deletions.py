@@ -42,7 +42,7 @@ def deletions(post: str | None, since: int | None, limit: int, as_json: bool, **
         ledger = read_ledger(
             archive,
             config.erase_s,
-            is_index_ours=config.index in ("edge", "sqlite"),
+            is_index_ours=not config.index.startswith(("http", "memory")),
             limit=max(limit, LOOKED_AT),
             since_us=since,
             post=post,

@@ -30,7 +30,7 @@ class RecordFile:
         self._path, self._thin, self._max_bytes = path, thin, max_bytes
         records = read_records(path)
         self.last: Record | None = records[-1] if records else None
-        if path.exists() and path.stat().st_size != len(records) * _LAYOUT.size:
+        if path.exists() and path.stat().st_size % _LAYOUT.size:
             self.replace(records)  # what a crash tore would shift all that follows
 
     def append(self, record: Record) -> None:
