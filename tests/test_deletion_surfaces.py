@@ -4,12 +4,19 @@ import argparse
 
 from benchmarks.deletion import measure_surfaces
 from benchmarks.deletion_surfaces import SURFACES, WITHOUT_POSTS
-from hubbub.server.app import API
+from hubbub.server.app import create_app
+from hubbub.server.assets import asset_routes
+from tests.server.small_house import SmallHouse
 
 
-def test_every_route_of_the_api_is_watched_or_shows_no_posts():
+def test_every_route_is_watched_or_shows_no_posts(tmp_path):
+    house = SmallHouse(tmp_path)
+    routes = {route.path for route in create_app(house).routes} - {route.path for route in asset_routes()}
+    house.close()
     watched = {surface.route for surface in SURFACES}
-    assert watched | WITHOUT_POSTS.keys() == API.keys()
+    missing = routes - watched - WITHOUT_POSTS.keys()
+    assert not missing, f"{missing}: add what they show to SURFACES in benchmarks/deletion_surfaces.py"
+    assert watched | WITHOUT_POSTS.keys() <= routes
     assert not watched & WITHOUT_POSTS.keys()
 
 
