@@ -29,7 +29,9 @@ _HEADER = (
     "twice",
     "breaks",
     "gaps",
+    "cursor",
 )
+_CURSOR_CHARS = 20
 
 
 @click.command()
@@ -83,6 +85,7 @@ def _row(report: SourceReport) -> tuple[object, ...]:
         counts.num_duplicates,
         vitals.num_breaks,
         vitals.num_gaps,
+        (report.cursor or "-")[:_CURSOR_CHARS],
     )
 
 

@@ -172,6 +172,9 @@ class FakeJetstream(FakeServer):
         faults = self.plan.popleft() if self.plan else Faults()
         is_v2 = peer.request.path == V2
         cursor = int(peer.request.one("cursor") or 0)
+        if peer.request.one("compress") and "sec-websocket-extensions" in peer.request.headers:
+            peer.answer(400, {"error": "InvalidRequest", "message": "one compression at a time"})
+            return
         if faults.refuse:
             peer.answer(faults.refuse[0], faults.refuse[1])
             return
@@ -215,6 +218,8 @@ class _Stream:
         return max(0, place - self._faults.rewind)
 
     def _packer(self) -> Callable[[bytes], bytes]:
+        if "permessage-deflate" in self._peer.request.headers.get("sec-websocket-extensions", ""):
+            return self._peer.deflate
         if not (self._peer.request.one("compress") or self._peer.request.one("zstdDictionary")):
             return frame
         import zstandard

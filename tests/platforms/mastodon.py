@@ -17,6 +17,8 @@ class Faults:
 
     refuse: int | None = None
     cut_after: int | None = None
+    fall_silent: bool = False
+    """Say nothing more, with the socket open: half of it is gone."""
     garbage: tuple[bytes, ...] = ()
     """Sent at the beginning."""
 
@@ -135,6 +137,8 @@ class FakeMastodon(FakeServer):
         self.num_streams += 1
         for message in faults.garbage:
             peer.socket.sendall(frame(message))
+        if faults.fall_silent:
+            self.is_over.wait()
         sent = 0
         while not self.is_over.is_set() and (not is_websocket or peer.listen()):
             with self._grown:

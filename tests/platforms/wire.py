@@ -8,6 +8,7 @@ import socket
 import threading
 from urllib.parse import parse_qs, urlsplit
 
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -80,13 +81,25 @@ class Peer:
     def upgrade(self, subprotocol: str | None = None) -> None:
         """Accept the request as a WebSocket."""
         self._protocol = ServerProtocol(
-            subprotocols=[subprotocol] if subprotocol else None, max_size=10_000_000
+            extensions=[ServerPerMessageDeflateFactory()],
+            subprotocols=[subprotocol] if subprotocol else None,
+            max_size=10_000_000,
         )
         self._protocol.receive_data(self.request.raw)
         (request,) = self._protocol.events_received()
         self._protocol.send_response(self._protocol.accept(request))
         self._flush()
         self.is_open = True
+
+    @property
+    def is_deflated(self) -> bool:
+        """Whether the client has asked for the common compression."""
+        return bool(self._protocol and self._protocol.extensions)
+
+    def deflate(self, data: bytes) -> bytes:
+        """Frame a message as a server does, compressed."""
+        self._protocol.send_text(data)
+        return b"".join(self._protocol.data_to_send())
 
     def listen(self, timeout_s: float = 0.0) -> bool:
         """Read what the client says, answering its pings; False when it has left."""

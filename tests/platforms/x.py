@@ -19,6 +19,8 @@ class Faults:
     refuse: int | None = None
     retry_after: int | None = None
     cut_after: int | None = None
+    fall_silent: bool = False
+    """Say nothing more, not even to keep the connection alive."""
     error_after: int | None = None
     """Say in the stream that it ends."""
     duplicate: bool = False
@@ -95,6 +97,8 @@ class FakeX(FakeServer):
         peer.begin_lines("application/json")
         self.num_streams += 1
         sent = 0
+        if faults.fall_silent:
+            self.is_over.wait()
         while not self.is_over.is_set():
             with self._grown:
                 if len(self.lines) <= place:

@@ -262,6 +262,16 @@ def test_compressed_frames_of_both_versions(fake, tmp_path):
     assert fake.seen[1].request.one("zstdDictionary") == str(number)
 
 
+def test_the_common_compression(fake, tmp_path):
+    with following(tmp_path, f"{fake.url}#deflate") as followed:
+        followed.wait(lambda: followed.counts.vitals.num_connections)
+        fill(fake, 1, 50)
+        followed.wait_for(50)
+        assert followed.texts() == wanted(50)
+        assert followed.counts.num_malformed == 0
+    assert fake.seen[0].is_deflated
+
+
 def test_thousands_of_accounts_are_asked_for_in_a_message(fake, tmp_path):
     path = tmp_path / "accounts"
     path.write_text("\n".join(f"did:plc:a{number}" for number in (1, 3, *range(100, 5000))))

@@ -92,6 +92,16 @@ def test_after_cuts_nothing_is_lost_or_doubled(fake, tmp_path):
         assert sorted(followed.texts()) == wanted
 
 
+@pytest.mark.parametrize("transport", ["", "sse&"])
+def test_a_stream_that_is_half_gone_is_opened_anew_and_its_gap_filled(fake, tmp_path, transport):
+    fake.plan.append(Faults(fall_silent=True))
+    with following(tmp_path, f"{fake.url}#{transport}wait=0.01&quiet=0.5") as followed:
+        begin(followed, fake)
+        fake.post("noor", "said into the void")
+        followed.wait(lambda: "said into the void" in living(followed))
+        assert "has not said a word" in followed.counts.vitals.last_break
+
+
 def test_what_went_without_a_word_is_noticed_by_asking_again(fake, tmp_path):
     with following(tmp_path, f"{fake.url}#check=0.05") as followed:
         begin(followed, fake)

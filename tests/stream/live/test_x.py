@@ -70,6 +70,15 @@ def test_breaks_in_every_way_double_nothing(fake, tmp_path):
     assert set(asked[1:]) == {"1"}
 
 
+def test_a_stream_without_a_sign_of_life_is_opened_anew(fake, tmp_path):
+    fake.plan.append(Faults(fall_silent=True))
+    with following(tmp_path, f"{fake.url}{FAST}&quiet=0.4") as followed:
+        followed.wait(lambda: fake.num_streams == 2)
+        fake.post("1", "the ferry is late")
+        followed.wait(lambda: followed.texts() == ["the ferry is late"])
+        assert "has not said a word" in followed.counts.vitals.last_break
+
+
 def test_what_was_missed_without_backfill_is_a_gap_that_shows(fake, tmp_path):
     for _ in range(2):
         with following(tmp_path, fake.url) as followed:
