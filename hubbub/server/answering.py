@@ -46,17 +46,13 @@ async def ask(request: Request) -> Response:
     clock_us = _read_clock_us(request)
     answering = Answering(desk, question, clock_us)
 
-    async def produce(emit: Emit) -> None:
+    async def write(emit: Emit) -> None:
         async def tell(name: str, event: object) -> None:
             await emit(encode_event(name, event))
 
-        async with anyio.create_task_group() as group:
-            group.start_soon(keep_alive, emit)
-            await answering.run(tell, desk.limits.watch_s)
-            group.cancel_scope.cancel()
+        await answering.run(tell, desk.limits.watch_s)
 
-    with answering.admitted():
-        return desk.streams.response(produce, on_end=answering.release)
+    return answering.stream(write)
 
 
 class Answering:
@@ -74,6 +70,8 @@ class Answering:
         # else a reader could hear of a retraction before the sentence.
         self._turn = anyio.Lock()
         self._is_writing = False
+        self.failure: Refusal | None = None
+        """Why the answer could not be written."""
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -103,6 +101,22 @@ class Answering:
         if self._is_writing:
             self._is_writing = False
             self._desk.num_asks -= 1
+
+    def stream(self, write: Callable[[Emit], Awaitable[None]]) -> Response:
+        """Make a response of events; `write` runs this answer and says how its events look.
+
+        Raises:
+            Refusal: enough answers are being written, or enough streams are open.
+        """
+
+        async def produce(emit: Emit) -> None:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_keep_alive, emit)
+                await write(emit)
+                group.cancel_scope.cancel()
+
+        with self.admitted():
+            return self._desk.streams.response(produce, on_end=self.release)
 
     async def run(self, tell: Tell, watch_s: float = 0.0) -> None:
         """Tell the answer as it is verified, then for so long which of its quotes died."""
@@ -136,7 +150,8 @@ class Answering:
         try:
             await anyio.to_thread.run_sync(work, limiter=self._desk.ask_threads)
         except Exception as error:  # the head of the response may be out: the reader must be told
-            await tell("error", write_error(refuse(error)))
+            self.failure = _refuse(error)
+            await tell("error", write_error(self.failure))
             return False
         return True
 
@@ -163,15 +178,13 @@ class Answering:
                     self._desk.stamps.note_retracted(changes, [(e.post, authors.get(e.post)) for e in fallen])
 
 
-async def keep_alive(emit: Emit) -> None:
-    """Send a comment now and then, for as long as it is let."""
+async def _keep_alive(emit: Emit) -> None:
     while True:
         await anyio.sleep(KEEP_ALIVE_S)
         await emit(KEEP_ALIVE)
 
 
-def refuse(error: Exception) -> Refusal:
-    """Say what went wrong with an answer as the API says it."""
+def _refuse(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, InvalidInput):

@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hubbub.server import answering, live, lookup
+from hubbub.server import answering, live, lookup, openai
 from hubbub.server.assets import asset_routes
 from hubbub.server.desk import Desk
 from hubbub.server.guard import LOCAL_HOSTS, Guard
+from hubbub.server.mcp.endpoint import Endpoint
 from hubbub.server.metrics import metrics
 from hubbub.server.stamps import Stamps
 from hubbub.server.surface import House, Limits
@@ -55,7 +56,11 @@ def create_app(
     `stamps` keep the receipts of deletions; without them `/api/deletions` has none.
     """
     limits = limits or Limits()
-    routes = [*asset_routes(), *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items())]
+    routes = [
+        *asset_routes(),
+        *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items()),
+        *(Route(path, endpoint, methods=[method]) for (method, path), endpoint in openai.ROUTES.items()),
+    ]
     app = Starlette(
         routes=routes,
         lifespan=_run_beside,
@@ -71,7 +76,10 @@ def create_app(
     )
     app.state.desk = Desk(house, limits, examples, stamps)
     app.state.archive = archive
+    app.state.threads = openai.Threads()
     app.state.live = live.Live(app.state.desk)
+    app.state.mcp = Endpoint(app.state.desk)
+    app.router.routes.append(Route("/mcp", app.state.mcp))
     return app
 
 
@@ -91,6 +99,7 @@ async def _run_beside(app: Starlette) -> AsyncIterator[None]:
 
     async with anyio.create_task_group() as group:
         group.start_soon(run)
+        group.start_soon(app.state.mcp.run)
         yield
         group.cancel_scope.cancel()
 
@@ -103,7 +112,11 @@ async def _refuse(request: Request, error: Exception) -> Response:
 async def _refuse_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        refusal = Refusal(405, f"{request.method} is not taken here; use GET", code="method_not_allowed")
+        refusal = Refusal(
+            405,
+            f"{request.method} is not taken here; use {(error.headers or {}).get('Allow', 'GET')}",
+            code="method_not_allowed",
+        )
     else:
         refusal = Refusal(error.status_code, f"nothing is at {request.url.path[:100]!r}", code="not_found")
     response = error_response(refusal)

@@ -23,8 +23,10 @@ MINUTE_US = 60_000_000
 
 
 class SmallHouse:
+    embedder = "none"
+
     def __init__(self, directory: Path, is_invented: bool = False) -> None:
-        self.index = open_index(f"sqlite:{directory}", embedder="none")
+        self.index = open_index(f"sqlite:{directory}", embedder=self.embedder)
         self.is_invented = is_invented
         self.clock_us = NOON_US
         self.last_deletion_us: int | None = None

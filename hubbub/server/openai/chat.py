@@ -1,0 +1,135 @@
+"""`POST /v1/chat/completions`, whole and streamed, with xAI's habits (`citations`, `search_parameters`)."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hubbub.assistant.answer import Answer, Retraction, Shown
+from hubbub.assistant.question import understand
+from hubbub.server.answering import Answering
+from hubbub.server.desk import desk_of
+from hubbub.server.openai.models import MODEL
+from hubbub.server.openai.prose import Mark, Piece, Prose, count_tokens
+from hubbub.server.openai.reading import Message, Wanted, read_body, read_question, read_scope, user_texts
+from hubbub.server.openai.whole import set_prose, write_whole
+from hubbub.server.streams import Emit
+from hubbub.server.wire import Refusal, encode_json, json_response
+
+_LEFT = 499  # nginx's number for a caller who has gone; nobody reads it
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Chat(Wanted):
+    messages: list[Message] = []
+    stream_options: _StreamOptions | None = None
+    n: int | None = None
+
+
+async def complete(request: Request) -> Response:
+    """Answer the last message of a user, in the light of those before."""
+    desk = desk_of(request)
+    desk.check_working()
+    wanted = await read_body(request, _Chat)
+    if wanted.n not in (None, 1):
+        raise Refusal(400, "only one answer is written; leave n out", code="invalid_request", param="n")
+    asked = user_texts(wanted.messages)
+    question = read_question(asked, desk.limits.max_question_chars, "messages")
+    answering = Answering(desk, question, scope=read_scope(wanted))
+    form = _Form(sum(count_tokens(message.text) for message in wanted.messages))
+    if wanted.stream:
+        has_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
+        return answering.stream(lambda emit: _Stream(emit, form, question, has_usage).run(answering))
+    answer = await write_whole(request, answering)
+    return json_response(form.whole(answer)) if answer else Response(status_code=_LEFT)
+
+
+class _Form:
+    """What all chunks of one completion share."""
+
+    def __init__(self, num_prompt_tokens: int) -> None:
+        self._num_prompt_tokens = num_prompt_tokens
+        self._id = f"chatcmpl-{uuid.uuid4().hex}"
+        self._created = int(time.time())
+
+    def fill(self, kind: str, choices: list[dict[str, object]], **more: object) -> dict[str, object]:
+        return {
+            "id": self._id,
+            "object": kind,
+            "created": self._created,
+            "model": MODEL,
+            "choices": choices,
+            **more,
+        }
+
+    def whole(self, answer: Answer) -> dict[str, object]:
+        prose = set_prose(answer.lang, answer.sentences)
+        message = {
+            "role": "assistant",
+            "content": prose.text,
+            "refusal": None,
+            "annotations": [_nest(mark) for mark in prose.marks],
+        }
+        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        return self.fill("chat.completion", [choice], usage=self.usage(prose), citations=prose.urls)
+
+    def usage(self, prose: Prose) -> dict[str, int]:
+        number = count_tokens(prose.text)
+        return {
+            "prompt_tokens": self._num_prompt_tokens,
+            "completion_tokens": number,
+            "total_tokens": self._num_prompt_tokens + number,
+        }
+
+
+class _Stream:
+    """One completion on its way, chunk by chunk."""
+
+    def __init__(self, emit: Emit, form: _Form, question: str, has_usage: bool) -> None:
+        self._emit, self._form, self._has_usage = emit, form, has_usage
+        self._prose = Prose(understand(question, 0).lang)
+
+    async def run(self, answering: Answering) -> None:
+        await self._say({"role": "assistant", "content": ""})
+        await answering.run(self._tell)
+        await self._emit(b"data: [DONE]\n\n")
+
+    async def _tell(self, name: str, event: object) -> None:
+        if isinstance(event, Shown):
+            await self._add(self._prose.add(event.sentence))
+        elif isinstance(event, Retraction):
+            await self._add(self._prose.withdraw(event.sentence))
+        elif name == "error":
+            await self._send(event)
+        elif name == "done":
+            await self._say({}, "stop", citations=self._prose.urls)
+            if self._has_usage:
+                usage = self._form.usage(self._prose)
+                await self._send(self._form.fill("chat.completion.chunk", [], usage=usage))
+
+    async def _add(self, piece: Piece) -> None:
+        delta: dict[str, Any] = {"content": piece.text}
+        if piece.marks:
+            delta["annotations"] = [_nest(mark) for mark in piece.marks]
+        await self._say(delta)
+
+    async def _say(self, delta: dict[str, Any], reason: str | None = None, **more: object) -> None:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        await self._send(self._form.fill("chat.completion.chunk", [choice], **more))
+
+    async def _send(self, value: object) -> None:
+        await self._emit(b"data: " + encode_json(value) + b"\n\n")
+
+
+def _nest(mark: Mark) -> dict[str, object]:
+    fields = msgspec.to_builtins(mark)
+    kind = fields.pop("type")
+    return {"type": kind, kind: fields}
