@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -11,7 +12,9 @@ from starlette.responses import Response
 
 from hubbub.errors import InvalidInput
 from hubbub.index import parse_query
-from hubbub.server.desk import desk_of, read_param
+from hubbub.index.query import Hit
+from hubbub.posts import Post, PostId
+from hubbub.server.desk import Desk, desk_of, read_param
 from hubbub.server.wire import Refusal, json_response
 from hubbub.units import parse_time_us
 
@@ -22,16 +25,25 @@ MAX_RECEIPTS = 1_000
 
 async def post(request: Request) -> Response:
     """Give one living post by `id`; 410 if its deletion was heard, 404 if it is unknown or not visible."""
-    desk = desk_of(request)
     post_id = read_param(request, "id", MAX_ID_CHARS)
     if not post_id:
         raise Refusal(400, "id is empty; give a post's id, as id=x://status/1", code="empty", param="id")
-    living = await desk.look_up(desk.house.index.fetch, [post_id])
-    if post_id not in living:
-        if desk.feed.is_gone(post_id):
-            raise Refusal(410, f"post {post_id[:200]!r} was deleted", code="post_deleted", param="id")
-        raise Refusal(404, f"no visible post {post_id[:200]!r} here", code="post_unknown", param="id")
-    return json_response({"post": living[post_id]})
+    return json_response({"post": await find_post(desk_of(request), [post_id])})
+
+
+async def find_post(desk: Desk, ids: Sequence[PostId], for_prompt: bool = False) -> Post:
+    """Fetch the first living post of these names of one post (that may be put in a prompt, if asked).
+
+    Raises:
+        Refusal: 410 if its deletion was heard, 404 if it is unknown or not visible.
+    """
+    living = await desk.look_up(desk.house.index.fetch, ids, for_prompt)
+    for post_id in ids:
+        if post_id in living:
+            return living[post_id]
+    if any(desk.feed.is_gone(post_id) for post_id in ids):
+        raise Refusal(410, f"post {ids[0][:200]!r} was deleted", code="post_deleted", param="id")
+    raise Refusal(404, f"no visible post {ids[0][:200]!r} here", code="post_unknown", param="id")
 
 
 async def posts(request: Request) -> Response:
@@ -55,17 +67,31 @@ async def search(request: Request) -> Response:
     sort = _read_sort(request)
     start_s = time.perf_counter()
     clock_us = desk.house.now_us()
-    try:
-        query = parse_query(text, now_us=clock_us)
-        # Without words there is no relevance; the newest come first.
-        query = msgspec.structs.replace(
-            query, limit=limit, sort=sort or ("relevance" if query.text else "time")
-        )
-        hits = await desk.look_up(desk.house.index.search, query)
-    except InvalidInput as error:
-        raise Refusal(400, str(error), code="invalid_query", param="q") from None
+    hits = await find_hits(desk, text, limit, sort, clock_us)
     took_ms = round((time.perf_counter() - start_s) * 1000, 1)
     return json_response({"hits": hits, "clock_us": clock_us, "took_ms": took_ms})
+
+
+async def find_hits(
+    desk: Desk,
+    text: str,
+    limit: int,
+    sort: Literal["relevance", "time"] | None,
+    clock_us: int,
+    for_prompt: bool = False,
+) -> list[Hit]:
+    """Search in the query syntax; without `sort` as the query says, and the newest first if it has no words.
+
+    Raises:
+        Refusal: the query cannot be read.
+    """
+    try:
+        query = parse_query(text, now_us=clock_us)
+        sort = sort or (query.sort if query.text else "time")
+        query = msgspec.structs.replace(query, limit=limit, sort=sort, for_prompt=for_prompt)
+        return await desk.look_up(desk.house.index.search, query)
+    except InvalidInput as error:
+        raise Refusal(400, str(error), code="invalid_query", param="q") from None
 
 
 async def deletions(request: Request) -> Response:

@@ -30,6 +30,15 @@ class Streams:
         Raises:
             Refusal: too many streams are open.
         """
+        self.check_room()
+        return EventStream(self, produce, self._send_timeout_s, on_end)
+
+    def check_room(self) -> None:
+        """Refuse one more stream where too many are open.
+
+        Raises:
+            Refusal: that is so, or the server is leaving.
+        """
         if len(self._open) >= self._max_streams or self._is_closed:
             raise Refusal(
                 429,
@@ -37,7 +46,6 @@ class Streams:
                 code="too_many_streams",
                 retry_after_s=5,
             )
-        return EventStream(self, produce, self._send_timeout_s, on_end)
 
     def close(self) -> None:
         """End every open stream now; the server is leaving."""

@@ -83,6 +83,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Answers being written at once; the next one is told 429."""
     max_streams: int = 64
     """Open event streams; the next one is told 429."""
+    max_mcp_sessions: int = 256
+    """Clients of the older MCP that may be at work; the next one is told 503."""
     max_hits: int = 100
     max_ids: int = 100
     """Posts that may be asked for in one request."""

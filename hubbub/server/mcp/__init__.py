@@ -1,0 +1,1 @@
+"""The house as tools for other people's assistants, by the Model Context Protocol, at `/mcp`."""
