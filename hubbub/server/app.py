@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hubbub.server import answering, live, lookup, openai
+from hubbub.server import answering, live, lookup, openai, search
 from hubbub.server.assets import asset_routes
 from hubbub.server.desk import Desk
 from hubbub.server.guard import LOCAL_HOSTS, Guard
@@ -36,6 +36,7 @@ API = {
     "/api/search": lookup.search,
     "/api/status": lookup.status,
     "/metrics": metrics,
+    "/v1/search": search.search,
 }
 
 
@@ -56,10 +57,13 @@ def create_app(
     `stamps` keep the receipts of deletions; without them `/api/deletions` has none.
     """
     limits = limits or Limits()
+    desk = Desk(house, limits, examples, stamps)
+    mcp = Endpoint(desk)
     routes = [
         *asset_routes(),
         *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items()),
         *(Route(path, endpoint, methods=[method]) for (method, path), endpoint in openai.ROUTES.items()),
+        Route("/mcp", mcp),
     ]
     app = Starlette(
         routes=routes,
@@ -74,12 +78,11 @@ def create_app(
         ],
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
     )
-    app.state.desk = Desk(house, limits, examples, stamps)
+    app.state.desk = desk
     app.state.archive = archive
     app.state.threads = openai.Threads()
-    app.state.live = live.Live(app.state.desk)
-    app.state.mcp = Endpoint(app.state.desk)
-    app.router.routes.append(Route("/mcp", app.state.mcp))
+    app.state.live = live.Live(desk)
+    app.state.mcp = mcp
     return app
 
 
