@@ -63,8 +63,8 @@ async def search(request: Request) -> Response:
     """Search `q` in the query syntax; `limit` and `sort` (relevance or time) as given."""
     desk = desk_of(request)
     text = read_param(request, "q", desk.limits.max_question_chars)
-    limit = _read_limit(request, desk.limits.max_hits)
-    sort = _read_sort(request)
+    limit = read_limit(request, desk.limits.max_hits)
+    sort = read_sort(request)
     start_s = time.perf_counter()
     clock_us = desk.house.now_us()
     hits = await find_hits(desk, text, limit, sort, clock_us)
@@ -99,7 +99,7 @@ async def deletions(request: Request) -> Response:
     desk = desk_of(request)
     if desk.stamps is None:
         raise Refusal(404, "this house keeps no receipts of deletions", code="not_found")
-    limit = _read_limit(request, MAX_RECEIPTS)
+    limit = read_limit(request, MAX_RECEIPTS)
     since_us = _read_since_us(request)
     post_id = read_param(request, "post", MAX_ID_CHARS) or None
     return json_response(await desk.look_up(desk.stamps.read, limit, since_us, post_id))
@@ -127,7 +127,12 @@ def _read_since_us(request: Request) -> int | None:
         raise Refusal(400, str(error), code="invalid_time", param="since") from None
 
 
-def _read_limit(request: Request, max_limit: int) -> int:
+def read_limit(request: Request, max_limit: int) -> int:
+    """Read how many are wanted.
+
+    Raises:
+        Refusal: it is no number from 1 to `max_limit`.
+    """
     text = read_param(request, "limit", 20) or str(DEFAULT_HITS)
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= max_limit:
         raise Refusal(
@@ -139,7 +144,12 @@ def _read_limit(request: Request, max_limit: int) -> int:
     return int(text)
 
 
-def _read_sort(request: Request) -> Literal["relevance", "time"] | None:
+def read_sort(request: Request) -> Literal["relevance", "time"] | None:
+    """Read the order that is wanted; None if the query decides.
+
+    Raises:
+        Refusal: there is no such order.
+    """
     text = read_param(request, "sort", 20)
     kinds: dict[str, Literal["relevance", "time"] | None] = {
         "": None,

@@ -1,0 +1,148 @@
+"""`GET /v1/search`: pages that stay put while posts arrive and die, facets, highlights, a summary."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hubbub.errors import InvalidInput
+from hubbub.index import parse_query
+from hubbub.index.query import Hit, Query
+from hubbub.server.answering import Answering
+from hubbub.server.desk import Desk, desk_of, read_param
+from hubbub.server.highlights import Highlighter
+from hubbub.server.lookup import read_limit, read_sort
+from hubbub.server.openai.whole import write_whole
+from hubbub.server.scope import Scope
+from hubbub.server.wire import Refusal, json_response
+from hubbub.units import US_PER_S
+
+MAX_DEPTH = 500
+"""Matches that can be paged through."""
+FACET_DEPTH = 200
+"""Best matches that facets are counted over, at least."""
+_MAX_VALUES = 10
+_TAG = re.compile(r"#(\w*[^\W\d]\w*)")
+
+
+class Page(msgspec.Struct, frozen=True, array_like=True):
+    """What a cursor carries from one page to the next."""
+
+    query: str
+    """What was asked; a cursor of another query is refused."""
+    sort: str
+    clock_us: int
+    """When the first page was asked for; what came later is on no page."""
+    given: frozenset[bytes]
+    """Digests of all posts on earlier pages: none comes twice and none is passed over, though ranks shift."""
+
+
+async def search(request: Request) -> Response:
+    """Search `q`; `limit`, `sort`, `cursor` (of the page before) and `summary=true` as given."""
+    desk = desk_of(request)
+    text = read_param(request, "q", desk.limits.max_question_chars)
+    limit, sort = read_limit(request, desk.limits.max_hits), read_sort(request)
+    start_s = time.perf_counter()
+    page = _read_cursor(read_param(request, "cursor", 8_000), text)
+    clock_us = page.clock_us if page else desk.house.now_us()
+    query = _read_query(text, clock_us)
+    sort = sort or (query.sort if query.text else "time")
+    if page and page.sort != sort:
+        raise Refusal(
+            400, "the cursor belongs to another order; leave it out", code="invalid_cursor", param="cursor"
+        )
+    before = page.given if page else frozenset()
+    query = msgspec.structs.replace(
+        query,
+        limit=min(MAX_DEPTH, max(FACET_DEPTH, len(before) + limit + 1)),
+        sort=sort,
+        to_us=min(query.to_us or clock_us + 1, clock_us + 1),
+        now_us=clock_us,
+    )
+    hits = await desk.look_up(desk.house.index.search, query)
+    left = [hit for hit in hits if _digest(hit) not in before]
+    given = left[:limit]
+    following: Page | None = None
+    if len(left) > limit:
+        following = Page(text, sort, clock_us, before.union(map(_digest, given)))
+    light = Highlighter(query)
+    body: dict[str, object] = {
+        "object": "list",
+        "data": [{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given],
+        "has_more": following is not None,
+        "next_cursor": _write_cursor(following) if following else None,
+        "facets": _count_facets(hits[:FACET_DEPTH]),
+        "num_counted": min(len(hits), FACET_DEPTH),
+        "clock_us": clock_us,
+        "took_ms": round((time.perf_counter() - start_s) * 1000, 1),
+    }
+    if read_param(request, "summary", 5) in ("1", "true"):
+        body["summary"] = await _summarise(request, desk, query, clock_us)
+    return json_response(body)
+
+
+async def _summarise(request: Request, desk: Desk, query: Query, clock_us: int) -> object:
+    desk.check_working()
+    scope = Scope(
+        authors=query.authors,
+        excluded_authors=query.excluded_authors,
+        from_us=query.from_us,
+        to_us=query.to_us,
+    )
+    words = " ".join([query.text, *query.phrases, *(f"#{tag}" for tag in query.hashtags)]).strip()
+    return await write_whole(request, Answering(desk, words or "What is happening?", clock_us, scope))
+
+
+def _read_query(text: str, clock_us: int) -> Query:
+    try:
+        return parse_query(text, now_us=clock_us)
+    except InvalidInput as error:
+        raise Refusal(400, str(error), code="invalid_query", param="q") from None
+
+
+def _digest(hit: Hit) -> bytes:
+    return hashlib.blake2b(hit.post.id.encode("utf-8", "surrogatepass"), digest_size=6).digest()
+
+
+def _count_facets(hits: Iterable[Hit]) -> dict[str, list[dict[str, object]]]:
+    """Count authors, days and hashtags, the most frequent first."""
+    counts: dict[str, Counter[str]] = {"authors": Counter(), "days": Counter(), "hashtags": Counter()}
+    for hit in hits:
+        post = hit.post
+        counts["authors"][post.handle or post.author] += 1
+        counts["days"][datetime.fromtimestamp(post.received_us / US_PER_S, UTC).date().isoformat()] += 1
+        counts["hashtags"].update({tag.casefold() for tag in (*post.hashtags, *_TAG.findall(post.text))})
+    return {
+        name: [{"value": value, "count": number} for value, number in counter.most_common(_MAX_VALUES)]
+        for name, counter in counts.items()
+    }
+
+
+def _write_cursor(page: Page) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(page)).decode().rstrip("=")
+
+
+def _read_cursor(text: str, query: str) -> Page | None:
+    if not text:
+        return None
+    try:
+        page = msgspec.msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Page)
+    except (ValueError, msgspec.DecodeError):
+        page = None
+    if page is None or page.query != query:
+        raise _bad_cursor()
+    return page
+
+
+def _bad_cursor() -> Refusal:
+    said = "the cursor is not one of this query in this order; leave it out to begin again"
+    return Refusal(400, said, code="invalid_cursor", param="cursor")
