@@ -1,0 +1,80 @@
+"""Terms that rise in the same posts become one story; it scores nothing and reads no text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from hubbub.posts import PostId
+from hubbub.trends.burst import Burst
+from hubbub.trends.held import Held, HeldPosts
+from hubbub.trends.past import WINDOW_US
+from hubbub.trends.sketch import count_voices
+from hubbub.trends.trend import Trend
+
+SHARED = 0.4
+"""Of the posts of the rarer of two terms, so many must carry both for them to be one story."""
+NUM_TERMS = 6
+NUM_POSTS = 20
+
+
+def gather(
+    held: HeldPosts, peaks: Mapping[str, Burst], first: Mapping[str, int], at_us: int, limit: int
+) -> list[Trend]:
+    """Group rising terms, the steepest leading; `first` is where the first window of each began."""
+    stories: list[list[str]] = []
+    carriers: dict[str, set[PostId]] = {}
+    for term in sorted(peaks, key=lambda term: (-peaks[term].score, -len(term), term)):
+        posts = held.between(held.by_term.get(term, []), min(first[term], at_us - WINDOW_US), at_us)
+        carriers[term] = {post.id for post in posts}
+        story = next((story for story in stories if _is_one(carriers[term], carriers[story[0]])), None)
+        if story is None:
+            stories.append([term])
+        else:
+            story.append(term)
+    return [_tell(held, story, peaks[story[0]], first, at_us) for story in stories[:limit]]
+
+
+def _is_one(one: set[PostId], other: set[PostId]) -> bool:
+    return len(one & other) >= SHARED * min(len(one), len(other))
+
+
+def _tell(held: HeldPosts, story: list[str], peak: Burst, first: Mapping[str, int], at_us: int) -> Trend:
+    terms = _without_parts(story)
+    posts = held.between(held.by_term[story[0]], first[story[0]], at_us)
+    return Trend(
+        terms=tuple(terms[:NUM_TERMS]),
+        score=round(peak.score, 2),
+        num_voices=count_voices((post.author, post.marks) for post in posts),
+        num_posts=len(posts),
+        first_seen_us=posts[0].at_us,
+        peak_us=peak.end_us,
+        posts=_most_telling(posts, story, peak),
+    )
+
+
+def _without_parts(story: list[str]) -> list[str]:
+    """Leave out words that a pair of the same story holds: `super bowl` says `super` and `bowl`."""
+    pairs = {part for term in story if " " in term for part in term.split(" ")}
+    return [term for term in story if term not in pairs]
+
+
+def _most_telling(posts: list[Held], story: list[str], peak: Burst) -> tuple[PostId, ...]:
+    """Return posts with most of the story's terms, near the peak, one an author and text."""
+    steep = Counter({term: len(story) - place for place, term in enumerate(story)})
+    ordered = sorted(
+        posts,
+        key=lambda post: (
+            not peak.end_us - WINDOW_US < post.at_us <= peak.end_us,
+            -sum(steep[term] for term in post.terms),
+            post.at_us,
+            post.id,
+        ),
+    )
+    seen: set[object] = set()
+    chosen: list[PostId] = []
+    for post in ordered:
+        if post.author not in seen and post.marks not in seen:
+            chosen.append(post.id)
+        seen |= {post.author, post.marks}
+    return tuple(chosen[:NUM_POSTS])
