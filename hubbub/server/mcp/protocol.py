@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 IDLE_S = 600.0
 """A session of the older protocol that asks nothing for so long must begin anew."""
-TRY_AGAIN = frozenset({429, 503})
 
 log = logging.getLogger("hubbub.server")
 
@@ -108,9 +107,7 @@ async def _call(desk: Desk, tool: Tool, arguments: dict[str, object]) -> types.C
         desk.check_working()
         given = msgspec.convert(arguments, tool.arguments)
         text = _encode(await tool.run(desk, given))
-    except Refusal as refusal:
-        return _fail(f"{refusal}; try again in a moment" if refusal.status in TRY_AGAIN else str(refusal))
-    except (HubbubError, msgspec.ValidationError) as error:
+    except (Refusal, HubbubError, msgspec.ValidationError) as error:
         return _fail(str(error))
     except Exception:
         log.exception("the tool %s failed", tool.name)
