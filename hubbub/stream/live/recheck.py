@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,8 @@ _POSTS = "/app.bsky.feed.post/"
 class Checked(msgspec.Struct, frozen=True):
     """What one request has found."""
 
+    round: int
+    """Of which gap; what was found behind an earlier one is no progress behind the newest."""
     events: list[Event]
     below: int
     """Everything from this place of the archive on has been asked for."""
@@ -63,7 +66,8 @@ class Recheck:
         self._origin, self._archive, self._path, self._every_s = origin, archive, path, every_s
         self._found: queue.Queue[Checked] = queue.Queue(maxsize=1)
         self._thread: threading.Thread | None = None
-        self._again = threading.Event()
+        self._round = 0
+        self._next_s = 0.0
         self._has_known = False
 
     def begin(self) -> None:
@@ -74,12 +78,15 @@ class Recheck:
         """
         with open_archive(self._archive, "r") as archive:
             self._write(_Task(archive.last_seq + 1, max(0, archive.last_seq - MOST)))
-        self._again.set()
+        self._round, self._next_s = self._round + 1, 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Go on in a thread until `stop` is set, if there is anything to do."""
-        if self._path.exists() and (self._thread is None or not self._thread.is_alive()):
-            self._again.clear()
+        is_running = self._thread is not None and self._thread.is_alive()
+        if is_running or not self._found.empty() or time.monotonic() < self._next_s:
+            return
+        if self._path.exists():
+            self._next_s = time.monotonic() + _PAUSE_S  # it may end at once, as on a damaged archive
             self._thread = threading.Thread(target=self._ask_all, args=(stop,), name="recheck", daemon=True)
             self._thread.start()
 
@@ -92,8 +99,8 @@ class Recheck:
     def keep(self, checked: Checked) -> None:
         """Note that what was found has been archived."""
         task = self._read()
-        if task is None or checked.notice or self._again.is_set():
-            return  # behind a new gap all is asked for again
+        if task is None or checked.notice or checked.round != self._round:
+            return
         if checked.below <= task.until + 1:
             self._path.unlink(missing_ok=True)
         else:
@@ -117,19 +124,19 @@ class Recheck:
             ) from None
 
     def _ask_all(self, stop: threading.Event) -> None:
-        task = self._read()
+        task, number = self._read(), self._round
         if task is None:
             return
         with suppress(HubbubError), open_archive(self._archive, "r") as archive:
             for ids, below in _batches(archive, task):
-                while not stop.is_set() and not self._again.is_set():
-                    checked = self._check(ids, below)
+                while not stop.is_set() and self._round == number:
+                    checked = self._check(number, ids, below)
                     if not self._hand_on(checked, stop) or checked.notice is None:
                         break
                     stop.wait(_PAUSE_S)
-                if stop.wait(self._every_s) or self._again.is_set():
+                if stop.wait(self._every_s) or self._round != number:
                     return
-            self._hand_on(Checked([], task.until + 1), stop)
+            self._hand_on(Checked(number, [], task.until + 1), stop)
 
     def _hand_on(self, checked: Checked, stop: threading.Event) -> bool:
         while not stop.is_set():
@@ -138,18 +145,18 @@ class Recheck:
                 return True
         return False
 
-    def _check(self, ids: dict[PostId, AuthorId], below: int) -> Checked:
+    def _check(self, number: int, ids: dict[PostId, AuthorId], below: int) -> Checked:
         try:
             living = {post.uri for post in self._ask("app.bsky.feed.getPosts", "uris", list(ids)).posts}
             gone = {identity: author for identity, author in ids.items() if identity not in living}
             authors = sorted(set(gone.values()))
             answer = self._ask("app.bsky.actor.getProfiles", "actors", authors) if authors else _Answer()
         except OSError as error:
-            return Checked([], below, f"a check was refused: {error}"[:60])
+            return Checked(number, [], below, f"a check was refused: {error}"[:60])
         known = {profile.did for profile in answer.profiles}
         self._has_known = self._has_known or bool(living or known)
         if not self._has_known:
-            return Checked([], below)  # a server that knows none of them has not deleted them all
+            return Checked(number, [], below)  # a server that knows none of them has not deleted them all
         at_us = now_us()
         events: list[Event] = [
             Deletion(id=identity, author=author, received_us=at_us, reason="gone at a check")
@@ -162,7 +169,7 @@ class Recheck:
             for author in authors
             if author not in known
         ]
-        return Checked(events, below)
+        return Checked(number, events, below)
 
     def _ask(self, name: str, key: str, values: Sequence[str]) -> _Answer:
         import httpx2

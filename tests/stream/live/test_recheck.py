@@ -1,8 +1,12 @@
 """Behind a gap stored posts are asked for: what went meanwhile goes here too; the posts are invented."""
 
+import threading
+import time
+
 import pytest
 
 from hubbub.posts import AccountEvent, Deletion, Post
+from hubbub.stream.live.recheck import Recheck
 from tests.platforms.appview import FakeAppView
 from tests.platforms.jetstream import FakeJetstream
 from tests.stream.live.following import following
@@ -85,3 +89,26 @@ def test_a_refusal_is_counted_and_nothing_is_skipped(world, tmp_path):
 
 def _state(tmp_path):
     return b"".join(path.read_bytes() for path in (tmp_path / "state").glob("recheck*.json"))
+
+
+def test_what_was_found_behind_an_earlier_gap_is_no_progress_behind_the_next(world, tmp_path):
+    _, appview, _ = world
+    stop = threading.Event()
+    recheck = Recheck(f"http://127.0.0.1:{appview.port}", tmp_path / "archive", tmp_path / "task", 0.01)
+    recheck.begin()
+    recheck.run(stop)
+    while (checked := recheck.poll()) is None:
+        time.sleep(0.01)
+    recheck.begin()
+    before = (tmp_path / "task").read_bytes()
+    recheck.keep(checked)
+    assert (tmp_path / "task").read_bytes() == before
+    while (tmp_path / "task").exists():
+        recheck.run(stop)
+        while (checked := recheck.poll()) is not None:
+            recheck.keep(checked)
+        time.sleep(0.01)
+    stop.set()
+    asked = [identity for request in appview.asked for identity in request]
+    assert {identity: asked.count(identity) for identity in asked}[uri(199)] == 2
+    assert len(set(asked)) == 199
