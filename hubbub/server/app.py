@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hubbub.server import answering, live, lookup, openai, search
+from hubbub.server import answering, explain, live, lookup, openai, rising, search
 from hubbub.server.assets import asset_routes
 from hubbub.server.desk import Desk
 from hubbub.server.guard import LOCAL_HOSTS, Guard
@@ -23,6 +23,7 @@ from hubbub.server.mcp.endpoint import Endpoint
 from hubbub.server.metrics import metrics
 from hubbub.server.stamps import Stamps
 from hubbub.server.surface import House, Limits
+from hubbub.server.trending import Trending
 from hubbub.server.wire import Refusal, error_response
 
 log = logging.getLogger("hubbub.server")
@@ -35,8 +36,10 @@ API = {
     "/api/posts": lookup.posts,
     "/api/search": lookup.search,
     "/api/status": lookup.status,
+    "/api/trends": rising.trends,
     "/metrics": metrics,
     "/v1/search": search.search,
+    "/v1/trends": rising.trends,
 }
 
 
@@ -48,6 +51,7 @@ def create_app(
     examples: Sequence[tuple[str, str]] = (),
     archive: Path | None = None,
     stamps: Stamps | None = None,
+    trending: Trending | None = None,
 ) -> Starlette:
     """Make the application over an open house.
 
@@ -55,14 +59,16 @@ def create_app(
     `examples` are (question, language) that suit this house; the page offers them.
     `archive` is the directory beside which the sources' reports lie; `/metrics` tells them.
     `stamps` keep the receipts of deletions; without them `/api/deletions` has none.
+    `trending` tells what is rising; without it `/api/trends` is not there.
     """
     limits = limits or Limits()
-    desk = Desk(house, limits, examples, stamps)
+    desk = Desk(house, limits, examples, stamps, trending)
     mcp = Endpoint(desk)
     routes = [
         *asset_routes(),
         *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items()),
         *(Route(path, endpoint, methods=[method]) for (method, path), endpoint in openai.ROUTES.items()),
+        Route("/v1/explain", explain.explain, methods=["POST"]),
         Route("/mcp", mcp),
     ]
     app = Starlette(
@@ -81,6 +87,7 @@ def create_app(
     app.state.desk = desk
     app.state.archive = archive
     app.state.threads = openai.Threads()
+    app.state.cards = explain.Cards()
     app.state.live = live.Live(desk)
     app.state.mcp = mcp
     return app

@@ -1,0 +1,123 @@
+"""`POST /v1/explain`: the context card of one post, made once for all, checked for each who asks."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+
+import anyio
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hubbub.assistant.answer import Answer, Sentence, Shown
+from hubbub.assistant.explain import choose, questions
+from hubbub.posts import Post, PostId
+from hubbub.server.addresses import candidate_ids
+from hubbub.server.answering import Answering
+from hubbub.server.desk import Desk, desk_of
+from hubbub.server.lookup import MAX_ID_CHARS, find_post
+from hubbub.server.openai.reading import read_body
+from hubbub.server.openai.whole import write_whole
+from hubbub.server.scope import Scope
+from hubbub.server.surface import Searchable
+from hubbub.server.thread import Thread, read_thread
+from hubbub.server.watch import Watch
+from hubbub.server.wire import Refusal, json_response
+
+FRESH_S = 60.0
+"""A card is made anew after so long: a correction that came meanwhile must get its say."""
+MAX_CARDS = 1_000
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What independent voices say about a post."""
+
+    post: Post
+    text: str
+    """At most 550 characters, in German for German posts, else in English."""
+    sentences: tuple[Sentence, ...]
+    thread: Thread | None
+    made_us: int
+
+
+class Cards:
+    """The cards made so far, and the making of those that are missing, each by one caller at a time."""
+
+    def __init__(self) -> None:
+        self._cards: OrderedDict[PostId, tuple[float, Card]] = OrderedDict()
+        self._making: dict[PostId, anyio.Lock] = {}
+
+    async def get(self, request: Request, desk: Desk, post: Post) -> Card | None:
+        """Return a card that holds at this moment; None if the caller has left.
+
+        Raises:
+            Refusal: too many answers are being written.
+        """
+        lock = self._making.setdefault(post.id, anyio.Lock())
+        try:
+            async with lock:
+                until_s, card = self._cards.get(post.id, (0.0, None))
+                if card and time.monotonic() < until_s and card.post.text == post.text:
+                    if await desk.look_up(_holds, desk.house.index, card):
+                        return card
+                self._cards.pop(post.id, None)
+                card = await _make(request, desk, post)
+                if card:
+                    self._cards[post.id] = time.monotonic() + FRESH_S, card
+                    while len(self._cards) > MAX_CARDS:
+                        self._cards.popitem(last=False)
+                return card
+        finally:
+            if not lock.statistics().tasks_waiting:
+                self._making.pop(post.id, None)
+
+
+class _Wanted(msgspec.Struct):
+    url: str
+
+
+async def explain(request: Request) -> Response:
+    """Explain the post at `url`, its address or its id."""
+    desk = desk_of(request)
+    desk.check_working()
+    wanted = await read_body(request, _Wanted)
+    if not 0 < len(wanted.url) <= MAX_ID_CHARS:
+        raise Refusal(400, f"url takes 1 to {MAX_ID_CHARS:,} characters", code="invalid_request", param="url")
+    post = await find_post(desk, candidate_ids(wanted.url))
+    cards: Cards = request.app.state.cards
+    card = await cards.get(request, desk, post)
+    return json_response(card) if card else Response(status_code=499)
+
+
+async def _make(request: Request, desk: Desk, post: Post) -> Card | None:
+    answers: list[Answer] = []
+    scope = Scope(excluded_authors=(post.author,))
+    made_us = desk.house.now_us()
+    for question in questions(post):
+        answer = await write_whole(request, Answering(desk, question, scope=scope))
+        if answer is None:
+            return None
+        answers.append(answer)
+        if any(sentence.is_conflicting for sentence in answer.sentences):
+            break
+    sentences = tuple(choose(answers))
+    return Card(
+        post=post,
+        text=" ".join(sentence.text for sentence in sentences),
+        sentences=sentences,
+        thread=await desk.look_up(read_thread, desk.house.index, post),
+        made_us=made_us,
+    )
+
+
+def _holds(index: Searchable, card: Card) -> bool:
+    """Tell whether all that a card shows may still be shown as it was."""
+    watch = Watch(index)
+    shown = [post for post in (card.post, *(card.thread.above if card.thread else ())) if post]
+    if card.thread and card.thread.quoted:
+        shown.append(card.thread.quoted)
+    living = index.fetch([post.id for post in shown])
+    return all(post.id in living and living[post.id].text == post.text for post in shown) and all(
+        watch.pass_sentence(Shown(sentence=sentence)) for sentence in card.sentences
+    )

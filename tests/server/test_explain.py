@@ -1,0 +1,76 @@
+"""Context cards: what others say of a post, short, shared, and true at every moment."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from hubbub.assistant.explain import MAX_CHARS, find_claims, questions
+from hubbub.posts import ConsentEvent
+from hubbub.server.app import create_app
+from hubbub.server.run import serve_in_thread
+from tests.server.small_house import SmallHouse, make_post
+
+RUMOUR = "https://town.example/@author4/4"
+DENIAL = "https://town.example/@author5/5"
+
+
+def explain(url: str, post: str) -> httpx2.Response:
+    return httpx2.post(f"{url}/v1/explain", json={"url": post}, trust_env=False)
+
+
+def cited(card: dict) -> set[str]:
+    return {citation["post"] for sentence in card["sentences"] for citation in sentence["citations"]}
+
+
+def test_a_rumour_s_card_tells_its_denial_and_not_itself(url: str) -> None:
+    card = explain(url, RUMOUR).json()
+    assert card["post"]["id"] == RUMOUR
+    assert DENIAL in cited(card) and RUMOUR not in cited(card)
+    assert 0 < len(card["text"]) <= MAX_CHARS
+    assert card["text"] == " ".join(sentence["text"] for sentence in card["sentences"])
+
+
+def test_cards_are_shared_until_something_dies(house: SmallHouse, url: str) -> None:
+    first = explain(url, RUMOUR).json()
+    asked = house.num_questions
+    assert explain(url, RUMOUR).json() == first
+    assert house.num_questions == asked
+    house.delete(DENIAL)
+    again = explain(url, RUMOUR).json()
+    assert house.num_questions > asked and DENIAL not in cited(again)
+    house.delete(RUMOUR)
+    gone = explain(url, RUMOUR)
+    assert gone.status_code in (404, 410) and "dam" not in gone.text.replace(RUMOUR, "")
+
+
+def test_a_card_holds_the_way_to_the_root_while_it_lives(house: SmallHouse, url: str) -> None:
+    reply = make_post(70, "Is that sure? The bridge is closed here.", reply_to=RUMOUR, root=RUMOUR)
+    house.add(reply)
+    assert [post["id"] for post in explain(url, reply.id).json()["thread"]["above"]] == [RUMOUR]
+    house.add(
+        ConsentEvent(author=make_post(4, "").author, scope="show", allow=False, received_us=house.now_us())
+    )
+    assert explain(url, reply.id).json()["thread"]["above"] == []
+
+
+def test_german_is_explained_in_german(house: SmallHouse) -> None:
+    house.add(make_post(71, "Die alte Bruecke ist gesperrt.", langs=["de"]))
+    house.add(make_post(72, "Die alte Bruecke ist nicht gesperrt, ich bin eben gefahren.", langs=["de"]))
+    with serve_in_thread(create_app(house)) as url:
+        card = explain(url, make_post(71, "").id).json()
+    assert "\u201e" in card["text"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({}, 400), ({"url": ""}, 400), ({"url": "x" * 3_000}, 400), ({"url": "no"}, 404)]
+)
+def test_what_cannot_be_explained_is_refused(url: str, body: dict, status: int) -> None:
+    assert httpx2.post(f"{url}/v1/explain", json=body, trust_env=False).status_code == status
+
+
+@pytest.mark.parametrize("text", ["", "???", "\U0001f30a" * 50, "a" * 5_000, "Is the bridge open?", "Wow!"])
+def test_any_post_can_be_asked_about(text: str) -> None:
+    post = make_post(1, text)
+    assert len(questions(post)) <= 4
+    assert all(claim in text for claim in find_claims(post))
