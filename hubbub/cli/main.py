@@ -24,6 +24,7 @@ VERBS = {
     "index": "Look into the index, rebuild it, or teach it the words of your own stream.",
     "search": 'Find posts: words, from:, since:, until:, lang:, "phrase", -word, #tag.',
     "status": "Show how the sources and the index are doing.",
+    "trends": "Show what is rising above its own past, each with a living quote.",
     "serve": "Open the page: ask, see posts arrive, click a quote.",
 }
 

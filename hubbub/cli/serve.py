@@ -70,6 +70,7 @@ def serve_house(
         write_address(directory, url)
         print_note(f"hubbub is at {url}  (Ctrl-C ends it)")
 
+    house.trending.start()
     try:
         app = create_app(
             house,
@@ -77,6 +78,7 @@ def serve_house(
             examples=examples,
             archive=house.archive.directory,
             stamps=house.stamps,
+            trending=house.trending,
         )
         run_server(app, config.host, config.port, on_ready, is_public=is_public, is_over=is_over)
         house.raise_error()

@@ -13,6 +13,7 @@ from hubbub.server.feed import Feed
 from hubbub.server.stamps import Stamps
 from hubbub.server.streams import Streams
 from hubbub.server.surface import House, Limits
+from hubbub.server.trending import Trending
 from hubbub.server.wire import Refusal
 
 T = TypeVar("T")
@@ -31,9 +32,11 @@ class Desk:
         limits: Limits,
         examples: Sequence[tuple[str, str]] = (),
         stamps: Stamps | None = None,
+        trending: Trending | None = None,
     ) -> None:
         self.house = house
         self.stamps = stamps
+        self.trending = trending
         self.examples = tuple(examples)
         self.limits = limits
         self.feed = Feed(house, limits.max_buffered, limits.posts_per_tick * 4)

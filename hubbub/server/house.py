@@ -28,8 +28,10 @@ from hubbub.server.blocklist import BlockList
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.stamps import Stamps
 from hubbub.server.subscription import Listeners, Subscription
+from hubbub.server.trending import Trending
 from hubbub.stream import Archive, Counts, Source, follow, open_archive
 from hubbub.stream.follow import refusal_of
+from hubbub.trends import Story
 from hubbub.units import now_us
 
 BATCH = 512
@@ -111,6 +113,7 @@ class House:
         self.index.ban(self._block_list.authors)
         self.index.reranker = reranker
         self.stamps = Stamps(self.archive, self.index, config.erase_s, is_replay=self.is_replay)
+        self.trending = Trending(self.archive, self.index)
         self._folded_seq = self.index.position
         self._newest_us = self.index.stats().newest_us or 0
         self._threads = [threading.Thread(target=self._guard, args=(self._fold,), name="fold")]
@@ -157,6 +160,14 @@ class House:
         query = parse_query(text, now_us=self.now_us())
         sort: Literal["relevance", "time"] = "time" if is_newest_first else query.sort
         return self.index.search(msgspec.structs.replace(query, limit=limit, sort=sort))
+
+    def trends(self, hours: float, limit: int, at_us: int | None = None) -> list[Story]:
+        """Tell what is rising, each with a quote of a living post.
+
+        Raises:
+            InvalidInput: `at_us` is longer ago than a serving house holds.
+        """
+        return self.trending.stories(self.now_us(), hours, limit, at_us)
 
     def subscribe(self) -> Subscription:
         """Hear of every event right after it was folded into the index."""
@@ -244,10 +255,11 @@ class House:
         limit = BATCH
         while not self._stop.is_set():
             self._obey_block_list()
-            if self.archive.wait(self._folded_seq, 0.25):
+            if self.archive.wait(self._folded_seq, 0 if self.trending.is_behind(self._folded_seq) else 0.25):
                 batch = list(self.archive.read(after=self._folded_seq, limit=limit))
                 limit = BACKLOG_BATCH if len(batch) == limit else BATCH
                 self._fold_batch(batch)
+            self.trending.catch_up(self._folded_seq)
             self.stamps.note_cleared()
             if time.monotonic() >= next_flush_s and flushed_seq != self._folded_seq:
                 flushed_seq = self._folded_seq
@@ -268,6 +280,7 @@ class House:
 
     def _fold_batch(self, batch: list[tuple[int, Event]]) -> None:
         last_seq = self.index.fold(batch)
+        self.trending.follow(batch)
         self.stamps.note_folded(batch)
         events = [event for _, event in batch]
         self._note(events)

@@ -14,6 +14,8 @@ from hubbub.assistant import AnswerEvent
 from hubbub.assistant.answer import Done, Found, Retraction, Shown
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.index import Hit
+from hubbub.trends import Story
+from hubbub.units import format_time
 
 ADDRESS_FILE = "address.json"
 TIMEOUT_S = 60.0
@@ -93,6 +95,12 @@ class RemoteHouse:
         """Search with the query syntax that people type."""
         params = {"q": text, "limit": str(limit), "sort": "time" if is_newest_first else "relevance"}
         return msgspec.convert(self._get("/api/search", params)["hits"], list[Hit])
+
+    def trends(self, hours: float, limit: int, at_us: int | None = None) -> list[Story]:
+        """Tell what is rising, each with a quote of a living post."""
+        params = {"hours": str(hours), "limit": str(limit)}
+        params |= {} if at_us is None else {"at": format_time(at_us)}
+        return msgspec.convert(self._get("/api/trends", params)["trends"], list[Story])
 
     def now_us(self) -> int:
         """Tell the owner's time, microseconds since 1970 UTC."""

@@ -49,6 +49,7 @@ def test_surface_is_frozen():
         "index": [],
         "search": sorted([*data, "--json", "--limit", "--newest", "--rerank", "query"]),
         "status": sorted([*data, "--json"]),
+        "trends": sorted([*data, "--at", "--hours", "--json", "--limit"]),
         "serve": sorted([*data, *read, "--follow", "--host", "--model", "--port", "--public", "--rerank"]),
     }
 
