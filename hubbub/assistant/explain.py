@@ -19,7 +19,20 @@ _MAX_CLAIM_CHARS = 240
 _MAX_TOPIC_WORDS = 6
 _LABEL = re.compile(r"^[^\W\d_]+(?: [^\W\d_]+){0,4}: (?=\S)")
 _CHECK = {"en": "Is it true that {claim}?", "de": "Stimmt es, dass {claim}?"}
+_NOBODY = {
+    "en": "Nobody else among the posts found here writes about this.",
+    "de": "Sonst schreibt hier niemand dar\u00fcber.",
+}
 _TOPIC = {"en": "What about {topic}?", "de": "Was ist mit {topic}?"}
+
+
+def say(post: Post, sentences: Sequence[Sentence]) -> str:
+    """Return the text of a card; without sentences it says that there is nothing to say."""
+    return " ".join(sentence.text for sentence in sentences) or _NOBODY[_lang(post)]
+
+
+def _lang(post: Post) -> str:
+    return "de" if post.langs[:1] == ("de",) else "en"
 
 
 def questions(post: Post) -> list[str]:
@@ -27,7 +40,7 @@ def questions(post: Post) -> list[str]:
 
     German posts are asked about in German, all others in English.
     """
-    lang = "de" if post.langs[:1] == ("de",) else "en"
+    lang = _lang(post)
     claims = find_claims(post)
     asked = [_CHECK[lang].format(claim=claim) for claim in claims]
     matter = list(
@@ -55,7 +68,7 @@ def find_claims(post: Post) -> list[str]:
 
 
 def choose(answers: Sequence[Answer]) -> Sequence[Sentence]:
-    """Return the sentences of the card: an answer that contradicts before any other.
+    """Return the sentences of the card: an answer that contradicts before any other; none if nothing was found.
 
     A rumour is often told with details that nobody troubles to deny; what is denied of it counts. Where
     nothing is, the last answer speaks, which is on the post's matter and claims neither yes nor no.
@@ -70,7 +83,7 @@ def _fitting(sentences: Sequence[Sentence]) -> Sequence[Sentence]:
     """Return as many of the first sentences as a card has room for, joined by spaces."""
     kept: list[Sentence] = []
     room = MAX_CHARS
-    for sentence in sentences:
+    for sentence in sentences if any(sentence.kind != "note" for sentence in sentences) else ():
         room -= len(sentence.text) + bool(kept)
         if room < 0:
             break

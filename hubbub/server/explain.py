@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hubbub.assistant.answer import Answer, Sentence, Shown
-from hubbub.assistant.explain import choose, questions
+from hubbub.assistant.explain import choose, questions, say
 from hubbub.posts import Post, PostId
 from hubbub.server.addresses import candidate_ids
 from hubbub.server.answering import Answering
@@ -104,7 +104,7 @@ async def _make(request: Request, desk: Desk, post: Post) -> Card | None:
     sentences = tuple(choose(answers))
     return Card(
         post=post,
-        text=" ".join(sentence.text for sentence in sentences),
+        text=say(post, sentences),
         sentences=sentences,
         thread=await desk.look_up(read_thread, desk.house.index, post),
         made_us=made_us,

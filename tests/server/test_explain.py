@@ -54,6 +54,11 @@ def test_a_card_holds_the_way_to_the_root_while_it_lives(house: SmallHouse, url:
     assert explain(url, reply.id).json()["thread"]["above"] == []
 
 
+def test_what_nobody_else_writes_about_gets_no_sentences(url: str) -> None:
+    card = explain(url, "https://town.example/@author7/7").json()
+    assert card["sentences"] == [] and "Nobody else" in card["text"]
+
+
 def test_german_is_explained_in_german(house: SmallHouse) -> None:
     house.add(make_post(71, "Die alte Bruecke ist gesperrt.", langs=["de"]))
     house.add(make_post(72, "Die alte Bruecke ist nicht gesperrt, ich bin eben gefahren.", langs=["de"]))
