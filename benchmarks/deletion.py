@@ -31,7 +31,7 @@ import anyio
 import anyio.to_thread
 import httpx2
 
-from benchmarks.deletion_surfaces import PAUSE_S, SURFACES, Surface, Target, read_events
+from benchmarks.deletion_surfaces import SURFACES, Surface, Target, read_events
 from benchmarks.report import percentile, show
 from hubbub.posts import Post
 from hubbub.server.remote import read_address
@@ -39,11 +39,18 @@ from hubbub.stream import open_archive
 from tests.platforms.jetstream import FakeJetstream
 
 BAR_MS = 1000
-GIVE_UP_S = 5.0
+SHOWN_S, GIVE_UP_S = 20.0, 5.0
+"""So long a surface may take to show a post, and to lose it."""
 LINGER_S = 0.5
 """So long a surface that said gone is watched for showing the post again."""
+PAUSE_S, IDLE_PAUSE_S = 0.03, 0.3
+"""Between looks while a change is awaited, and while none is."""
 NUM_MARKS = 20
 COMMAND = [sys.executable, "-m", "hubbub.cli.main"]
+SAID = (
+    "the ferry to the harbour is late tonight, the boat waits and all passengers are stuck on board for "
+    "forty minutes."
+)
 WORDS = (
     "bridge market river lantern quarter rain tram bakery square harbour clock garden ferry tower mill "
     "concert bicycle library storm window museum orchard valley station coffee painter island letter school"
@@ -114,6 +121,7 @@ class Sight:
         self.gone_s: float | None = None
         self.num_back = 0
         self._deleted_s: float | None = None
+        self._begun = anyio.Event()
 
     def note(self, is_shown: bool) -> None:
         """Take in a look."""
@@ -124,9 +132,17 @@ class Sight:
             self.gone_s = time.monotonic()
         self.num_back += is_shown and self.gone_s is not None
 
+    async def pause(self) -> None:
+        """Wait until it is worth looking again; not longer than for the deletion."""
+        is_idle = self.was_seen and self._deleted_s is None
+        with anyio.move_on_after(IDLE_PAUSE_S if is_idle else PAUSE_S):
+            await self._begun.wait()
+            await anyio.sleep(PAUSE_S)
+
     def begin(self, deleted_s: float) -> None:
         """Count from here."""
         self._deleted_s = deleted_s
+        self._begun.set()
 
 
 class Probes:
@@ -164,18 +180,18 @@ class Probes:
 
     async def _probe(self, client: httpx2.AsyncClient, number: int) -> None:
         author, key = f"did:plc:probe{number}x{os.getpid()}", f"p{number}"
-        target = Target(f"at://{author}/app.bsky.feed.post/{key}", author, f"zubrin{number}q{os.getpid()}")
+        word, seal = f"zubrin{number}q{os.getpid()}", f"seal{number}w{random.randrange(1 << 40):010x}"
+        target = Target(f"at://{author}/app.bsky.feed.post/{key}", author, word, seal)
         sights = {surface.name: Sight() for surface in SURFACES}
         async with anyio.create_task_group() as group:
 
             async def open_all(is_wanted: Callable[[Surface], bool]) -> None:
                 opened = [surface for surface in SURFACES if is_wanted(surface)]
                 for surface in opened:
-                    group.start_soon(surface.watch, client, target, sights[surface.name].note)
-                await _until(lambda: all(sights[s.name].was_seen for s in opened))
+                    group.start_soon(surface.watch, client, target, sights[surface.name])
+                await _until(lambda: all(sights[s.name].was_seen or s.is_rare for s in opened), SHOWN_S)
 
-            text = f"{target.word}: the ferry to the harbour is late by forty minutes tonight."
-            self._fake.post(author, key, text, langs=["en"])
+            self._fake.post(author, key, f"{word} {seal}: {SAID}", langs=["en"])
             await open_all(lambda surface: not surface.needs_post)
             await open_all(lambda surface: surface.needs_post and not surface.is_last)
             await open_all(lambda surface: surface.is_last)
@@ -192,9 +208,10 @@ class Probes:
         self._take(sights, deleted_s)
 
     def _take(self, sights: dict[str, Sight], deleted_s: float) -> None:
+        rare = {surface.name for surface in SURFACES if surface.is_rare}
         for name, sight in sights.items():
             if not sight.was_seen:
-                self._unseen[name] += 1
+                self._unseen[name] += name not in rare
                 continue
             self._leaks[name] += sight.num_back + (sight.gone_s is None)
             if sight.gone_s is not None:
@@ -202,7 +219,7 @@ class Probes:
 
     @contextlib.asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx2.AsyncClient]:
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=2)
         async with httpx2.AsyncClient(
             base_url=self._url, timeout=30, limits=limits, trust_env=False
         ) as client:
@@ -226,8 +243,8 @@ class Probes:
         ]
 
 
-async def _until(is_so: Callable[[], bool]) -> None:
-    with anyio.move_on_after(GIVE_UP_S):
+async def _until(is_so: Callable[[], bool], patience_s: float = GIVE_UP_S) -> None:
+    with anyio.move_on_after(patience_s):
         while not is_so():
             await anyio.sleep(PAUSE_S / 4)
 

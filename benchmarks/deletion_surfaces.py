@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import anyio
 import httpx2
 import msgspec
 
-PAUSE_S = 0.02
-
 
 class Target(NamedTuple):
-    """A post that will be deleted; only its text holds the word."""
+    """A post that will be deleted; only its text holds word and seal, and no question holds the seal."""
 
     post: str
     author: str
     word: str
+    seal: str
 
 
-Note = Callable[[bool], None]
-Watch = Callable[[httpx2.AsyncClient, Target, Note], Awaitable[None]]
+class Noting(Protocol):
+    """Who is told what a surface shows."""
+
+    def note(self, is_shown: bool) -> None:
+        """Take in a look."""
+
+    async def pause(self) -> None:
+        """Wait until it is worth looking again."""
+
+
+Watch = Callable[[httpx2.AsyncClient, Target, Noting], Awaitable[None]]
 
 
 class Surface(NamedTuple):
@@ -34,42 +41,81 @@ class Surface(NamedTuple):
     """Opened only when the post can be found."""
     is_last: bool = False
     """Opened after all others have shown the post; the deletion is sent as soon as this one shows it."""
+    is_rare: bool = False
+    """One post alone may never show here; if it does, it must go as everywhere."""
 
 
 def _polled(path: str, params: Callable[[Target], dict[str, str]]) -> Watch:
-    async def watch(client: httpx2.AsyncClient, target: Target, note: Note) -> None:
+    return _looked_at(lambda client, target: client.get(path, params=params(target)))
+
+
+def _posted(path: str, body: Callable[[Target], object]) -> Watch:
+    return _looked_at(lambda client, target: client.post(path, json=body(target)))
+
+
+def _looked_at(look: Callable[[httpx2.AsyncClient, Target], Awaitable[httpx2.Response]]) -> Watch:
+    async def watch(client: httpx2.AsyncClient, target: Target, sight: Noting) -> None:
         while True:
-            note(target.word in (await client.get(path, params=params(target))).text)
-            await anyio.sleep(PAUSE_S)
+            response = await look(client, target)
+            if response.status_code in _LOOKED:
+                sight.note(target.seal in response.text)
+            await sight.pause()
 
     return watch
 
 
-async def _live(client: httpx2.AsyncClient, target: Target, note: Note) -> None:
+_LOOKED = (200, 404, 410)
+"""Other answers refuse to look, as when too many ask."""
+
+
+def _tool(name: str, arguments: Callable[[Target], object]) -> Watch:
+    """Call a tool of the MCP server, by the protocol without sessions."""
+    version, prefix = "2026-07-28", "io.modelcontextprotocol"
+    head = {
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": version,
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": name,
+    }
+    meta = {
+        f"{prefix}/protocolVersion": version,
+        f"{prefix}/clientInfo": {"name": "benchmark", "version": "1"},
+        f"{prefix}/clientCapabilities": {},
+    }
+
+    def call(client: httpx2.AsyncClient, target: Target) -> Awaitable[httpx2.Response]:
+        params = {"name": name, "arguments": arguments(target), "_meta": meta}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        return client.post("/mcp", json=body, headers=head)
+
+    return _looked_at(call)
+
+
+async def _live(client: httpx2.AsyncClient, target: Target, sight: Noting) -> None:
     """A reader who has the post on the screen until told otherwise."""
     is_open = False
     async with client.stream("GET", "/api/live") as response:
         async for kind, event in read_events(response):
             if kind == "status" and not is_open:
                 is_open = True
-                note(True)
+                sight.note(True)
             elif kind == "post" and event["id"] == target.post:
-                note(True)
+                sight.note(True)
             elif (kind == "deletion" and event["id"] == target.post) or (
                 kind == "account" and event["author"] == target.author
             ):
-                note(False)
+                sight.note(False)
 
 
-async def _open_answer(client: httpx2.AsyncClient, target: Target, note: Note) -> None:
+async def _open_answer(client: httpx2.AsyncClient, target: Target, sight: Noting) -> None:
     """A reader who keeps an answer open: what was shown is struck out by `retraction` and `gone`."""
     while True:
         async with client.stream("GET", "/api/ask", params=_question(target)) as response:
-            await _read_answer(response, target, note)
-        await anyio.sleep(PAUSE_S)  # refused: too many were being written
+            await _read_answer(response, target, sight)
+        await sight.pause()  # refused: too many were being written
 
 
-async def _read_answer(response: httpx2.Response, target: Target, note: Note) -> None:
+async def _read_answer(response: httpx2.Response, target: Target, sight: Noting) -> None:
     shown: set[object] = set()
     async for kind, event in read_events(response):
         was_shown = bool(shown)
@@ -82,10 +128,10 @@ async def _read_answer(response: httpx2.Response, target: Target, note: Note) ->
         elif kind == "gone" and event["post"] == target.post:
             shown.discard("found")
         if shown or was_shown:
-            note(bool(shown))
+            sight.note(bool(shown))
 
 
-async def _asked_anew(client: httpx2.AsyncClient, target: Target, note: Note) -> None:
+async def _asked_anew(client: httpx2.AsyncClient, target: Target, sight: Noting) -> None:
     """A reader who asks again and again; an answer shows the post if anything in it does."""
     while True:
         is_shown, num_events = False, 0
@@ -94,18 +140,22 @@ async def _asked_anew(client: httpx2.AsyncClient, target: Target, note: Note) ->
                 num_events += 1
                 if kind == "found" and not _names(event["posts"], target):
                     break  # what is not found is not quoted
-                is_shown |= target.word in str(event)
+                is_shown |= target.seal in str(event)
                 if is_shown:
-                    note(True)
+                    sight.note(True)
                 if kind == "done":
                     break
         if num_events and not is_shown:
-            note(False)
-        await anyio.sleep(PAUSE_S * 2)
+            sight.note(False)
+        await sight.pause()
 
 
 def _question(target: Target) -> dict[str, str]:
-    return {"q": f"What about {target.word}?"}
+    return {"q": _asked(target)}
+
+
+def _asked(target: Target) -> str:
+    return f"What about {target.word}?"
 
 
 def _names(citations: list[dict[str, Any]], target: Target) -> bool:
@@ -136,12 +186,35 @@ SURFACES = [
         "/api/search",
         _polled(
             "/api/search",
-            lambda t: {"q": f"from:{t.author} sailing delays this evening", "sort": "relevance"},
+            lambda t: {
+                "q": f"from:{t.author} ship delayed port evening hour",
+                "sort": "relevance",
+            },
         ),
     ),
     Surface("one post", "/api/post", _polled("/api/post", lambda t: {"id": t.post})),
     Surface("posts by id", "/api/posts", _polled("/api/posts", lambda t: {"id": t.post})),
     Surface("live feed", "/api/live", _live),
+    Surface("search in pages", "/v1/search", _polled("/v1/search", lambda t: {"q": t.word})),
+    Surface("trends", "/api/trends", _polled("/api/trends", lambda t: {}), is_rare=True),
+    Surface("trends, in pages", "/v1/trends", _polled("/v1/trends", lambda t: {}), is_rare=True),
+    Surface("MCP: search", "/mcp", _tool("search", lambda t: {"query": t.word})),
+    Surface("MCP: fetch", "/mcp", _tool("fetch", lambda t: {"id": t.post})),
+    Surface(
+        "chat completion",
+        "/v1/chat/completions",
+        _posted(
+            "/v1/chat/completions",
+            lambda t: {"model": "hubbub", "messages": [{"role": "user", "content": _asked(t)}]},
+        ),
+        needs_post=True,
+    ),
+    Surface(
+        "response",
+        "/v1/responses",
+        _posted("/v1/responses", lambda t: {"model": "hubbub", "input": _asked(t)}),
+        needs_post=True,
+    ),
     Surface("answer asked anew", "/api/ask", _asked_anew, needs_post=True),
     Surface("finished answer, still open", "/api/ask", _open_answer, needs_post=True),
     Surface("answer being written", "/api/ask", _open_answer, needs_post=True, is_last=True),
@@ -151,6 +224,9 @@ SURFACES = [
 WITHOUT_POSTS = {
     "/api/deletions": "ids and times of what is gone",
     "/api/status": "counts",
+    "/v1/embeddings": "vectors of the texts that were sent",
+    "/v1/models": "names",
+    "/v1/models/{name:path}": "names",
     "/metrics": "counts",
 }
 """Routes that show no post, and why."""

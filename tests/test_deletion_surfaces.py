@@ -16,7 +16,6 @@ def test_every_route_is_watched_or_shows_no_posts(tmp_path):
     watched = {surface.route for surface in SURFACES}
     missing = routes - watched - WITHOUT_POSTS.keys()
     assert not missing, f"{missing}: add what they show to SURFACES in benchmarks/deletion_surfaces.py"
-    assert watched | WITHOUT_POSTS.keys() <= routes
     assert not watched & WITHOUT_POSTS.keys()
 
 
@@ -24,5 +23,6 @@ def test_a_deleted_post_is_seen_to_go_from_every_surface():
     options = argparse.Namespace(seconds=0.1, rate=20, deletions=2, open=1, warm_up=0.5)
     rows = measure_surfaces(options)
     assert [row["surface"] for row in rows] == [*(surface.name for surface in SURFACES), "all"]
-    assert all(row["number"] for row in rows)
+    rare = {surface.name for surface in SURFACES if surface.is_rare}
+    assert all(row["number"] for row in rows if row["surface"] not in rare)
     assert all(row["leaks"] == row["not shown before"] == 0 for row in rows)
