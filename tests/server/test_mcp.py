@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -368,6 +369,15 @@ def test_a_stopped_server_does_not_wait_for_listening_clients(house: SmallHouse)
                 status = httpx2.get(url + "/api/status", trust_env=False).json()["server"]
                 assert status["num_streams"] == 1
     # leaving the block stops the server; `GRACE_S` is what it would wait for a request that does not end
+
+
+def test_readmes_client_prints_sentences_and_where_they_come_from(
+    standing_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (program,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "mcp" in block)
+    exec(program.replace("http://localhost:8888", standing_url), {})
+    assert "has not broken" in (printed := capsys.readouterr().out) and "https://town.example/" in printed
 
 
 def test_without_the_package_the_route_says_how_to_get_it(

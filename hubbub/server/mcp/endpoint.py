@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,9 +17,7 @@ from hubbub.server.wire import Refusal
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-MISSING = Refusal(
-    501, "the MCP server needs the package mcp; run: pip install 'hubbub[mcp]'", code="missing_extra"
-)
+log = logging.getLogger("hubbub.server")
 
 
 class Endpoint:
@@ -27,34 +26,41 @@ class Endpoint:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._manager: StreamableHTTPSessionManager | None = None
+        self._is_missing = False
         self._is_wanted = anyio.Event()
         self._is_ready = anyio.Event()
 
     async def run(self) -> None:
-        """Keep the sessions alive, from the first request until cancelled."""
+        """Keep the sessions alive, from the first request until cancelled; a failure ends only them."""
         await self._is_wanted.wait()
         try:
             # In a thread: it takes a second, during which everybody else is served.
             manager = await anyio.to_thread.run_sync(make_manager, self._desk)
+            async with manager.run():
+                self._manager = manager
+                self._is_ready.set()
+                await anyio.sleep_forever()
         except ImportError:
-            self._is_ready.set()
-            return
-        async with manager.run():
-            self._manager = manager
-            self._is_ready.set()
-            await anyio.sleep_forever()
+            self._is_missing = True
+        except Exception:
+            log.exception("the MCP server has failed")
+        self._manager = None
+        self._is_ready.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request.
 
         Raises:
-            Refusal: the package is missing, or the server is full or leaving.
+            Refusal: the package is missing or has failed, or the server is full or leaving.
         """
         self._desk.streams.check_room()
         self._is_wanted.set()
         await self._is_ready.wait()
+        if self._is_missing:
+            message = "the MCP server needs the package mcp; run: pip install 'hubbub[mcp]'"
+            raise Refusal(501, message, code="missing_extra")
         if self._manager is None:
-            raise MISSING
+            raise Refusal(503, "the MCP server has failed; the log says why", code="mcp_failed")
         reply = _Reply(send, self._desk.limits.send_timeout_s)
         self._desk.streams.enter(reply.scope)
         try:
