@@ -68,7 +68,7 @@ def find_claims(post: Post) -> list[str]:
 
 
 def choose(answers: Sequence[Answer]) -> Sequence[Sentence]:
-    """Return the sentences of the card: an answer that contradicts before any other; none if nothing was found.
+    """Return the sentences of the card: one that contradicts before any other; none where all is note.
 
     A rumour is often told with details that nobody troubles to deny; what is denied of it counts. Where
     nothing is, the last answer speaks, which is on the post's matter and claims neither yes nor no.
