@@ -95,8 +95,12 @@ class HeldPosts:
         num_over = len(self.times) - self._max_posts
         gone = max(num_over, bisect_left(self.times, (oldest_us, "")))
         for _, post in self.times[: max(gone, 0)]:
-            self._release(post)
+            self._unlist(self.posts[post])
+            self._forget_id(self.posts[post])
         del self.times[: max(gone, 0)]
+        if len(self.posts) > len(self.times):  # those of hidden authors
+            for held in [held for held in self.posts.values() if held.at_us < oldest_us]:
+                self._forget_id(held)
         held_us = self.times[0][0] if self.times else self.newest_us
         self.past.close(min(held_us, self.newest_us - 2 * WINDOW_US))
 
@@ -181,11 +185,6 @@ class HeldPosts:
         if held := self.posts.get(post):
             self._discount(held)
             self._forget_id(held)
-
-    def _release(self, post: PostId) -> None:
-        held = self.posts[post]
-        self._unlist(held)
-        self._forget_id(held)
 
     def _forget_id(self, held: Held) -> None:
         del self.posts[held.id]

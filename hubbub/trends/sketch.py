@@ -1,6 +1,6 @@
 """Small sketches of texts that tell near-duplicates, and the count of independent voices; it keeps no text.
 
-One permutation hashing (Li, Owen and Zhang, NIPS 2012): each pair of neighbouring words falls into one of 8
+One permutation hashing (Li, Owen and Zhang, NIPS 2012): each pair of neighbouring words falls into one of 16
 bins by its hash, and each bin keeps its least. A sketch depends on its own text alone, so that taking a post
 away leaves all others as they were.
 """
@@ -14,11 +14,14 @@ from functools import lru_cache
 from typing import TypeAlias
 
 Sketch: TypeAlias = tuple[int, ...]
-"""The least hash of each bin that is not empty; the upper three bits of a hash are its bin."""
+"""The least hash of each bin that is not empty; the upper four bits of a hash are its bin."""
 
-SAME_SHARE = 0.5
-"""Two texts are one if so many of the bins agree: at a Jaccard of .6, where the assistant's voices draw the
-line, four pairs in five are told, at .8 nearly all, at .2 one in twenty."""
+SAME_SHARE = 0.6
+SAME_CONTAINED = 0.8
+MIN_CONTAINED = 4
+"""Two texts are one if so many of the bins agree, or of the shorter text's. Of random texts of 8 to 25 words
+a hundredth are taken for one at a Jaccard of .3, three quarters at .6 (where the assistant's voices draw the
+line), all at .8."""
 
 
 def sketch(words: Sequence[str]) -> Sketch:
@@ -27,7 +30,7 @@ def sketch(words: Sequence[str]) -> Sketch:
     least: dict[int, int] = {}
     for left, right in zip(numbers, numbers[1:] or numbers, strict=False):
         number = (left * 0x9E3779B1 + right * 0x85EBCA6B) & 0xFFFFFFFF  # two odd constants of other hashes
-        place = number >> 29
+        place = number >> 28
         if number < least.get(place, 1 << 32):
             least[place] = number
     return tuple(sorted(least.values()))
@@ -46,9 +49,14 @@ def count_voices(said: Iterable[tuple[str, Sketch]]) -> int:
     for author, marks in said:
         authors.add(author)
         shared = Counter(place for mark in marks for place in holders.get(mark, ()))
-        if any(count >= SAME_SHARE * max(len(marks), sizes[place]) for place, count in shared.items()):
+        if any(_is_same(count, len(marks), sizes[place]) for place, count in shared.items()):
             continue
         for mark in marks:
             holders.setdefault(mark, []).append(len(sizes))
         sizes.append(len(marks))
     return min(len(authors), len(sizes))
+
+
+def _is_same(shared: int, size: int, other: int) -> bool:
+    least, most = min(size, other), max(size, other)
+    return shared >= SAME_SHARE * most or (least >= MIN_CONTAINED and shared >= SAME_CONTAINED * least)
