@@ -22,6 +22,7 @@ VERBS = {
     "demo": "See it work on the bundled flood night of an invented town.",
     "follow": "Read posts from files, pipes and platforms into the archive and the index.",
     "index": "Look into the index, rebuild it, or teach it the words of your own stream.",
+    "keys": "Make, list and revoke the keys of those who ask from elsewhere.",
     "search": 'Find posts: words, from:, since:, until:, lang:, "phrase", -word, #tag.',
     "status": "Show how the sources and the index are doing.",
     "trends": "Show what is rising above its own past, each with a living quote.",

@@ -13,6 +13,7 @@ from hubbub.cli.options import data_options, model_option, read_settings, rerank
 from hubbub.cli.output import print_note
 from hubbub.cli.sources import open_sources, source_options, take_source_options
 from hubbub.config import Config
+from hubbub.errors import InvalidInput
 from hubbub.server.house import House
 
 
@@ -22,7 +23,7 @@ from hubbub.server.house import House
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one [default: 8888]."
 )
 @click.option(
-    "--public", is_flag=True, help="Allow a --host that other machines can reach (there are no keys yet)."
+    "--public", is_flag=True, help="Allow a --host that other machines can reach (needs `hubbub keys`)."
 )
 @model_option
 @rerank_option
@@ -33,11 +34,18 @@ from hubbub.server.house import House
 @data_options
 def serve(sources: tuple[str, ...], public: bool, **flags: Any) -> None:
     """Open the page: ask, see posts arrive, click a quote."""
+    from hubbub.server.keys import KeyRing
     from hubbub.server.run import check_host
 
     options = take_source_options(flags)
     config = read_settings(**flags)
     check_host(config.host, is_public=public)
+    ring = KeyRing(Path(config.data))
+    if public and ring.is_empty:
+        raise InvalidInput(
+            f"--public lets the network in, and {config.data!r} has no keys; "
+            "make one first: hubbub keys add NAME"
+        )
     opened = open_sources(config, sources, options)
     clock = None if opened.clock is None else opened.clock.now_us
     with House(config, is_writer=bool(sources), clock=clock) as house:
@@ -56,6 +64,7 @@ def serve_house(
     """
     from hubbub.server.app import create_app
     from hubbub.server.guard import LOCAL_HOSTS
+    from hubbub.server.keys import KeyRing
     from hubbub.server.remote import remove_address, write_address
     from hubbub.server.run import serve as run_server
 
@@ -78,6 +87,7 @@ def serve_house(
             examples=examples,
             archive=house.archive.directory,
             stamps=house.stamps,
+            keys=KeyRing(directory),
             trending=house.trending,
         )
         run_server(app, config.host, config.port, on_ready, is_public=is_public, is_over=is_over)

@@ -18,7 +18,9 @@ from starlette.routing import Route
 from hubbub.server import answering, explain, live, lookup, openai, rising, search
 from hubbub.server.assets import asset_routes
 from hubbub.server.desk import Desk
+from hubbub.server.door import Door, Usage
 from hubbub.server.guard import LOCAL_HOSTS, Guard
+from hubbub.server.keys import KeyRing
 from hubbub.server.mcp.endpoint import Endpoint
 from hubbub.server.metrics import metrics
 from hubbub.server.stamps import Stamps
@@ -51,6 +53,7 @@ def create_app(
     examples: Sequence[tuple[str, str]] = (),
     archive: Path | None = None,
     stamps: Stamps | None = None,
+    keys: KeyRing | None = None,
     trending: Trending | None = None,
 ) -> Starlette:
     """Make the application over an open house.
@@ -59,11 +62,13 @@ def create_app(
     `examples` are (question, language) that suit this house; the page offers them.
     `archive` is the directory beside which the sources' reports lie; `/metrics` tells them.
     `stamps` keep the receipts of deletions; without them `/api/deletions` has none.
+    `keys` are asked for under `/v1` and `/mcp` once there are any; without a ring never.
     `trending` tells what is rising; without it `/api/trends` is not there.
     """
     limits = limits or Limits()
     desk = Desk(house, limits, examples, stamps, trending)
-    mcp = Endpoint(desk)
+    cards = explain.Cards()
+    mcp = Endpoint(desk, cards)
     routes = [
         *asset_routes(),
         *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items()),
@@ -71,6 +76,7 @@ def create_app(
         Route("/v1/explain", explain.explain, methods=["POST"]),
         Route("/mcp", mcp),
     ]
+    usage = Usage()
     app = Starlette(
         routes=routes,
         lifespan=_run_beside,
@@ -80,14 +86,16 @@ def create_app(
                 hosts=hosts,
                 max_body_bytes=limits.max_body_bytes,
                 max_post_bytes=limits.max_post_bytes,
-            )
+            ),
+            Middleware(Door, ring=keys, is_public=hosts is None, usage=usage),
         ],
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
     )
     app.state.desk = desk
     app.state.archive = archive
+    app.state.usage = usage
     app.state.threads = openai.Threads()
-    app.state.cards = explain.Cards()
+    app.state.cards = cards
     app.state.live = live.Live(desk)
     app.state.mcp = mcp
     return app

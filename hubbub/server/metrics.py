@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hubbub.server.desk import desk_of
+from hubbub.server.door import Usage
 from hubbub.server.stamps import BOUNDS_S, Waits
 from hubbub.stream.report import SourceReport, read_reports
 from hubbub.units import US_PER_S, now_us
@@ -48,17 +49,21 @@ async def metrics(request: Request) -> Response:
     directory: Path | None = request.app.state.archive
     reports = list(await anyio.to_thread.run_sync(read_reports, directory)) if directory else []
     waits = await desk.look_up(desk.stamps.waits) if desk.stamps else None
-    return Response(write_metrics(house, reports, waits), media_type=CONTENT_TYPE_LATEST)
+    usage: Usage = request.app.state.usage
+    return Response(write_metrics(house, reports, waits, usage), media_type=CONTENT_TYPE_LATEST)
 
 
 def write_metrics(
-    house: Mapping[str, object], reports: Sequence[SourceReport], waits: Waits | None = None
+    house: Mapping[str, object],
+    reports: Sequence[SourceReport],
+    waits: Waits | None = None,
+    usage: Usage | None = None,
 ) -> bytes:
     """Write the figures of a house's status, its sources' reports and its deletions."""
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(house, reports, waits))
+    registry.register(_Figures(house, reports, waits, usage or Usage()))
     return generate_latest(registry)
 
 
@@ -66,12 +71,16 @@ class _Figures:
     """What `prometheus_client` asks for the figures."""
 
     def __init__(
-        self, house: Mapping[str, object], reports: Sequence[SourceReport], waits: Waits | None
+        self,
+        house: Mapping[str, object],
+        reports: Sequence[SourceReport],
+        waits: Waits | None,
+        usage: Usage,
     ) -> None:
-        self._house, self._reports, self._waits = house, reports, waits
+        self._house, self._reports, self._waits, self._usage = house, reports, waits, usage
 
     def collect(self) -> Iterator[Metric]:
-        from prometheus_client.core import GaugeMetricFamily
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         for field, (name, meaning, divisor) in _HOUSE_GAUGES.items():
             value = self._house.get(field)
@@ -82,6 +91,14 @@ class _Figures:
         yield from self._by_kind()
         if self._waits:
             yield from _deletions(self._waits)
+        for name, meaning, counts in (
+            ("hubbub_requests", "Requests let in, by tenant (- is nobody's).", self._usage.num_requests),
+            ("hubbub_refused_requests", "Requests refused at the door.", self._usage.num_refused),
+        ):
+            family = CounterMetricFamily(name, meaning, labels=["tenant"])
+            for tenant, number in counts.items():
+                family.add_metric([tenant], number)
+            yield family
 
     def _counters(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily

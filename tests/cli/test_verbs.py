@@ -47,6 +47,7 @@ def test_surface_is_frozen():
         "demo": ["--json", "--once", "--port", "--speed"],
         "follow": sorted([*data, *read, "--json", "--no-index", "sources"]),
         "index": [],
+        "keys": [],
         "search": sorted([*data, "--json", "--limit", "--newest", "--rerank", "query"]),
         "status": sorted([*data, "--json"]),
         "trends": sorted([*data, "--at", "--hours", "--json", "--limit"]),

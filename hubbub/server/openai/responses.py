@@ -33,21 +33,21 @@ class Threads:
     """What was asked up to each response."""
 
     def __init__(self) -> None:
-        self._asked: OrderedDict[str, list[str]] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, str], list[str]] = OrderedDict()
 
-    def keep(self, response: str, asked: list[str]) -> None:
+    def keep(self, tenant: str, response: str, asked: list[str]) -> None:
         """Remember the questions that led to a response."""
-        self._asked[response] = asked[-_MAX_ASKED:]
+        self._asked[tenant, response] = asked[-_MAX_ASKED:]
         while len(self._asked) > MAX_THREADS:
             self._asked.popitem(last=False)
 
-    def find(self, response: str) -> list[str]:
-        """Return them.
+    def find(self, tenant: str, response: str) -> list[str]:
+        """Return them; another tenant's responses are as unknown as those that never were.
 
         Raises:
             Refusal: there is no such response, or no longer.
         """
-        if response not in self._asked:
+        if (tenant, response) not in self._asked:
             raise Refusal(
                 400,
                 f"previous response {response[:100]!r} is not known here (any more); "
@@ -55,7 +55,7 @@ class Threads:
                 code="previous_response_not_found",
                 param="previous_response_id",
             )
-        return self._asked[response]
+        return self._asked[tenant, response]
 
 
 class _Wanted(Wanted):
@@ -72,14 +72,15 @@ async def respond(request: Request) -> Response:
     desk.check_working()
     wanted = await read_body(request, _Wanted)
     threads: Threads = request.app.state.threads
-    asked = threads.find(wanted.previous_response_id) if wanted.previous_response_id else []
+    tenant = request.state.tenant
+    asked = threads.find(tenant, wanted.previous_response_id) if wanted.previous_response_id else []
     said = [wanted.input] if isinstance(wanted.input, str) else user_texts(wanted.input)
     if not said or not said[-1].strip():
         asked = []  # an old question is not asked again because nothing new was
     asked = [*asked, *said]
     question = read_question(asked, desk.limits.max_question_chars, "input")
     form = _Form(wanted, question, sum(map(count_tokens, said)))
-    threads.keep(form.id, asked)
+    threads.keep(tenant, form.id, asked)
     answering = Answering(desk, question, scope=read_scope(wanted))
     if wanted.stream:
         return answering.stream(lambda emit: _Stream(emit, form).run(answering))
