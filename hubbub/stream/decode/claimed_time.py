@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from hubbub.errors import InvalidInput
 from hubbub.units import US_PER_S, parse_time_us
 
@@ -21,7 +19,7 @@ def read_time_us(value: object) -> int | None:
     """Read ISO 8601, X v1.1's `Mon Jan 02 20:00:13 +0000 2012`, or seconds, ms or us since 1970."""
     if isinstance(value, str):
         return _read_text(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return _read_number(value)
     return None
 

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from hubbub.errors import InvalidEvent
-from hubbub.posts import Edit, Event, Post
+from hubbub.posts import Deletion, Edit, Event, Post
 
 MAX_TEXT_CHARS = 100_000
 """Longer texts are clipped: four times what X allows its paying users."""
@@ -15,10 +15,14 @@ MAX_NAME_CHARS = 1_000
 """Longer ids, names and links are not what they claim to be."""
 MAX_ITEMS = 100
 """So many links, hashtags, mentions, languages or picture descriptions of one post are kept."""
-_SURROGATE = "89abABcdefCDEF"
-# A whole pair, any other code unit, or any other escape, so that an escaped backslash is passed over.
-_ESCAPE = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
+MAX_MENDED_BYTES = 4 << 20
+"""Longer lines are not mended: a second's work."""
+_ITEM_CHARS = {"langs": 100, "hashtags": MAX_NAME_CHARS, "mentions": MAX_NAME_CHARS, "media": 10_000}
+_HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+# What is no half of a pair: plain text, other escapes (a backslash too), whole pairs; then one that is.
+_UP_TO_HALF = re.compile(
+    rf"((?:[^\\]++|\\u[dD][89abAB][0-9a-fA-F]{{2}}\\u[dD][c-fC-F][0-9a-fA-F]{{2}}|(?!{_HALF})\\.)*+)({_HALF}|)",
+    re.DOTALL,
 )
 MAX_TIME_US = 253_402_300_799_000_000
 """The end of the year 9999."""
@@ -39,12 +43,15 @@ def clean_text(text: str) -> str:
 
 def mend_line(line: bytes) -> bytes:
     """Take away a byte order mark, replace what is no UTF-8 and escaped halves of surrogate pairs."""
-    return _ESCAPE.sub(_mend_escape, line.decode("utf-8-sig", "replace")).encode()
-
-
-def _mend_escape(match: re.Match[str]) -> str:
-    escape = match[0]
-    return "\\ufffd" if len(escape) == 6 and escape[2] in "dD" and escape[3] in _SURROGATE else escape
+    if len(line) > MAX_MENDED_BYTES:
+        return line
+    text = line.decode("utf-8-sig", "replace")
+    parts: list[str] = []
+    at = 0
+    while at < len(text) and (found := _UP_TO_HALF.match(text, at)) and found.end() > at:
+        parts += (found[1], "\\ufffd" if found[2] else "")
+        at = found.end()
+    return "".join((*parts, text[at:])).encode()
 
 
 def is_web_link(url: str) -> bool:
@@ -71,8 +78,18 @@ def cleanse(event: Event) -> Event:
         _check_id(event.replaces)
         post = _cleanse_post(event.post)
         return event if post is event.post else msgspec.structs.replace(event, post=post)
-    _check_id(getattr(event, "id", None) or event.author or "")
+    if isinstance(event, Deletion):
+        return _cleanse_deletion(event)
+    _check_id(event.author)
     return event
+
+
+def _cleanse_deletion(event: Deletion) -> Deletion:
+    _check_id(event.id)
+    if event.author:
+        _check_id(event.author)
+    reason = clean_text(event.reason[:MAX_NAME_CHARS])
+    return event if reason == event.reason else msgspec.structs.replace(event, reason=reason)
 
 
 def _cleanse_post(post: Post) -> Post:
@@ -109,10 +126,10 @@ def _clean_names(post: Post, changes: dict[str, object]) -> None:
         value = getattr(post, field)
         if value is not None and (len(value) > MAX_NAME_CHARS or not _is_plain(value)):
             changes[field] = clean_text(value[:MAX_NAME_CHARS])
-    for field in ("langs", "hashtags", "mentions", "media"):
+    for field, limit in _ITEM_CHARS.items():
         values = getattr(post, field)
-        if values and (len(values) > MAX_ITEMS or not all(map(_is_plain, values))):
-            changes[field] = tuple(clean_text(value) for value in values[:MAX_ITEMS])
+        if values and (len(values) > MAX_ITEMS or not all(len(v) <= limit and _is_plain(v) for v in values)):
+            changes[field] = tuple(clean_text(value[:limit]) for value in values[:MAX_ITEMS])
 
 
 def _check_id(identity: str) -> None:

@@ -14,6 +14,8 @@ class Dropped(str):
     __slots__ = ()
 
 
+EMPTY = Dropped("an empty page")
+
 Outcome: TypeAlias = Sequence[Event] | Dropped
 
 Decoder: TypeAlias = Callable[[bytes, int | None], Outcome]

@@ -13,7 +13,7 @@ import msgspec
 from hubbub.errors import InvalidEvent
 from hubbub.posts import AccountEvent, AccountStatus, Deletion, Event, Post
 from hubbub.stream.decode.claimed_time import read_time_us, snowflake_time_us
-from hubbub.stream.decode.outcome import Dropped, Outcome
+from hubbub.stream.decode.outcome import EMPTY, Dropped, Outcome
 from hubbub.stream.decode.x_ids import status_uri, status_url, unescape, unknown_user_uri, user_uri
 
 _MAX_DEPTH = 2
@@ -136,7 +136,7 @@ def decode_x1(line: bytes, received_us: int | None = None) -> Outcome:
 
 
 def _read_all(statuses: list[_Status], received_us: int | None) -> Outcome:
-    return [event for status in statuses for event in _read_status(status, received_us)]
+    return [event for status in statuses for event in _read_status(status, received_us)] or EMPTY
 
 
 def _read_delete(notice: _Delete, received_us: int | None) -> Deletion:

@@ -13,7 +13,7 @@ import msgspec
 from hubbub.errors import InvalidEvent
 from hubbub.posts import AccountEvent, Deletion, Edit, Event, Post
 from hubbub.stream.decode.claimed_time import read_time_us, snowflake_time_us
-from hubbub.stream.decode.outcome import Dropped, Outcome
+from hubbub.stream.decode.outcome import EMPTY, Dropped, Outcome
 from hubbub.stream.decode.x2_compliance import Countries, Withheld, read_compliance
 from hubbub.stream.decode.x_ids import status_uri, status_url, unescape, unknown_user_uri, user_uri
 
@@ -100,6 +100,9 @@ class _Line(_Tweet):
     meta: msgspec.Raw = msgspec.Raw()
 
 
+_MAX_VERSIONS = 20
+"""X allows five edits; each earlier version costs an event with the whole post."""
+
 _line_decoder = msgspec.json.Decoder(_Line)
 _tweet_decoder = msgspec.json.Decoder(_Tweet)
 _tweets_decoder = msgspec.json.Decoder(list[_Tweet])
@@ -134,7 +137,7 @@ def _read_bare(found: _Line, received_us: int | None, countries: Countries) -> O
     if found.errors:
         return Dropped("an error notice of the stream")
     if found.meta:
-        return Dropped("an empty page")
+        return EMPTY
     raise InvalidEvent("not a v2 post: it has neither `data` nor `id` and `text`")
 
 
@@ -150,7 +153,7 @@ def _read_all(
                 if carried.id is not None and carried.text is not None and _refers(tweet, carried.id):
                     events += _read_allowed(carried, includes, at_us, countries)
             events += _read_allowed(tweet, includes, at_us, countries)
-    return events if events or not tweets else Dropped("not posts")
+    return events or (Dropped("not posts") if tweets else EMPTY)
 
 
 def _refers(tweet: _Tweet, identity: str) -> bool:
@@ -184,7 +187,7 @@ def _read_versions(tweet: _Tweet, includes: _Includes, received_us: int) -> Iter
     """Yield a post; or, where it has earlier versions, its replacing each of them (any may be here)."""
     post = _read_post(tweet, includes, received_us)
     chain = tweet.edit_history_tweet_ids or tweet.edit_history_post_ids
-    earlier = chain[: chain.index(tweet.id)] if tweet.id in chain else []
+    earlier = chain[: chain.index(tweet.id)][-_MAX_VERSIONS:] if tweet.id in chain else []
     if not earlier:
         yield post
     for version in earlier:

@@ -1,6 +1,7 @@
 """Reading many lines: what is counted, what is mended, what is left out; no line of any format is fatal."""
 
 import json
+import time
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.errors import InvalidEvent, InvalidInput
-from hubbub.posts import AccountEvent, Edit, Event, Post
+from hubbub.posts import AccountEvent, Deletion, Edit, Event, Post
 from hubbub.stream import FORMATS, Counts, read_ndjson
 from hubbub.stream.decode.cleanse import MAX_ITEMS, MAX_TEXT_CHARS, cleanse, mend_line
 from hubbub.stream.decode.recent import Recent
@@ -214,3 +215,33 @@ def test_no_json_crashes_a_decoder(format, value):
 def test_no_bytes_crash_a_decoder(format, data):
     events, counts = read(data, format=format)
     assert len(events) == counts.num_events
+
+
+def test_mending_megabytes_of_broken_escapes_takes_no_seconds():
+    began_s = time.thread_time()
+    assert mend_line(b"\\ud800\\u0041\\\\ud800" * 100_000) == b"\\ufffd\\u0041\\\\ud800" * 100_000
+    assert mend_line(b"\\ud800" * 10_000_000) == b"\\ud800" * 10_000_000, "far too long to be worth it"
+    assert time.thread_time() - began_s < 2
+
+
+def test_a_deletion_without_an_id_is_none_and_its_reason_is_short():
+    gone = Deletion(id="", author="a", received_us=1)
+    wordy = Deletion(id="a", received_us=1, reason="\0why" * 1000)
+    with pytest.raises(InvalidEvent):
+        cleanse(gone)
+    assert cleanse(wordy).reason == ("\0why" * 250).replace("\0", "")
+    assert cleanse(msgspec.structs.replace(wordy, reason="withheld")).reason == "withheld"
+
+
+def test_no_single_name_is_longer_than_a_name_can_be():
+    long = msgspec.structs.replace(
+        post(1), hashtags=("x" * 9_000_000,), langs=("e" * 500,), media=("m" * 20_000,)
+    )
+    clean = cleanse(long)
+    assert [len(value) for value in (*clean.hashtags, *clean.langs, *clean.media)] == [1000, 100, 10_000]
+
+
+def test_times_beyond_any_number_are_none():
+    line = b'{"id": "1", "text": "a", "created_at": 1' + b"0" * 400 + b"}"
+    events, _ = read(line)
+    assert [event.claimed_us for event in events] == [None]

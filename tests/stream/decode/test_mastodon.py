@@ -1,6 +1,7 @@
 """Mastodon's statuses and stream events; the posts here are invented."""
 
 import json
+import time
 
 import pytest
 
@@ -183,3 +184,22 @@ def test_what_is_of_no_use_is_dropped_and_what_is_broken_refused():
     ):
         with pytest.raises(InvalidEvent):
             decode(bad)
+
+
+@pytest.mark.parametrize(
+    "piece", ["<a ", "<a x=", "<a href='", "<!--", "</", "<?", "<br/", "<template><b></i>"]
+)
+def test_broken_html_is_read_in_the_time_of_its_length(piece):
+    began_s = time.thread_time()
+    read_html("<p>" + piece * 100_000)
+    assert time.thread_time() - began_s < 3
+
+
+def test_html_that_is_hardly_any():
+    assert read_html("a < b <3 <!-- no --> <?php x?> &#99999999999; <b/>c") == ("a < b <3 \ufffd c", [])
+    assert read_html("&#" + "9" * 5000 + ";") == ("\ufffd", [])
+    assert read_html("<a title='x>y' HREF=https://a.example/?q=1&amp;r=2>z</A>") == (
+        "z",
+        ["https://a.example/?q=1&r=2"],
+    )
+    assert read_html("<template><p>gone</p></template>kept<!-- open")[0] == "kept<!-- open"

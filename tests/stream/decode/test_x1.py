@@ -6,7 +6,7 @@ import pytest
 
 from hubbub.errors import InvalidEvent
 from hubbub.posts import AccountEvent, Deletion, Post
-from hubbub.stream.decode.outcome import Dropped
+from hubbub.stream.decode.outcome import EMPTY, Dropped
 from hubbub.stream.decode.x1 import decode_x1
 
 NOOR = {"id": 7, "id_str": "7", "screen_name": "noor", "name": "Noor &amp; Co", "protected": False}
@@ -116,7 +116,7 @@ def test_lists_and_pages():
     for line in lines:
         assert [post.id for post in decode_x1(json.dumps(line).encode())] == ["x://status/1", "x://status/2"]
     assert decode_x1(json.dumps({"_source": "x", "status": status(3)}).encode())[0].id == "x://status/3"
-    assert decode_x1(b"[]") == []
+    assert decode_x1(b"[]") == EMPTY
 
 
 def test_an_unknown_author_and_handles_that_would_break_an_address():

@@ -6,7 +6,7 @@ import pytest
 
 from hubbub.errors import InvalidEvent
 from hubbub.posts import AccountEvent, Deletion, Edit, Post
-from hubbub.stream.decode.outcome import Dropped
+from hubbub.stream.decode.outcome import EMPTY, Dropped
 from hubbub.stream.decode.x2 import decode_x2
 
 FRIDAY_US = 1_296_237_600_000_000
@@ -138,7 +138,7 @@ def test_what_is_no_post_is_dropped_and_what_is_broken_refused():
     assert isinstance(decode(users), Dropped)
     assert isinstance(decode_x2(b'{"errors":[{"title":"operational-disconnect"}]}'), Dropped)
     assert isinstance(decode_x2(b'{"meta":{"result_count":0}}'), Dropped)
-    assert decode([]) == []
+    assert decode([]) == EMPTY
     for bad in (
         b"{}",
         b"[]",
@@ -148,3 +148,9 @@ def test_what_is_no_post_is_dropped_and_what_is_broken_refused():
     ):
         with pytest.raises(InvalidEvent):
             decode_x2(bad)
+
+
+def test_a_chain_of_versions_is_cut_where_no_post_has_so_many():
+    chain = [str(number) for number in range(1, 50_001)]
+    events = decode(tweet("50000", edit_history_tweet_ids=chain))
+    assert [event.replaces for event in events] == [f"x://status/{n}" for n in range(49_980, 50_000)]
