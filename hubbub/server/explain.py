@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
 
 import anyio
 import msgspec
@@ -24,6 +27,9 @@ from hubbub.server.surface import Searchable
 from hubbub.server.thread import Thread, read_thread
 from hubbub.server.watch import Watch
 from hubbub.server.wire import Refusal, json_response
+
+Write: TypeAlias = Callable[[Answering], Awaitable[Answer | None]]
+"""Waits for a whole answer; None if its caller has left."""
 
 FRESH_S = 60.0
 """A card is made anew after so long: a correction that came meanwhile must get its say."""
@@ -48,8 +54,8 @@ class Cards:
         self._cards: OrderedDict[PostId, tuple[float, Card]] = OrderedDict()
         self._making: dict[PostId, anyio.Lock] = {}
 
-    async def get(self, request: Request, desk: Desk, post: Post) -> Card | None:
-        """Return a card that holds at this moment; None if the caller has left.
+    async def get(self, write: Write, desk: Desk, post: Post) -> Card | None:
+        """Return a card that holds at this moment, its answers written by `write`; None if that gave up.
 
         Raises:
             Refusal: too many answers are being written.
@@ -62,7 +68,7 @@ class Cards:
                     if await desk.look_up(_holds, desk.house.index, card):
                         return card
                 self._cards.pop(post.id, None)
-                card = await _make(request, desk, post)
+                card = await _make(write, desk, post)
                 if card:
                     self._cards[post.id] = time.monotonic() + FRESH_S, card
                     while len(self._cards) > MAX_CARDS:
@@ -86,16 +92,16 @@ async def explain(request: Request) -> Response:
         raise Refusal(400, f"url takes 1 to {MAX_ID_CHARS:,} characters", code="invalid_request", param="url")
     post = await find_post(desk, candidate_ids(wanted.url))
     cards: Cards = request.app.state.cards
-    card = await cards.get(request, desk, post)
+    card = await cards.get(partial(write_whole, request), desk, post)
     return json_response(card) if card else Response(status_code=499)
 
 
-async def _make(request: Request, desk: Desk, post: Post) -> Card | None:
+async def _make(write: Write, desk: Desk, post: Post) -> Card | None:
     answers: list[Answer] = []
     scope = Scope(excluded_authors=(post.author,))
     made_us = desk.house.now_us()
     for question in questions(post):
-        answer = await write_whole(request, Answering(desk, question, scope=scope))
+        answer = await write(Answering(desk, question, scope=scope))
         if answer is None:
             return None
         answers.append(answer)

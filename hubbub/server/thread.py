@@ -15,7 +15,7 @@ MAX_ABOVE = 25
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
-    """One post and its way to the root; only living, visible posts that may be put in a prompt."""
+    """One post and its way to the root; only living, visible posts."""
 
     post: Post
     above: tuple[Post, ...]
@@ -25,20 +25,21 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     """Posts that it needs and that are not here (deleted, hidden, refused, never received), untold which."""
 
 
-def read_thread(index: Searchable, post: Post) -> Thread | None:
-    """Read the posts above one; None if that one died meanwhile. Blocks for at most `MAX_ABOVE` fetches."""
+def read_thread(index: Searchable, post: Post, for_prompt: bool = False) -> Thread | None:
+    """Read the posts above one (that may be put in a prompt, if asked); None if that one died meanwhile.
+
+    Blocks for at most `MAX_ABOVE` fetches.
+    """
     quoted = [post.quote_of] if post.quote_of else []
     above: list[PostId] = []
     current: Post | None = post
     while current and current.reply_to and current.reply_to not in {post.id, *above}:
         above.append(current.reply_to)
-        current = (
-            index.fetch([above[-1]], for_prompt=True).get(above[-1]) if len(above) <= MAX_ABOVE else None
-        )
+        current = index.fetch([above[-1]], for_prompt).get(above[-1]) if len(above) <= MAX_ABOVE else None
     if post.root and post.root not in {post.id, *above}:
         above.append(post.root)
     # Looked up once more, all at one time: what died on the way is not told.
-    living = index.fetch([post.id, *above, *quoted], for_prompt=True)
+    living = index.fetch([post.id, *above, *quoted], for_prompt)
     if post.id not in living:
         return None
     return Thread(

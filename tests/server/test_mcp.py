@@ -17,8 +17,10 @@ from mcp.client import Client
 from mcp_types import CallToolResult
 
 from hubbub.assistant.answer import AnswerEvent, Done, Shown
-from hubbub.posts import ConsentEvent
+from hubbub.config import Config
+from hubbub.posts import ConsentEvent, Deletion
 from hubbub.server.app import create_app
+from hubbub.server.house import House
 from hubbub.server.mcp.shapes import NOTICE
 from hubbub.server.run import serve_in_thread
 from hubbub.server.scope import EVERYTHING, Scope
@@ -26,6 +28,7 @@ from hubbub.server.surface import Limits
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_ask import QUESTION, SlowHouse, slow_house  # noqa: F401
 from tests.server.test_lookup import error_of
+from tests.trends import town
 
 ERAS = ["2026-07-28", "legacy"]
 BRIDGE = "https://town.example/@author6/6"
@@ -75,7 +78,7 @@ def post_modern(url: str, tool: str, **arguments: object) -> httpx2.Response:
 @pytest.mark.parametrize("mode", [*ERAS, "auto"])
 def test_every_tool_says_what_it_takes_and_gives_and_only_reads(standing_url: str, mode: str) -> None:
     tools = use(standing_url, lambda client: client.list_tools(), mode).tools
-    assert [tool.name for tool in tools] == ["search", "fetch", "ask", "thread"]
+    assert [tool.name for tool in tools] == ["search", "fetch", "ask", "thread", "explain_post"]
     for tool in tools:
         assert tool.title and tool.description and tool.annotations.read_only_hint
         assert tool.input_schema["type"] == tool.output_schema["type"] == "object"
@@ -174,6 +177,40 @@ def test_a_thread_is_read_upwards(house: SmallHouse, url: str) -> None:
     assert second not in str(thread) and BRIDGE not in str(thread)
 
 
+def test_a_post_is_explained_by_others(house: SmallHouse, url: str) -> None:
+    rumour, denial = "https://town.example/@author4/4", "https://town.example/@author5/5"
+    card = given(call(url, "explain_post", url_or_id=rumour))
+    assert card["post"]["id"] == rumour and "has not broken" in card["text"]
+    assert denial in str(card["sentences"]) and rumour not in str(card["sentences"])
+    author = denial.rpartition("/")[0]
+    house.add(ConsentEvent(author=author, scope="prompt", allow=False, received_us=house.clock_us))
+    card = given(call(url, "explain_post", url_or_id=rumour))
+    assert denial not in str(card) and "has not broken" not in str(card)
+    house.delete(rumour)
+    gone = said(call(url, "explain_post", url_or_id=rumour))
+    assert "was deleted" in gone or "no visible post" in gone
+
+
+def test_what_rises_is_told_by_living_posts_that_models_may_read(tmp_path: Path) -> None:
+    config = Config(data=str(tmp_path), index="sqlite", embedder="none")
+    with House(config, is_writer=True, clock=lambda: town.NOW_US) as house:
+        house.archive.append([*town.chatter(), *town.fire()])
+        assert house.wait_until_folded(house.archive.last_seq, timeout_s=20)
+        with serve_in_thread(create_app(house, trending=house.trending)) as url:
+            (trend,) = given(call(url, "trends", hours=2))["trends"]
+            assert "paper mill" in trend["label"] and trend["num_voices"] == len(town.FIRE)
+            assert trend["headline"]["quote"] in town.FIRE and len(trend["more"]) == 5
+            post = trend["headline"]["id"]
+            refusal = ConsentEvent(
+                author=f"author of {post[2:]}", scope="prompt", allow=False, received_us=town.NOW_US
+            )
+            house.archive.append([refusal, Deletion(id=trend["more"][0], received_us=town.NOW_US)])
+            assert house.wait_until_folded(house.archive.last_seq, timeout_s=20)
+            told = json.dumps(given(call(url, "trends", hours=2)))
+            assert post not in told and trend["more"][0] not in told
+            assert "<= 48" in said(call(url, "trends", hours=100))
+
+
 @pytest.mark.parametrize("mode", ERAS)
 def test_a_post_that_dies_after_it_was_found_is_given_by_no_tool(
     house: SmallHouse, url: str, mode: str
@@ -225,7 +262,8 @@ def test_posts_that_refuse_prompts_are_not_handed_to_a_model(house: SmallHouse, 
     house.add(ConsentEvent(author=author, scope="prompt", allow=False, received_us=house.clock_us))
     assert given(call(url, "search", query="bridge"))["results"] == []
     assert "no visible post" in said(call(url, "fetch", id=BRIDGE))
-    assert "no visible post" in said(call(url, "thread", url_or_id=BRIDGE))
+    for tool in ("thread", "explain_post"):
+        assert "no visible post" in said(call(url, tool, url_or_id=BRIDGE))
     assert BRIDGE not in json.dumps(given(call(url, "ask", question="What about the old bridge?")))
 
 

@@ -11,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from hubbub.server.desk import Desk
+from hubbub.server.explain import Cards
 from hubbub.server.mcp.protocol import make_manager
 from hubbub.server.wire import Refusal
 
@@ -23,8 +24,9 @@ log = logging.getLogger("hubbub.server")
 class Endpoint:
     """An ASGI app of one route. Its requests count as open streams: they end when the server is stopped."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, cards: Cards) -> None:
         self._desk = desk
+        self._cards = cards
         self._manager: StreamableHTTPSessionManager | None = None
         self._is_missing = False
         self._is_wanted = anyio.Event()
@@ -35,7 +37,7 @@ class Endpoint:
         await self._is_wanted.wait()
         try:
             # In a thread: it takes a second, during which everybody else is served.
-            manager = await anyio.to_thread.run_sync(make_manager, self._desk)
+            manager = await anyio.to_thread.run_sync(make_manager, self._desk, self._cards)
             async with manager.run():
                 self._manager = manager
                 self._is_ready.set()

@@ -10,8 +10,9 @@ import msgspec
 
 from hubbub.errors import HubbubError
 from hubbub.server.desk import Desk
+from hubbub.server.explain import Cards
 from hubbub.server.mcp.shapes import NOTICE, schema_of
-from hubbub.server.mcp.tools import TOOLS, Tool
+from hubbub.server.mcp.tools import Tool, list_tools_of
 from hubbub.server.wire import Refusal
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ IDLE_S = 600.0
 log = logging.getLogger("hubbub.server")
 
 
-def make_manager(desk: Desk) -> StreamableHTTPSessionManager:
+def make_manager(desk: Desk, cards: Cards) -> StreamableHTTPSessionManager:
     """Make what speaks MCP over HTTP, both the stateless protocol and the older one with sessions.
 
     Host, Origin and the size of bodies are not its to check: the Guard stands in front of every route.
@@ -37,14 +38,14 @@ def make_manager(desk: Desk) -> StreamableHTTPSessionManager:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
     return StreamableHTTPSessionManager(
-        make_server(desk),
+        make_server(desk, cards),
         session_idle_timeout=IDLE_S,
         max_sessions=desk.limits.max_mcp_sessions,
         max_request_body_size=desk.limits.max_post_bytes,
     )
 
 
-def make_server(desk: Desk) -> Server[dict[str, object]]:
+def make_server(desk: Desk, cards: Cards) -> Server[dict[str, object]]:
     """Make the server with its two handlers, without a transport.
 
     Raises:
@@ -54,8 +55,8 @@ def make_server(desk: Desk) -> Server[dict[str, object]]:
     from mcp.server.lowlevel import Server
     from mcp.shared.exceptions import MCPError
 
-    listed = types.ListToolsResult(tools=[_describe(tool) for tool in TOOLS])
-    by_name = {tool.name: tool for tool in TOOLS}
+    by_name = {tool.name: tool for tool in list_tools_of(desk, cards)}
+    listed = types.ListToolsResult(tools=[_describe(tool) for tool in by_name.values()])
     inputs = {tool.name: tool.input_schema for tool in listed.tools}
 
     async def list_tools(
