@@ -154,5 +154,5 @@ def order_of(number: str) -> tuple[int, str]:
 def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Disconnected(f"the server answered with nonsense: {error}") from None

@@ -114,7 +114,7 @@ class MastodonSession:
     def _accept(self, message: bytes) -> Iterator[Batch]:
         try:
             frame = _frame_decoder.decode(message)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             yield from self._intake.take(message)  # which counts it as malformed
             return
         self._canary.count(frame.event)
@@ -131,7 +131,7 @@ class MastodonSession:
     ) -> Iterator[Batch]:
         try:
             status = _status_decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             yield from self._intake.take(line)
             return
         is_new = event == "update"

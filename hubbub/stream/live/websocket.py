@@ -98,7 +98,9 @@ class WebSocket:
         if messages:
             return messages
         if self._protocol.state is not State.OPEN:
-            raise Disconnected(f"{self._link.where} ended the connection: {self._protocol.close_exc}")
+            is_closed = self._protocol.state is State.CLOSED
+            reason = self._protocol.close_exc if is_closed else "it has stopped listening"
+            raise Disconnected(f"{self._link.where} ended the connection: {reason}")
         data = self._link.receive(timeout_s)
         if data:
             self._protocol.receive_data(data)

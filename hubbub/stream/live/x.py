@@ -189,7 +189,7 @@ class _Session:
         try:
             found = _line_decoder.decode(line)
             data = _data_decoder.decode(found.data) if found.data else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             yield from self._intake.take(line)
             return
         if data is None and found.errors:
@@ -208,7 +208,7 @@ def _order_of(data: msgspec.Raw) -> str:
     """Name an order of compliance, as `user_protect`."""
     try:
         return next(iter(_fields_decoder.decode(data)), "compliance")[:30] if data else "compliance"
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "compliance"
 
 
