@@ -302,7 +302,7 @@ def measure_disk(options: argparse.Namespace) -> list[dict[str, object]]:
         {
             "place": place,
             "marks before": len(num_before[place]),
-            "gone after s": round(gone_s[place], 1) if place in gone_s else "never",
+            "gone after s": "never" if gone_s.get(place, 0) < 0 else round(gone_s.get(place, 0.0), 1),
             "deadline s": options.erase_s,
         }
         for place in sorted(num_before.keys() | gone_s.keys())
@@ -310,16 +310,17 @@ def measure_disk(options: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def _watch_disk(marks: dict[str, int], data: Path, start_s: float, patience_s: float) -> dict[str, float]:
-    """Return when each kind of place had its last mark."""
+    """Return when each kind of place had its last mark; -1 where it has some still."""
     last_s: dict[str, float] = {}
+    found: set[str] = set()
     while time.monotonic() - start_s < patience_s:
         found = {place for place, _ in look_for(marks, data)}
         looked_s = time.monotonic() - start_s
         last_s |= dict.fromkeys(found, looked_s)
         if not found:
-            return last_s
+            break
         time.sleep(0.25)
-    return {place: at_s for place, at_s in last_s.items() if at_s < patience_s - 5}
+    return {place: -1.0 if place in found else at_s for place, at_s in last_s.items()}
 
 
 def look_for(marks: dict[str, int], data: Path) -> Iterator[tuple[str, str]]:
