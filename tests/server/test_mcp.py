@@ -14,6 +14,7 @@ import anyio
 import httpx2
 import pytest
 from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
 from hubbub.assistant.answer import AnswerEvent, Done, Shown
@@ -21,6 +22,7 @@ from hubbub.config import Config
 from hubbub.posts import ConsentEvent, Deletion
 from hubbub.server.app import create_app
 from hubbub.server.house import House
+from hubbub.server.keys import KeyRing
 from hubbub.server.mcp.shapes import NOTICE
 from hubbub.server.run import serve_in_thread
 from hubbub.server.scope import EVERYTHING, Scope
@@ -338,6 +340,28 @@ def test_another_site_is_turned_away(standing_url: str, headers: dict[str, str])
     for sent in (MODERN, ACCEPT):
         refused = httpx2.post(standing_url + "/mcp", json={}, headers=sent | headers, trust_env=False)
         assert refused.status_code == 403 and error_of(refused)["type"] == "permission_error"
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_a_house_with_keys_lets_in_who_has_one(house: SmallHouse, tmp_path: Path, mode: str) -> None:
+    ring = KeyRing(tmp_path)
+    key, secret = ring.add("townhall")
+
+    async def work() -> CallToolResult:
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {secret}"}, trust_env=False) as http,
+            Client(streamable_http_client(url + "/mcp", http_client=http), mode=mode) as client,
+        ):
+            return await client.call_tool("fetch", {"id": BRIDGE})
+
+    with serve_in_thread(create_app(house, keys=ring)) as url:
+        assert error_of(post_modern(url, "fetch", id=BRIDGE))["code"] == "no_key"
+        assert given(anyio.run(work))["id"] == BRIDGE
+        ring.revoke(key.id)
+        refused = httpx2.post(
+            url + "/mcp", json={}, headers={"Authorization": f"Bearer {secret}"}, trust_env=False
+        )
+        assert refused.status_code == 401 and "buses" not in refused.text
 
 
 def test_a_body_that_is_too_large_is_not_read(house: SmallHouse) -> None:
