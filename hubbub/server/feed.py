@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from hubbub.posts import AccountEvent, AuthorId, ConsentEvent, Deletion, Edit, Event, Post, PostId
 from hubbub.server.surface import House
+from hubbub.stream.decode.x_ids import UNKNOWN_USER
 
 POLL_S = 0.25
 """Longest wait inside one call for events; a thread outlives its server by at most this."""
@@ -118,8 +119,8 @@ class Feed:
 def affects(change: Change, post: PostId, author: AuthorId) -> bool:
     """Whether a change can take a shown post away or alter its text."""
     if isinstance(change, Deletion):
-        # It also takes the ids that edits gave to the post, and a deletion may not name its author.
-        return change.id == post or change.author in (None, author)
+        # It also takes the ids that edits gave to the post; and either may not name its author.
+        return change.id == post or change.author in (None, author) or author.startswith(UNKNOWN_USER)
     if isinstance(change, Edit):
         return post in (change.replaces, change.post.id) or change.post.author == author
     return change.author == author

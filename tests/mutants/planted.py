@@ -223,4 +223,32 @@ MUTANTS = (
         "            data = encode_frame(events, {}, self.next_seq, self._synced_bytes)",
         ("tests/stream/archive/test_log.py", "tests/stream/archive/test_refusals.py"),
     ),
+    Mutant(
+        "a frame says that it has all cursors, and has only its own",
+        "hubbub/stream/archive/writer.py",
+        "self._add_frame(events, after if is_due else cursors, has_all_cursors=is_due)",
+        "self._add_frame(events, cursors, has_all_cursors=is_due)",
+        ("tests/stream/archive/test_log.py",),
+    ),
+    Mutant(
+        "an erased author takes another's edit with them",
+        "hubbub/index/index.py",
+        "                del owned[key]\n",
+        "                pass\n",
+        (FOLDING,),
+    ),
+    Mutant(
+        "a refused edit leaves what it replaces",
+        "hubbub/index/fold.py",
+        "        elif not self._bars(key, seq):",
+        "        elif not self._is_document(edit.post) and not self._bars(key, seq):",
+        (FOLDING,),
+    ),
+    Mutant(
+        "an id told again by another author is erased with them",
+        "hubbub/index/fold.py",
+        "        is_stored = key in self._stored and key not in self._changes.removed",
+        "        is_stored = False",
+        (FOLDING,),
+    ),
 )

@@ -162,6 +162,12 @@ def test_a_deletion_of_the_first_id_takes_what_quotes_a_later_one(author):
     assert affects(Deletion(id="x://status/1", author=author, received_us=5), "x://status/2", "did:plc:noor")
 
 
+def test_a_deletion_may_take_a_post_of_whom_nobody_said_who_wrote_it() -> None:
+    deletion = Deletion(id="x://status/1", author="x://user/7", received_us=5)
+    assert affects(deletion, "x://status/2", "x://user/unknown/2")
+    assert not affects(deletion, "x://status/2", "x://user/8")
+
+
 def test_a_second_edit_may_name_the_first_id():
     post = Post(id="x://status/3", author="x://user/7", text="open again", received_us=5)
     assert affects(Edit(post=post, replaces="x://status/1"), "x://status/2", "x://user/7")

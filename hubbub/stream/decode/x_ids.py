@@ -5,6 +5,8 @@ from __future__ import annotations
 from hubbub.errors import InvalidEvent
 from hubbub.posts import AuthorId, PostId
 
+UNKNOWN_USER = "x://user/unknown/"
+
 
 def status_uri(number: str | int) -> PostId:
     """Name a post.
@@ -22,7 +24,7 @@ def user_uri(number: str | int) -> AuthorId:
 
 def unknown_user_uri(status: str | int) -> AuthorId:
     """Name the unknown author of a post: one for each, so that strangers do not count as one voice."""
-    return f"x://user/unknown/{_check(status)}"
+    return f"{UNKNOWN_USER}{_check(status)}"
 
 
 def status_url(number: str | int, handle: str | None) -> str:
