@@ -63,7 +63,7 @@ def create_app(
     `archive` is the directory beside which the sources' reports lie; `/metrics` tells them.
     `stamps` keep the receipts of deletions; without them `/api/deletions` has none.
     `keys` are asked for under `/v1` and `/mcp` once there are any; without a ring never.
-    `trending` tells what is rising; without it `/api/trends` is not there.
+    `trending` tells what is rising; without it `/api/trends` has none.
     """
     limits = limits or Limits()
     desk = Desk(house, limits, examples, stamps, trending)

@@ -19,21 +19,27 @@ MAX_HOURS = 48.0
 
 
 async def trends(request: Request) -> Response:
-    """Give what rose in the last `hours` (24), at most `limit`, as of `at` (now)."""
+    """Give what rose in the last `hours` (24), at most `limit`, as of `at` (now).
+
+    `is_complete` is false while the house still gathers what it knew before its start.
+    """
     desk = desk_of(request)
     desk.check_working()
-    if desk.trending is None:
-        raise Refusal(404, "this house keeps no trends", code="not_found")
     hours, limit = _read_hours(request), read_limit(request, MAX_TRENDS)
     start_s, now_us = time.perf_counter(), desk.house.now_us()
     at = read_param(request, "at", 40)
     try:
         at_us = parse_time_us(at) if at else None
-        stories = await desk.look_up(desk.trending.stories, now_us, hours, limit, at_us)
+        stories = []
+        if desk.trending is not None:
+            stories = await desk.look_up(desk.trending.stories, now_us, hours, limit, at_us)
     except InvalidInput as error:
         raise Refusal(400, str(error), code="invalid_time", param="at") from None
     took_ms = round((time.perf_counter() - start_s) * 1000, 1)
-    return json_response({"trends": stories, "clock_us": at_us or now_us, "took_ms": took_ms})
+    is_complete = desk.trending is not None and desk.trending.is_complete
+    return json_response(
+        {"trends": stories, "is_complete": is_complete, "clock_us": at_us or now_us, "took_ms": took_ms}
+    )
 
 
 def _read_hours(request: Request) -> float:

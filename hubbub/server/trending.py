@@ -42,6 +42,11 @@ class Trending:
         """Tell whether events up to `seq` are still to be folded here."""
         return self._trends is not None and self._trends.position < seq
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all but the newest events were folded here."""
+        return not self.is_behind(self._archive.last_seq - REBUILT_EVENTS // 50)
+
     def follow(self, batch: Sequence[tuple[int, Event]]) -> None:
         """Fold what the index has just folded, unless older events are still missing."""
         if self._trends is not None and not self.is_behind(batch[0][0] - 1):

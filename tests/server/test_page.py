@@ -13,11 +13,13 @@ import msgspec
 import pytest
 
 from hubbub.assistant.answer import Shown
-from hubbub.posts import AccountEvent, Edit
+from hubbub.posts import AccountEvent, Deletion, Edit
 from hubbub.server.app import create_app
 from hubbub.server.run import serve_in_thread
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_ask import SlowHouse, first_cited
+from tests.server.test_trends import open_town
+from tests.trends.town import NOW_US, chatter, fire
 
 if TYPE_CHECKING:
     from tests.server.browser import Browser
@@ -263,8 +265,33 @@ def test_search_finds_living_posts(browser: Browser, house: SmallHouse) -> None:
 
 def test_trends_say_that_there_are_none(browser: Browser) -> None:
     browser.one("#tab-trends").click()
-    assert "later version" in browser.one("#trends").text
+    browser.wait(lambda: "Nothing yet" in browser.one("#trends-count").text)
     assert not browser.all("#trends li")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 860), (360, 740)], ids=["desktop", "phone"])
+def test_trends_quote_living_posts_until_they_are_deleted(
+    chromium: Browser, tmp_path: Path, width: int, height: int
+) -> None:
+    with open_town(tmp_path / "town") as town:
+        town.archive.append([*chatter(), *fire()])
+        assert town.wait_until_folded(town.archive.last_seq, timeout_s=10)
+        with serve_in_thread(create_app(town, trending=town.trending)) as address:
+            chromium.open(address, width=width, height=height)
+            chromium.one("#tab-trends").click()
+            chromium.wait(lambda: chromium.all("#rising li"))
+            assert chromium.texts("#rising h3") == ["paper mill"]
+            assert "8 independent voices, 8 posts, since 20 min" in chromium.texts("#rising .count")[0]
+            assert chromium.run("return document.scrollingElement.scrollWidth") <= width
+            assert _worst_contrast(chromium) >= 4.5
+            assert chromium.driver.save_screenshot(str(tmp_path / "trends.png"))
+            (story,) = town.trends(24, 10)
+            assert chromium.texts("#rising .text") == [story.headline.quote]
+            town.archive.append([Deletion(id=story.headline.post, received_us=NOW_US)])
+            chromium.wait(lambda: chromium.all("#rising .withdrawn"))
+            assert story.headline.quote not in chromium.html()
+            assert chromium.complaints() == []
+            chromium.driver.get("about:blank")
 
 
 def test_landmarks_names_and_live_regions(browser: Browser) -> None:

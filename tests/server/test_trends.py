@@ -56,7 +56,9 @@ def get(url: str, path: str = "/v1/trends", **params: object) -> httpx2.Response
 
 def test_a_trend_quotes_a_living_post_to_the_letter(town: House, address: str) -> None:
     for path in ("/api/trends", "/v1/trends"):
-        (story,) = get(address, path).json()["trends"]
+        answer = get(address, path).json()
+        (story,) = answer["trends"]
+        assert answer["is_complete"]
         head = story["headline"]
         living = town.index.fetch([head["post"], *story["more"]])
         assert len(living) == 6
@@ -128,7 +130,8 @@ def test_bad_parameters_are_named(address: str, params: dict[str, str], code: st
 
 
 def test_a_house_without_trends_says_so(house: SmallHouse, url: str) -> None:
-    assert get(url).status_code == 404
+    answer = get(url).json()
+    assert (answer["trends"], answer["is_complete"]) == ([], False)
 
 
 def test_an_empty_house_has_no_trends(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import { refreshAges } from "./post.js";
 import { startSearch } from "./search.js";
 import { getJson } from "./sse.js";
 import { startTabs } from "./tabs.js";
+import { startTrends } from "./trends.js";
 import { language, say, translatePage } from "./words.js";
 
 const REST_AFTER_MS = 30000; // a browser opens few connections to one place; hidden tabs give theirs back
@@ -13,6 +14,7 @@ const AGES_MS = 5000;
 const NUM_EXAMPLES = 4;
 
 translatePage();
+startTrends();
 startTabs();
 startLive();
 startSearch();

@@ -17,6 +17,7 @@ export function openTab(name, takesFocus = false) {
     find(each).hidden = each !== open && !(each === "live" && wide.matches);
   }
   document.body.dataset.view = open;
+  document.dispatchEvent(new CustomEvent("opentab", { detail: open }));
   if (takesFocus) find(`tab-${open}`).focus();
 }
 
