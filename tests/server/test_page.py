@@ -281,7 +281,7 @@ def test_trends_quote_living_posts_until_they_are_deleted(
             chromium.one("#tab-trends").click()
             chromium.wait(lambda: chromium.all("#rising li"))
             assert chromium.texts("#rising h3") == ["paper mill"]
-            assert "8 independent voices, 8 posts, since 20 min" in chromium.texts("#rising .count")[0]
+            assert "8 independent voices, 8 posts, first 20 min" in chromium.texts("#rising .count")[0]
             assert chromium.run("return document.scrollingElement.scrollWidth") <= width
             assert _worst_contrast(chromium) >= 4.5
             assert chromium.driver.save_screenshot(str(tmp_path / "trends.png"))
