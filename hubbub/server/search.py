@@ -75,13 +75,15 @@ async def search(request: Request) -> Response:
     if len(left) > limit:
         following = Page(text, sort, clock_us, before.union(map(_digest, given)))
     light = Highlighter(query)
+    # Ranking also finds what is only like the words, or only new; facets count what says them.
+    counted = [hit for hit in hits[:FACET_DEPTH] if not query.text or light.mark(hit.post)]
     body: dict[str, object] = {
         "object": "list",
         "data": [{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given],
         "has_more": following is not None,
         "next_cursor": _write_cursor(following) if following else None,
-        "facets": _count_facets(hits[:FACET_DEPTH]),
-        "num_counted": min(len(hits), FACET_DEPTH),
+        "facets": _count_facets(counted),
+        "num_counted": len(counted),
         "clock_us": clock_us,
         "took_ms": round((time.perf_counter() - start_s) * 1000, 1),
     }

@@ -48,6 +48,12 @@ def test_facets_count_authors_days_and_tags(url: str) -> None:
     assert {author["value"] for author in facets["authors"]} == {"author3", "author5", "author8"}
 
 
+def test_facets_count_only_what_says_the_words(url: str) -> None:
+    page = get(url, q="soup")
+    assert page["num_counted"] == 1 < len(page["data"])
+    assert page["facets"]["authors"] == [{"value": "author7", "count": 1}]
+
+
 def test_highlights_are_code_points_of_what_was_asked(house: SmallHouse, url: str) -> None:
     house.add(
         make_post(60, "\U0001f30a\U0001f30a FLOODED: the #BridgeClosed sign, \u6d2a\u6c34\u6765\u4e86!")
