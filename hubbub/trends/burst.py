@@ -39,7 +39,7 @@ class Bursts:
 
     def find(self) -> Iterator[Burst]:
         """Yield the terms that stand out; voices are counted only where the posts would be enough."""
-        posts = self._held.between(self._held.times, self._end_us - WINDOW_US, self._end_us)
+        posts = self._held.between(self._end_us - WINDOW_US, self._end_us)
         counts = Counter(term for post in posts for term in post.terms)
         often = [term for term, count in counts.items() if count >= self._min_voices]
         past = self._held.past.weigh(self._end_us)

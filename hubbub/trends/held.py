@@ -59,12 +59,11 @@ class Author(msgspec.Struct):
 
 
 class HeldPosts:
-    """Folds events into the posts that count now, by term and time."""
+    """Folds events into the posts that count now, by time."""
 
     def __init__(self, terms: Terms, max_posts: int = MAX_POSTS) -> None:
         self.past = Past()
         self.newest_us = 0
-        self.by_term: dict[str, list[tuple[int, PostId]]] = {}
         self.times: list[tuple[int, PostId]] = []
         """All posts that count, oldest first."""
         self.posts: dict[PostId, Held] = {}
@@ -95,7 +94,6 @@ class HeldPosts:
         num_over = len(self.times) - self._max_posts
         gone = max(num_over, bisect_left(self.times, (oldest_us, "")))
         for _, post in self.times[: max(gone, 0)]:
-            self._unlist(self.posts[post])
             self._forget_id(self.posts[post])
         del self.times[: max(gone, 0)]
         if len(self.posts) > len(self.times):  # those of hidden authors
@@ -104,10 +102,10 @@ class HeldPosts:
         held_us = self.times[0][0] if self.times else self.newest_us
         self.past.close(min(held_us, self.newest_us - 2 * WINDOW_US))
 
-    def between(self, posts: Sequence[tuple[int, PostId]], start_us: int, end_us: int) -> list[Held]:
-        """Return those of sorted (time, id) that were received after `start_us`, up to `end_us`."""
-        start, end = bisect_left(posts, (start_us + 1, "")), bisect_left(posts, (end_us + 1, ""))
-        return [self.posts[post] for _, post in posts[start:end]]
+    def between(self, start_us: int, end_us: int) -> list[Held]:
+        """Return the posts that count and were received after `start_us`, up to `end_us`, oldest first."""
+        start, end = bisect_left(self.times, (start_us + 1, "")), bisect_left(self.times, (end_us + 1, ""))
+        return [self.posts[post] for _, post in self.times[start:end]]
 
     def _add(self, post: Post, at_us: int) -> None:
         author = self._authors.get(post.author)
@@ -158,10 +156,7 @@ class HeldPosts:
             del self._authors[event.author]
 
     def _count(self, held: Held) -> None:
-        place = (held.at_us, held.id)
-        insort(self.times, place)
-        for term in held.terms:
-            insort(self.by_term.setdefault(term, []), place)
+        insort(self.times, (held.at_us, held.id))
         self.past.add(held.at_us, held.terms)
 
     def _discount(self, held: Held) -> None:
@@ -170,16 +165,7 @@ class HeldPosts:
         if self.times[number : number + 1] != [place]:
             return
         del self.times[number]
-        self._unlist(held)
         self.past.remove(held.at_us, held.terms)
-
-    def _unlist(self, held: Held) -> None:
-        place = (held.at_us, held.id)
-        for term in held.terms:
-            listed = self.by_term[term]
-            del listed[bisect_left(listed, place)]
-            if not listed:
-                del self.by_term[term]
 
     def _drop(self, post: PostId) -> None:
         if held := self.posts.get(post):

@@ -23,27 +23,28 @@ def gather(
 ) -> list[Trend]:
     """Group rising terms, the steepest leading; `first` is where the first window of each began."""
     stories: list[list[str]] = []
-    carriers: dict[str, set[PostId]] = {}
+    carriers: dict[str, list[Held]] = {term: [] for term in peaks}
+    for post in held.between(min(first.values(), default=at_us), at_us):
+        for term in peaks.keys() & post.terms:
+            if post.at_us > first[term]:
+                carriers[term].append(post)
+    ids = {term: {post.id for post in posts} for term, posts in carriers.items()}
     for term in sorted(peaks, key=lambda term: (-peaks[term].score, -len(term), term)):
-        posts = held.between(held.by_term.get(term, []), min(first[term], at_us - WINDOW_US), at_us)
-        carriers[term] = {post.id for post in posts}
-        story = next((story for story in stories if _is_one(carriers[term], carriers[story[0]])), None)
+        story = next((story for story in stories if _is_one(ids[term], ids[story[0]])), None)
         if story is None:
             stories.append([term])
         else:
             story.append(term)
-    return [_tell(held, story, peaks[story[0]], first, at_us) for story in stories[:limit]]
+    return [_tell(carriers[story[0]], story, peaks[story[0]]) for story in stories[:limit]]
 
 
 def _is_one(one: set[PostId], other: set[PostId]) -> bool:
     return len(one & other) >= SHARED * min(len(one), len(other))
 
 
-def _tell(held: HeldPosts, story: list[str], peak: Burst, first: Mapping[str, int], at_us: int) -> Trend:
-    terms = _without_parts(story)
-    posts = held.between(held.by_term[story[0]], first[story[0]], at_us)
+def _tell(posts: list[Held], story: list[str], peak: Burst) -> Trend:
     return Trend(
-        terms=tuple(terms[:NUM_TERMS]),
+        terms=tuple(_without_parts(story)[:NUM_TERMS]),
         score=round(peak.score, 2),
         num_voices=count_voices((post.author, post.marks) for post in posts),
         num_posts=len(posts),

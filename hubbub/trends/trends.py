@@ -76,6 +76,5 @@ class Trends:
         past = self._held.past
         return Counter(
             posts=len(self._held.posts),
-            terms=len(self._held.by_term),
             past=sum(map(len, past.windows.values())),
         )
