@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from hubbub.stream.live.http_stream import HttpStream
+from hubbub.stream.live.link import Disconnected
+from hubbub.stream.live.websocket import MAX_MESSAGE_BYTES
 
 
 class SseEvents:
@@ -14,6 +16,7 @@ class SseEvents:
         self._stream = stream
         self._event = ""
         self._data: list[str] = []
+        self._num_chars = 0
 
     def __enter__(self) -> SseEvents:
         return self
@@ -22,7 +25,11 @@ class SseEvents:
         self._stream.__exit__(*error)
 
     def receive(self, timeout_s: float) -> list[bytes]:
-        """Return the events that have arrived, each as a JSON object of `event` and `payload`."""
+        """Return the events that have arrived, each as a JSON object of `event` and `payload`.
+
+        Raises:
+            Disconnected: the answer has ended, or an event is longer than any is.
+        """
         frames = []
         for line in self._stream.receive(timeout_s):
             field, _, value = line.decode("utf-8", "replace").partition(":")
@@ -31,8 +38,11 @@ class SseEvents:
                 self._event = value
             elif field == "data":
                 self._data.append(value)
+                self._num_chars += len(value) + 1
+                if self._num_chars > MAX_MESSAGE_BYTES:
+                    raise Disconnected(f"an event of more than {MAX_MESSAGE_BYTES} bytes came")
             elif not line and self._event:
                 payload = "\n".join(self._data)
                 frames.append(msgspec.json.encode({"event": self._event, "payload": payload}))
-                self._event, self._data = "", []
+                self._event, self._data, self._num_chars = "", [], 0
         return frames
