@@ -200,6 +200,13 @@ SURFACES = [
     Surface("trends, in pages", "/v1/trends", _polled("/v1/trends", lambda t: {}), is_rare=True),
     Surface("MCP: search", "/mcp", _tool("search", lambda t: {"query": t.word})),
     Surface("MCP: fetch", "/mcp", _tool("fetch", lambda t: {"id": t.post})),
+    Surface("MCP: thread", "/mcp", _tool("thread", lambda t: {"url_or_id": t.post})),
+    Surface(
+        "context card",
+        "/v1/explain",
+        _posted("/v1/explain", lambda t: {"url": t.post}),
+        needs_post=True,
+    ),
     Surface(
         "chat completion",
         "/v1/chat/completions",
