@@ -71,15 +71,24 @@ def read_param(request: Request, name: str, max_chars: int) -> str:
     Raises:
         Refusal: it is longer than `max_chars`.
     """
-    value = request.query_params.get(name, "").strip()
-    if len(value) > max_chars:
+    return check_length(request.query_params.get(name, ""), name, max_chars)
+
+
+def check_length(text: str, name: str, max_chars: int) -> str:
+    """Return a text without the blanks around it.
+
+    Raises:
+        Refusal: it is longer than `max_chars`.
+    """
+    text = text.strip()
+    if len(text) > max_chars:
         raise Refusal(
             400,
-            f"{name} has {len(value):,} characters; at most {max_chars:,} are taken",
+            f"{name} has {len(text):,} characters; at most {max_chars:,} are taken",
             code="too_long",
             param=name,
         )
-    return value
+    return text
 
 
 def desk_of(request: Request) -> Desk:

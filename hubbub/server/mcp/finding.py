@@ -5,7 +5,7 @@ from __future__ import annotations
 from hubbub.assistant.display import inert
 from hubbub.posts import Post
 from hubbub.server.addresses import candidate_ids
-from hubbub.server.desk import Desk
+from hubbub.server.desk import Desk, check_length
 from hubbub.server.lookup import DEFAULT_HITS, MAX_ID_CHARS, find_hits, find_post
 from hubbub.server.mcp.shapes import (
     Document,
@@ -113,14 +113,7 @@ def check_text(text: str, param: str, max_chars: int) -> str:
     Raises:
         Refusal: it is empty or too long.
     """
-    text = text.strip()
+    text = check_length(text, param, max_chars)
     if not text:
         raise Refusal(400, f"{param} is empty", code="empty", param=param)
-    if len(text) > max_chars:
-        raise Refusal(
-            400,
-            f"{param} has {len(text):,} characters; at most {max_chars:,} are taken",
-            code="too_long",
-            param=param,
-        )
     return text

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from hubbub.assistant.followup import resolve
 from hubbub.errors import InvalidInput
+from hubbub.server.desk import check_length
 from hubbub.server.scope import Scope
 from hubbub.server.wire import Refusal
 from hubbub.units import parse_time_us
@@ -99,14 +100,7 @@ def read_question(asked: Sequence[str], max_chars: int, param: str) -> str:
     question = asked[-1].strip() if asked else ""
     if not question:
         raise Refusal(400, f"{param} holds no question of a user; end it with one", code="empty", param=param)
-    if len(question) > max_chars:
-        raise Refusal(
-            400,
-            f"the question has {len(question):,} characters; at most {max_chars:,} are taken",
-            code="too_long",
-            param=param,
-        )
-    return resolve(question, asked[:-1])
+    return resolve(check_length(question, param, max_chars), asked[:-1])
 
 
 def user_texts(messages: Iterable[Message]) -> list[str]:
