@@ -90,12 +90,25 @@ class Weights:
         return len(self._windows) >= LEAST_PAST
 
     def score(self, term: str, num_voices: int, volume: int) -> float:
-        """Return how many standard deviations `num_voices` stand above the term's past, at most 0 if below.
+        """Return how many standard deviations `num_voices` stand above the term's past, 0 if below it.
 
         A z-score over an exponentially decayed mean and variance, as SigniTrend's (Schubert, Weiler and
         Kriegel, KDD 2014, eq. 4); the mean is scaled to the stream's `volume` now, and the variance is at
         least that of a Poisson count with that mean, for terms too rare to have a variance of their own.
         """
+        return self.pooled([term], num_voices, volume)
+
+    def pooled(self, terms: Iterable[str], num_voices: int, volume: int) -> float:
+        """Return the same for voices that use any of these terms; their pasts are added up.
+
+        That is more than their common past, for posts that used two of them are counted twice.
+        """
+        moments = [self._moments(term, volume) for term in terms]
+        mean, variance = (sum(part) for part in zip(*moments, strict=True))
+        above: float = (num_voices - mean) / math.sqrt(variance + SMOOTHING)
+        return max(0.0, above)
+
+    def _moments(self, term: str, volume: int) -> tuple[float, float]:
         mean = square = 0.0
         for weight, counts in self._windows:
             count = counts.get(term)
@@ -105,5 +118,4 @@ class Weights:
         mean /= self._total
         spread = max(0.0, square / self._total - mean * mean)
         scale = volume / self.volume if self.volume else 1.0
-        variance = SMOOTHING + max(scale * mean, scale * scale * spread)
-        return max(0.0, (num_voices - scale * mean) / math.sqrt(variance))
+        return scale * mean, max(scale * mean, scale * scale * spread)

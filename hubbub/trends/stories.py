@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 
 from hubbub.posts import PostId
-from hubbub.trends.burst import Burst
+from hubbub.trends.burst import SHARED, Burst
 from hubbub.trends.held import Held, HeldPosts
 from hubbub.trends.past import WINDOW_US
 from hubbub.trends.sketch import count_voices
 from hubbub.trends.trend import Trend
 
-SHARED = 0.4
-"""Of the posts of the rarer of two terms, so many must carry both for them to be one story."""
 NUM_TERMS = 6
 NUM_POSTS = 20
 
@@ -35,14 +33,16 @@ def gather(
             stories.append([term])
         else:
             story.append(term)
-    return [_tell(carriers[story[0]], story, peaks[story[0]]) for story in stories[:limit]]
+    return [_tell(carriers, story, peaks[story[0]]) for story in stories[:limit]]
 
 
 def _is_one(one: set[PostId], other: set[PostId]) -> bool:
     return len(one & other) >= SHARED * min(len(one), len(other))
 
 
-def _tell(posts: list[Held], story: list[str], peak: Burst) -> Trend:
+def _tell(carriers: Mapping[str, list[Held]], story: list[str], peak: Burst) -> Trend:
+    said = {(post.at_us, post.id): post for term in story for post in carriers[term]}
+    posts = [post for _, post in sorted(said.items())]
     return Trend(
         terms=tuple(_without_parts(story)[:NUM_TERMS]),
         score=round(peak.score, 2),

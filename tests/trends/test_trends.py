@@ -180,3 +180,19 @@ def test_a_long_post_is_cut_to_the_letter(text):
     head = quote(trend, {post.id: post for post in posts}).headline
     assert head.quote == text[head.start : head.end] == head.quote.strip()
     assert 0 < len(head.quote) <= 240
+
+
+def test_terms_that_are_each_too_rare_rise_together():
+    said = [
+        "a boom near the harbour just now",
+        "the harbour shook, such a boom",
+        "loud boom, windows trembling",
+        "did you hear this boom as well",
+        "harbour crane has fallen over",
+        "stay away from our harbour tonight",
+    ]
+    events = [say(f"boom{n}", text) for n, text in enumerate(said)]
+    assert rising(*events[:4]) == []
+    (trend,) = fold(*chatter(), *events).rising(NOW_US)
+    assert {"boom", "harbour"} <= {*trend.terms}
+    assert trend.num_voices == 6
