@@ -1,7 +1,7 @@
 """The invented day of `hubbub.sample` as a Jetstream, for a second terminal to follow.
 
-    python -m tests.platforms --port 7777 --speed 60
-    hubbub serve --follow ws://127.0.0.1:7777/subscribe
+python -m tests.platforms --port 7777 --speed 60
+hubbub serve --follow ws://127.0.0.1:7777/subscribe
 """
 
 from __future__ import annotations

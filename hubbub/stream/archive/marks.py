@@ -18,6 +18,7 @@ Stage = Literal["archived", "gone", "cleared", "erased"]
 """In the log; out of the index's results; text off the index's files; text off the log's files."""
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
+
 class Mark(NamedTuple):
     """One stage was over for these events at that time, of our clock."""
 
