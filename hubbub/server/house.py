@@ -116,7 +116,10 @@ class House:
         self.trending = Trending(self.archive, self.index)
         self._folded_seq = self.index.position
         self._newest_us = self.index.stats().newest_us or 0
-        self._threads = [threading.Thread(target=self._guard, args=(self._fold,), name="fold")]
+        self._threads = [
+            threading.Thread(target=self._guard, args=(self._fold,), name="fold"),
+            threading.Thread(target=self._guard, args=(self._keep_trends,), name="trends"),
+        ]
         if is_writer:
             self._threads.append(threading.Thread(target=self._guard, args=(self._keep_house,), name="keep"))
         for thread in self._threads:
@@ -255,16 +258,18 @@ class House:
         limit = BATCH
         while not self._stop.is_set():
             self._obey_block_list()
-            if self.archive.wait(self._folded_seq, 0 if self.trending.is_behind(self._folded_seq) else 0.25):
+            if self.archive.wait(self._folded_seq, 0.25):
                 batch = list(self.archive.read(after=self._folded_seq, limit=limit))
                 limit = BACKLOG_BATCH if len(batch) == limit else BATCH
                 self._fold_batch(batch)
-            self.trending.catch_up(self._folded_seq)
             self.stamps.note_cleared()
             if time.monotonic() >= next_flush_s and flushed_seq != self._folded_seq:
                 flushed_seq = self._folded_seq
                 self.index.flush()
                 next_flush_s = time.monotonic() + INDEX_FLUSH_S
+
+    def _keep_trends(self) -> None:
+        self.trending.keep_up(self._stop, lambda: self._folded_seq)
 
     def _obey_block_list(self) -> None:
         """Hide whom the operator has just blocked, and have open answers looked at again."""
@@ -280,7 +285,6 @@ class House:
 
     def _fold_batch(self, batch: list[tuple[int, Event]]) -> None:
         last_seq = self.index.fold(batch)
-        self.trending.follow(batch)
         self.stamps.note_folded(batch)
         events = [event for _, event in batch]
         self._note(events)

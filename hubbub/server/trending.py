@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hubbub.errors import InvalidInput
 from hubbub.index import Index
@@ -16,8 +16,11 @@ from hubbub.trends.held import HELD_US
 from hubbub.units import format_time
 
 REBUILT_EVENTS = 200_000
-"""After a start so many of the archive's last events are folded again, in the background: some 30 s."""
-BATCH = 512
+"""After a start so many of the archive's last events are folded again, in the background: a minute or two."""
+BATCH = 64
+"""Events folded at once: some 5 ms, in which others wait for the interpreter."""
+_REST = 2.0
+_IDLE_S = 0.05
 FRESH_S = 5.0
 """What is rising is computed at most this often; its quotes are checked at every showing."""
 SPARE = 10
@@ -25,7 +28,7 @@ SPARE = 10
 
 
 class Trending:
-    """Trends of one house; folded by its fold thread, asked by any."""
+    """Trends of one house; folded by a thread of their own, asked by any."""
 
     def __init__(self, archive: Archive, index: Index) -> None:
         self._archive = archive
@@ -47,16 +50,22 @@ class Trending:
         """Whether all but the newest events were folded here."""
         return not self.is_behind(self._archive.last_seq - REBUILT_EVENTS // 50)
 
-    def follow(self, batch: Sequence[tuple[int, Event]]) -> None:
-        """Fold what the index has just folded, unless older events are still missing."""
-        if self._trends is not None and not self.is_behind(batch[0][0] - 1):
-            self._trends.fold(batch)
+    def keep_up(self, stop: threading.Event, folded_seq: Callable[[], int]) -> None:
+        """Fold what the index has folded, until `stop` is set; a thread of its own, at a third of its time.
 
-    def catch_up(self, seq: int) -> None:
-        """Fold some of what is missing up to `seq`."""
-        if self._trends is not None and self.is_behind(seq):
+        Deletions wait for nothing here, as every quote is checked when it is shown.
+        """
+        while not stop.is_set():
+            seq, start_s = folded_seq(), time.monotonic()
+            if self._trends is None or not self.is_behind(seq):
+                stop.wait(_IDLE_S)
+                continue
             after = self._trends.position
+            if seq - after > 2 * REBUILT_EVENTS:
+                self.start()  # so far behind, what is missing has risen long ago
+                continue
             self._trends.fold(self._archive.read(after=after, limit=min(BATCH, seq - after)))
+            stop.wait(_REST * (time.monotonic() - start_s))
 
     def stories(
         self, now_us: int, hours: float = 24, limit: int = 10, at_us: int | None = None

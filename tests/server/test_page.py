@@ -18,7 +18,7 @@ from hubbub.server.app import create_app
 from hubbub.server.run import serve_in_thread
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_ask import SlowHouse, first_cited
-from tests.server.test_trends import open_town
+from tests.server.test_trends import open_town, settle
 from tests.trends.town import NOW_US, chatter, fire
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ def test_trends_quote_living_posts_until_they_are_deleted(
 ) -> None:
     with open_town(tmp_path / "town") as town:
         town.archive.append([*chatter(), *fire()])
-        assert town.wait_until_folded(town.archive.last_seq, timeout_s=10)
+        settle(town)
         with serve_in_thread(create_app(town, trending=town.trending)) as address:
             chromium.open(address, width=width, height=height)
             chromium.one("#tab-trends").click()

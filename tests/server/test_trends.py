@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,10 +30,19 @@ def open_town(directory: Path) -> House:
     return house
 
 
+def settle(house: House) -> None:
+    """Wait until all that was archived is found, and counted among the trends."""
+    last_seq, end_s = house.archive.last_seq, time.monotonic() + 20
+    assert house.wait_until_folded(last_seq, timeout_s=20)
+    while house.trending.is_behind(last_seq):
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
+
+
 def tell_and_close(tmp_path: Path) -> list[Story]:
     with open_town(tmp_path / "town") as house:
         house.archive.append([*chatter(), *fire()])
-        assert house.wait_until_folded(house.archive.last_seq, timeout_s=10)
+        settle(house)
         return house.trends(24, 10)
 
 
@@ -40,7 +50,7 @@ def tell_and_close(tmp_path: Path) -> list[Story]:
 def town(tmp_path: Path) -> Iterator[House]:
     with open_town(tmp_path / "town") as house:
         house.archive.append([*chatter(), *fire()])
-        assert house.wait_until_folded(house.archive.last_seq, timeout_s=10)
+        settle(house)
         yield house
 
 
@@ -72,7 +82,7 @@ def test_a_deleted_headline_is_replaced_and_a_dead_trend_gone(town: House, addre
 
     def delete(*posts: str) -> str:
         town.archive.append([Deletion(id=post, received_us=NOW_US) for post in posts])
-        assert town.wait_until_folded(town.archive.last_seq, timeout_s=5)
+        settle(town)
         return get(address).text
 
     assert first not in delete(first)
@@ -83,16 +93,14 @@ def test_who_is_hidden_after_a_count_is_never_quoted(town: House, address: str) 
     author = get(address).json()["trends"][0]["headline"]["author"]
     event = ConsentEvent(author=author, scope="show", allow=False, received_us=NOW_US)
     town.archive.append([event])
-    assert town.wait_until_folded(town.archive.last_seq, timeout_s=5)
+    settle(town)
     assert author not in get(address).text
 
 
 def test_after_a_restart_the_same_is_rising(tmp_path: Path) -> None:
     before = tell_and_close(tmp_path)
     with open_town(tmp_path / "town") as again:
-        assert again.wait_until_folded(again.archive.last_seq, timeout_s=10)
-        while again.trending.is_behind(again.archive.last_seq):
-            again.wait_until_folded(again.archive.last_seq + 1, timeout_s=0.02)
+        settle(again)
         assert again.trends(24, 10) == before != []
 
 
