@@ -213,7 +213,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--only", help="only streams whose name holds this")
     parser.add_argument("--min-score", type=float, default=5.0)
     parser.add_argument("--min-voices", type=int, default=5)
-    parser.add_argument("--list", action="store_true", help="also print each unlisted one with three of its posts")
+    parser.add_argument(
+        "--list", action="store_true", help="also print each unlisted one with three of its posts"
+    )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     return parser
 

@@ -17,7 +17,7 @@ NUM_POSTS = 20
 
 
 def gather(
-    held: HeldPosts, peaks: Mapping[str, Burst], first: Mapping[str, int], at_us: int, limit: int
+    held: HeldPosts, peaks: Mapping[str, Burst], first: Mapping[str, int], at_us: int, min_voices: int
 ) -> list[Trend]:
     """Group rising terms, the steepest leading; `first` is where the first window of each began."""
     stories: list[list[str]] = []
@@ -27,13 +27,15 @@ def gather(
             if post.at_us > first[term]:
                 carriers[term].append(post)
     ids = {term: {post.id for post in posts} for term, posts in carriers.items()}
-    for term in sorted(peaks, key=lambda term: (-peaks[term].score, -len(term), term)):
+    living = [term for term in peaks if ids[term]]  # posts may have died since their half hour was looked at
+    for term in sorted(living, key=lambda term: (-peaks[term].score, -len(term), term)):
         story = next((story for story in stories if _is_one(ids[term], ids[story[0]])), None)
         if story is None:
             stories.append([term])
         else:
             story.append(term)
-    return [_tell(carriers, story, peaks[story[0]]) for story in stories[:limit]]
+    told = (_tell(carriers, story, peaks[story[0]]) for story in stories)
+    return [trend for trend in told if trend.num_voices >= min_voices]
 
 
 def _is_one(one: set[PostId], other: set[PostId]) -> bool:

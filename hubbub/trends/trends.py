@@ -58,18 +58,20 @@ class Trends:
     def rising(self, at_us: int, hours: float = 24, limit: int = 10) -> list[Trend]:
         """Return what has risen most in the `hours` before `at_us` (of the last 48), the steepest first.
 
-        Tens of milliseconds for a day of 10,000 posts.
+        Some 0.3 s for 24 hours of 15,000 posts, 10 ms for half an hour; folding goes on between half hours.
         """
+        peaks: dict[str, Burst] = {}
+        first: dict[str, int] = {}
+        for end_us in range(at_us, at_us - max(round(hours * US_PER_HOUR), 1), -WINDOW_US):
+            with self._lock:
+                bursts = list(Bursts(self._held, end_us, *self._floors).find())
+            for burst in bursts:
+                faded = burst.fade(0.5 ** ((at_us - end_us) / SCORE_HALF_LIFE_US))
+                first[burst.term] = end_us - WINDOW_US
+                if burst.term not in peaks or faded.score > peaks[burst.term].score:
+                    peaks[burst.term] = faded
         with self._lock:
-            peaks: dict[str, Burst] = {}
-            first: dict[str, int] = {}
-            for end_us in range(at_us, at_us - max(round(hours * US_PER_HOUR), 1), -WINDOW_US):
-                for burst in Bursts(self._held, end_us, *self._floors).find():
-                    faded = burst.fade(0.5 ** ((at_us - end_us) / SCORE_HALF_LIFE_US))
-                    first[burst.term] = end_us - WINDOW_US
-                    if burst.term not in peaks or faded.score > peaks[burst.term].score:
-                        peaks[burst.term] = faded
-            return gather(self._held, peaks, first, at_us, limit)
+            return gather(self._held, peaks, first, at_us, self._floors[1])[:limit]
 
     def num_held(self) -> Counter[str]:
         """Count what is in memory."""
