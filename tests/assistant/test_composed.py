@@ -3,10 +3,15 @@
 import json
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 
 from hubbub.assistant import answer
+from hubbub.assistant.compose import records
+from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.openai_endpoint import OpenAiEndpoint
+from hubbub.assistant.storylines import Story
+from hubbub.assistant.voices import Voice
 from hubbub.posts import ConsentEvent
 from tests.assistant.scripted import fails, hangs, says, scripted_endpoint, whole, writes
 from tests.assistant.world import NOW_US, post
@@ -144,3 +149,19 @@ def test_a_model_that_repeats_itself_is_cut(open_world):
     done, _ = composed(open_world(CLOSED), says(([1], once), ([1], once), ([1], f"{once} " * 5)))
     assert [sentence.text for sentence in done.sentences] == [once]
     assert done.report.dropped == {"repeated": 1, "rambling": 1}
+
+
+def test_a_text_that_was_edited_since_it_was_found_is_not_given_to_a_model():
+    head = Evidence(
+        post=CLOSED,
+        voice=Voice(posts=(CLOSED,), score=1.0, words=("police",)),
+        start=0,
+        end=len(CLOSED.text),
+        quality=1.0,
+        relevance=1.0,
+        terms=frozenset(),
+    )
+    story = Story(head=head, voices=(head.voice,), score=1.0)
+    edited = msgspec.structs.replace(CLOSED, text="Police opened the old bridge in Alder again at noon.")
+    assert [record[0] for record in records([story], {CLOSED.id: CLOSED})] == [head]
+    assert records([story], {CLOSED.id: edited}) == records([story], {}) == []

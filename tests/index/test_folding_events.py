@@ -202,7 +202,7 @@ def test_what_came_while_an_author_was_removed_stays_away_when_told_again(kind, 
 @example(
     kinds=[("post", 0, 1), ("account", 2, "removed"), ("post", 0, 0), ("account", 0, "removed")], cuts=[]
 )
-@example(kinds=[("post", 0, 1), ("edit", 0, 0), ("account", 1, "removed")], cuts=[1])
+@example(kinds=[("post", 0, 1), ("edit", 0, 0), ("account", 1, "removed"), ("edit", 0, 0)], cuts=[1, 3])
 @example(kinds=[("account", 0, "removed"), ("post", 0, 1), ("edit", 0, 0), ("post", 0, 2)], cuts=[])
 @settings(max_examples=60, deadline=None)
 @given(kinds=st.lists(EVENT_KINDS, min_size=3, max_size=40), cuts=st.lists(st.integers(1, 39)))

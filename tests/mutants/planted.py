@@ -69,10 +69,10 @@ MUTANTS = (
         (SCHEDULES,),
     ),
     Mutant(
-        "a restored author brings back erased posts",
+        "a restored author brings back what came while they were removed",
         "hubbub/index/authors.py",
-        "return not self.is_blocked and seq >= self.erased_before",
-        "return not self.is_blocked",
+        "erased = max(state.erased_before, seq) if state.removed > state.restored else state.erased_before",
+        "erased = state.erased_before",
         (TOLD_AGAIN,),
     ),
     Mutant(
@@ -171,7 +171,7 @@ MUTANTS = (
         "hubbub/server/feed.py",
         "return change.id == post or change.author in (None, author)",
         "return change.id == post",
-        (SCHEDULES,),
+        ("tests/server/test_watch.py", SCHEDULES),
     ),
     Mutant(
         "a sentence is not checked before it is shown",
@@ -192,7 +192,7 @@ MUTANTS = (
         "hubbub/assistant/compose.py",
         "if post and post.text[item[0].start : item[0].end] == item[0].quote:",
         "if post:",
-        (SCHEDULES,),
+        ("tests/assistant/test_composed.py",),
     ),
     Mutant(
         "the archive keeps a version between two edits",
@@ -211,16 +211,16 @@ MUTANTS = (
     Mutant(
         "a cursor is kept of events that were refused",
         "hubbub/stream/archive/writer.py",
-        "            data = encode_frame(",
-        "            self.cursors.update(cursors)\n            data = encode_frame(",
+        "            after = {**self.cursors, **cursors}",
+        "            after = self.cursors = {**self.cursors, **cursors}",
         ("tests/stream/archive/test_log.py", "tests/stream/archive/test_refusals.py"),
     ),
     Mutant(
         "a cursor is written apart from its events",
         "hubbub/stream/archive/writer.py",
-        "data = encode_frame(events, cursors, self.next_seq, self._synced_bytes)",
-        "self._write(encode_frame([], cursors, self.next_seq, self._synced_bytes))\n"
-        "            data = encode_frame(events, {}, self.next_seq, self._synced_bytes)",
+        "            self._add_frame(events, after if is_due else cursors, has_all_cursors=is_due)\n",
+        "            self._add_frame([], cursors, has_all_cursors=False)\n"
+        "            self._add_frame(events, {}, has_all_cursors=False)\n",
         ("tests/stream/archive/test_log.py", "tests/stream/archive/test_refusals.py"),
     ),
     Mutant(
