@@ -16,10 +16,11 @@ from hubbub.trends.held import HELD_US
 from hubbub.units import format_time
 
 REBUILT_EVENTS = 200_000
-"""After a start so many of the archive's last events are folded again, in the background: a minute or two."""
-BATCH = 64
-"""Events folded at once: some 5 ms, in which others wait for the interpreter."""
-_REST = 2.0
+"""After a start so many of the archive's last events are folded again, in the background: some minutes."""
+BATCH = 32
+"""Events folded at once: some 3 ms, in which others wait for the interpreter."""
+_REST, _LONG_REST = 2.0, 12.0
+"""Times as long as it took: behind what is new, and behind what is folded again after a start."""
 _IDLE_S = 0.05
 FRESH_S = 5.0
 """What is rising is computed at most this often; its quotes are checked at every showing."""
@@ -36,10 +37,12 @@ class Trending:
         self._trends: Trends | None = None
         self._rising: tuple[tuple[int | None, float, int], float, list[Trend]] | None = None
         self._lock = threading.Lock()
+        self._first_new = 0
 
     def start(self) -> None:
         """Keep up from now on; without this every question folds the archive from its beginning."""
-        self._trends = Trends(topic_terms, position=max(0, self._archive.last_seq - REBUILT_EVENTS))
+        self._first_new = self._archive.last_seq
+        self._trends = Trends(topic_terms, position=max(0, self._first_new - REBUILT_EVENTS))
 
     def is_behind(self, seq: int) -> bool:
         """Tell whether events up to `seq` are still to be folded here."""
@@ -51,7 +54,7 @@ class Trending:
         return not self.is_behind(self._archive.last_seq - REBUILT_EVENTS // 50)
 
     def keep_up(self, stop: threading.Event, folded_seq: Callable[[], int]) -> None:
-        """Fold what the index has folded, until `stop` is set; a thread of its own, at a third of its time.
+        """Fold what the index has folded, until `stop` is set; a thread of its own, resting most of the time.
 
         Deletions wait for nothing here, as every quote is checked when it is shown.
         """
@@ -65,7 +68,8 @@ class Trending:
                 self.start()  # so far behind, what is missing has risen long ago
                 continue
             self._trends.fold(self._archive.read(after=after, limit=min(BATCH, seq - after)))
-            stop.wait(_REST * (time.monotonic() - start_s))
+            rest = _REST if after >= self._first_new else _LONG_REST
+            stop.wait(rest * (time.monotonic() - start_s))
 
     def stories(
         self, now_us: int, hours: float = 24, limit: int = 10, at_us: int | None = None
