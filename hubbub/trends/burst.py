@@ -16,8 +16,6 @@ MIN_VOICES = 5
 WEAK_VOICES = 3
 WEAK_SCORE = 2.5
 """Terms from here on count together with those they share posts with."""
-POOLED_MORE = 0.5
-"""A group was chosen among many for its score, so that it must stand out by so much more than one term."""
 SHARED = 0.4
 """Of the posts of the rarer of two terms, so many must carry both for them to be one story."""
 MIN_SCORE = 5.0
@@ -69,7 +67,6 @@ class Bursts:
         rising = [(term, score) for term, score in zip(group, alone, strict=True) if score]
         if not rising and len(group) > 1:
             score = self._score(group, carriers, past, volume)
-            score = score if score >= self._min_score + POOLED_MORE else 0.0
             rising = [(term, score) for term in group]
         for term, score in rising:
             if score:
