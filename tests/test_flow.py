@@ -57,6 +57,14 @@ def sentences(events):
     return [s for event in events if isinstance(event, Done) for s in event.answer.sentences]
 
 
+def test_a_house_may_be_closed_twice(tmp_path):
+    house = House(Config(data=str(tmp_path), index="sqlite", embedder="none"), is_writer=True)
+    house.close()
+    house.close()
+    with House(Config(data=str(tmp_path), index="sqlite", embedder="none"), is_writer=True) as again:
+        assert again.archive.last_seq == 0
+
+
 def test_a_post_becomes_a_cited_answer_and_its_deletion_takes_it_away(house):
     post = make_post(1, BRIDGE)
     tell(house, post, make_post(2, "What a lovely cake we had at the bakery this morning."))

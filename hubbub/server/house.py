@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -88,6 +89,7 @@ class House:
         self._directory = Path(config.data)
         self._clock = clock
         self._stop = threading.Event()
+        self._is_closed = False
         self._error: BaseException | None = None
         self._rates: deque[tuple[float, int]] = deque()
         self._lag_us: int | None = None
@@ -233,8 +235,11 @@ class House:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
-        self.index.close()
-        self.archive.close()
+        if not self._is_closed:
+            self._is_closed = True
+            with ExitStack() as closing:  # the archive, too, where the index's last flush is refused
+                closing.callback(self.archive.close)
+                closing.callback(self.index.close)
 
     # The threads.
 
