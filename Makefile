@@ -8,7 +8,7 @@ demo: .venv/base ## the page, answering, on an invented town's flood night
 	$(BIN)/hubbub demo
 
 test: .venv/dev check ## everything CI runs
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: .venv/dev ## formatting, lint, import direction, types
 	$(BIN)/ruff format --check .
