@@ -6,6 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
+from hubbub.assistant.display import safe_url
 from hubbub.errors import InvalidInput
 from hubbub.index import Index
 from hubbub.posts import Event
@@ -99,7 +102,7 @@ class Trending:
     def _show(self, rising: Sequence[Trend]) -> list[Story]:
         living = self._index.fetch({post for trend in rising for post in trend.posts})
         stories = (quote(trend, living) for trend in rising)
-        return [story for story in stories if story is not None]
+        return [_with_safe_link(story) for story in stories if story is not None]
 
     def _fold_all(self, at_us: int | None) -> Trends:
         trends = Trends(topic_terms)
@@ -113,3 +116,9 @@ class Trending:
                 batch = []
         trends.fold(batch)
         return trends
+
+
+def _with_safe_link(story: Story) -> Story:
+    """Give no link that an answer would not give."""
+    headline = msgspec.structs.replace(story.headline, url=safe_url(story.headline.url))
+    return msgspec.structs.replace(story, headline=headline)

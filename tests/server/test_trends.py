@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 
 from hubbub.config import Config
@@ -148,3 +149,12 @@ def test_an_empty_house_has_no_trends(tmp_path: Path) -> None:
         house.archive.append([say("only", "hello")])
         assert house.wait_until_folded(1, timeout_s=5)
         assert house.trends(24, 10) == []
+
+
+def test_a_headline_has_no_link_that_an_answer_would_not_have(tmp_path: Path) -> None:
+    with open_town(tmp_path / "town") as house:
+        traps = [msgspec.structs.replace(post, url="javascript:alert(1)") for post in fire()]
+        house.archive.append([*chatter(), *traps])
+        settle(house)
+        (story,) = house.trends(24, 10)
+    assert story.headline.url is None
