@@ -171,6 +171,8 @@ def test_other_mistakes_are_told_in_the_clients_own_errors(client: openai.OpenAI
     with pytest.raises(openai.NotFoundError):
         client.post("/images", body={}, cast_to=object)
     assert httpx2.post(f"{url}/v1/responses", content=b"{", trust_env=False).status_code == 400
+    nested = b'{"x":' + b"[" * 100_000
+    assert httpx2.post(f"{url}/v1/responses", content=nested, trust_env=False).status_code == 400
     assert httpx2.get(f"{url}/v1/responses", trust_env=False).status_code == 405
     foreign = {"Origin": "https://evil.example"}
     assert httpx2.post(f"{url}/v1/responses", json={"input": "dam"}, headers=foreign).status_code == 403

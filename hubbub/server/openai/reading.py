@@ -81,7 +81,7 @@ async def read_body(request: Request, kind: type[T]) -> T:
     body = await request.body()
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _, is_shape, path = str(error).partition(" - at `$")
         raise Refusal(
             400,
