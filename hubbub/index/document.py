@@ -90,6 +90,11 @@ def tag_token(tag: str) -> str:
     return "T" + digest(fold(tag))
 
 
+def reply_token(post_id: PostId) -> str:
+    """Return the token of the replies to a post."""
+    return "P" + digest(post_id)
+
+
 def visibility_token(visibility: str) -> str:
     """Return the token of a visibility."""
     return "V" + visibility
@@ -126,7 +131,9 @@ def _key_tokens(post: Post, lang: str, tags: Sequence[str]) -> Iterable[str]:
     yield from dict.fromkeys(map(lang_token, post.langs or (lang,)))
     if tags:
         yield from dict.fromkeys("T" + digest(tag) for tag in tags)
-    if post.reply_to is None and post.repost_of is None:
+    if post.reply_to is not None:
+        yield reply_token(post.reply_to)
+    elif post.repost_of is None:
         yield ROOT_TOKEN
     yield visibility_token(post.visibility)
 

@@ -21,7 +21,7 @@ from hubbub.index.fold import Changes, Pending, cut_at_erasures, erases, fold
 from hubbub.index.late_vectors import LateVectors
 from hubbub.index.newest import newest_matches, relevant_recent
 from hubbub.index.payload import clamp_us
-from hubbub.index.plan import Plan, plan_filters
+from hubbub.index.plan import MAX_TIME_US, Plan, plan_filters
 from hubbub.index.preparing import BATCH, Batch, Preparation, finite, prepare
 from hubbub.index.query import Hit, Query
 from hubbub.index.ranking import Ranking, contenders, fuse, order, plausible
@@ -60,6 +60,9 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
     """Posts and edits since opening that had been folded before: replays, and what a source sent again."""
     position: int
     newest_us: int | None
+    replies_since_us: int | None
+    """Replies received up to then are not found by what they answer: an older hubbub indexed them and
+    `hubbub index rebuild` mends it. None: all are found."""
     embedder: str
     dim: int
 
@@ -95,6 +98,7 @@ class Index:
         self._num_refused = self._num_known = 0
         backend.applied_seq = self._applied
         self._recover()
+        self.replies_since_us = self._find_replies_since()
         self._late_vectors = LateVectors(backend, state, embedder, self._lock)
         self._late_vectors.start()
         self._upkeep = Upkeep(self._flush_news)
@@ -240,6 +244,7 @@ class Index:
                 num_known=self._num_known,
                 position=self._position,
                 newest_us=self._newest_us,
+                replies_since_us=self.replies_since_us,
                 embedder=self._embedder.id,
                 dim=self._embedder.dim,
             )
@@ -327,6 +332,16 @@ class Index:
             owned = self._backend.owned(author_token(author))
             self._backend.delete([key for key, seq in owned.items() if seq < known.erased_before])
         self._flag(changed)
+
+    def _find_replies_since(self) -> int | None:
+        """Return up to when an older hubbub, which noted no replies, has filled this index."""
+        noted = self._state.get("replies_since_us")
+        if noted is None:
+            held = self._backend.stats()
+            is_new = not (self._applied or held.num_posts or held.num_loading)
+            noted = "" if is_new else str(MAX_TIME_US if self._newest_us is None else self._newest_us)
+            self._state.set(replies_since_us=noted)
+        return int(noted) if noted else None
 
     def _widened(self, query: Query, plan: Plan) -> Legs | None:
         """Search with what the best posts of a first search say; None where that does not help."""

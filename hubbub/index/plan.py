@@ -15,6 +15,7 @@ from hubbub.index.document import (
     author_token,
     handle_token,
     lang_token,
+    reply_token,
     tag_token,
     visibility_token,
 )
@@ -57,6 +58,8 @@ def plan_filters(query: Query, indexed: Collection[Visibility]) -> Plan:
         must.append(tuple(dict.fromkeys(map(lang_token, query.langs))))
     must += [(tag_token(tag.lstrip("#")),) for tag in query.hashtags]
     must += [(tokens,) for tokens in map(word_tokens, query.phrases) if tokens]
+    if query.reply_to:
+        must.append(tuple(map(reply_token, query.reply_to)))
     if query.only_roots:
         must.append((ROOT_TOKEN,))
     if not set(indexed) <= set(query.visibility):

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from hubbub.posts import AuthorId, Post, Visibility
+from hubbub.posts import AuthorId, Post, PostId, Visibility
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +28,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Received at or after, microseconds since 1970 UTC."""
     to_us: int | None = None
     """Received before (exclusive)."""
+    reply_to: tuple[PostId, ...] = ()
+    """Replies to any of these posts."""
     only_roots: bool = False
     """Leave out replies and bare reposts."""
     visibility: tuple[Visibility, ...] = ("public",)

@@ -1,4 +1,4 @@
-"""`POST /v1/explain`: the context card of one post, made once for all, checked for each who asks."""
+"""`POST /v1/explain`, `GET /api/explain`: the context card of a post, made once, checked for each."""
 
 from __future__ import annotations
 
@@ -84,13 +84,14 @@ class _Wanted(msgspec.Struct):
 
 
 async def explain(request: Request) -> Response:
-    """Explain the post at `url`, its address or its id."""
+    """Explain the post at `url` (of a POST's body, or of the address line), its address or its id."""
     desk = desk_of(request)
     desk.check_working()
-    wanted = await read_body(request, _Wanted)
-    if not 0 < len(wanted.url) <= MAX_ID_CHARS:
+    is_body = request.method == "POST"
+    url = (await read_body(request, _Wanted)).url if is_body else request.query_params.get("url", "")
+    if not 0 < len(url) <= MAX_ID_CHARS:
         raise Refusal(400, f"url takes 1 to {MAX_ID_CHARS:,} characters", code="invalid_request", param="url")
-    post = await find_post(desk, candidate_ids(wanted.url))
+    post = await find_post(desk, candidate_ids(url))
     cards: Cards = request.app.state.cards
     card = await cards.get(partial(write_whole, request), desk, post)
     return json_response(card) if card else Response(status_code=499)
@@ -120,9 +121,10 @@ async def _make(write: Write, desk: Desk, post: Post) -> Card | None:
 def _holds(index: Searchable, card: Card) -> bool:
     """Tell whether all that a card shows may still be shown as it was."""
     watch = Watch(index)
-    shown = [post for post in (card.post, *(card.thread.above if card.thread else ())) if post]
-    if card.thread and card.thread.quoted:
-        shown.append(card.thread.quoted)
+    shown = [card.post]
+    if card.thread:
+        quoted = [card.thread.quoted] if card.thread.quoted else []
+        shown += [*card.thread.above, *card.thread.below, *quoted]
     living = index.fetch([post.id for post in shown])
     return all(post.id in living and living[post.id].text == post.text for post in shown) and all(
         watch.pass_sentence(Shown(sentence=sentence)) for sentence in card.sentences

@@ -15,6 +15,7 @@ from hubbub.index import parse_query
 from hubbub.index.query import Hit
 from hubbub.posts import Post, PostId
 from hubbub.server.desk import Desk, desk_of, read_param
+from hubbub.server.thread import read_thread
 from hubbub.server.wire import Refusal, json_response
 from hubbub.units import parse_time_us
 
@@ -24,11 +25,21 @@ MAX_RECEIPTS = 1_000
 
 
 async def post(request: Request) -> Response:
-    """Give one living post by `id`; 410 if its deletion was heard, 404 if it is unknown or not visible."""
+    """Give one living post by `id`; 410 if its deletion was heard, 404 if it is unknown or not visible.
+
+    With `thread=true` also the posts above and below it.
+    """
+    desk = desk_of(request)
     post_id = read_param(request, "id", MAX_ID_CHARS)
     if not post_id:
         raise Refusal(400, "id is empty; give a post's id, as id=x://status/1", code="empty", param="id")
-    return json_response({"post": await find_post(desk_of(request), [post_id])})
+    found = await find_post(desk, [post_id])
+    if read_param(request, "thread", 10) != "true":
+        return json_response({"post": found})
+    thread = await desk.look_up(read_thread, desk.house.index, found)
+    if thread is None:
+        raise Refusal(410, f"post {post_id[:200]!r} was deleted", code="post_deleted", param="id")
+    return json_response({"post": thread.post, "thread": thread})
 
 
 async def find_post(desk: Desk, ids: Sequence[PostId], for_prompt: bool = False) -> Post:

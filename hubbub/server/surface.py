@@ -22,6 +22,10 @@ class Searchable(Protocol):
         """Find living, visible posts."""
 
     @property
+    def replies_since_us(self) -> int | None:
+        """Up to when replies cannot be found by what they answer; None: all can."""
+
+    @property
     def embedder_id(self) -> str:
         """Which model `embed` uses."""
 

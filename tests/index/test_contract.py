@@ -87,6 +87,10 @@ def test_every_living_post_is_found_by_its_own_word_and_fetched(index):
         (Query(excluded=("flood", "river")), lambda p: not {"flood", "river"} & set(_words(p))),
         (Query(excluded=("flood bridge",)), lambda p: "flood bridge" not in p.text),
         (Query(only_roots=True), lambda p: p.reply_to is None),
+        (
+            Query(reply_to=tuple(f"x://status/{number}" for number in range(50, 120))),
+            lambda p: p.reply_to is not None and 50 <= int(p.reply_to.rpartition("/")[2]) < 120,
+        ),
         (Query(from_us=START_US + 100 * STEP_US), lambda p: _number(p) >= 100),
         (Query(to_us=START_US + 100 * STEP_US), lambda p: _number(p) < 100),
         (Query(for_prompt=True), lambda p: not p.author.endswith("author5")),

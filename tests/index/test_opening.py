@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -27,6 +28,22 @@ def test_everything_is_there_after_opening_again(kind, tmp_path):
     stats = index.stats()
     assert (stats.num_posts, stats.embedder, stats.dim) == (1, "hashed:64", 64)
     index.close()
+
+
+@pytest.mark.parametrize("kind", ["edge", "sqlite"])
+def test_an_index_of_before_replies_were_noted_opens_and_says_what_it_misses(kind, tmp_path):
+    url = f"{kind}:{tmp_path}"
+    index = open_index(url, "none")
+    assert index.replies_since_us is None
+    index.fold([(1, POST)])
+    index.close()
+    with sqlite3.connect(tmp_path / "state.db") as state:
+        state.execute("DELETE FROM meta WHERE name = 'replies_since_us'")
+    state.close()
+    for _ in range(2):
+        index = open_index(url, "none")
+        assert index.stats().replies_since_us == index.replies_since_us == POST.received_us
+        index.close()
 
 
 @pytest.mark.parametrize("kind", ["edge", "sqlite"])

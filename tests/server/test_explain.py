@@ -48,6 +48,7 @@ def test_a_card_holds_the_way_to_the_root_while_it_lives(house: SmallHouse, url:
     reply = make_post(70, "Is that sure? The bridge is closed here.", reply_to=RUMOUR, root=RUMOUR)
     house.add(reply)
     assert [post["id"] for post in explain(url, reply.id).json()["thread"]["above"]] == [RUMOUR]
+    assert [post["id"] for post in explain(url, RUMOUR).json()["thread"]["below"]] == [reply.id]
     house.add(
         ConsentEvent(author=make_post(4, "").author, scope="show", allow=False, received_us=house.now_us())
     )

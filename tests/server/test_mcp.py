@@ -111,7 +111,7 @@ def test_what_cannot_be_done_is_told_to_the_model(
     assert reason in said(call(standing_url, tool, **arguments))
 
 
-def test_a_thread_is_read_upwards(house: SmallHouse, url: str) -> None:
+def test_a_thread_is_read_upwards_and_downwards(house: SmallHouse, url: str) -> None:
     first, second, third = "x://status/71", "x://status/72", "x://status/73"
     house.add(
         make_post(71, "Is the ferry running?", id=first),
@@ -121,7 +121,11 @@ def test_a_thread_is_read_upwards(house: SmallHouse, url: str) -> None:
     thread = given(call(url, "thread", url_or_id="https://x.com/somebody/status/73?s=20"))
     assert [post["id"] for post in (*thread["above"], thread["post"])] == [first, second, third]
     assert (thread["quoted"]["id"], thread["num_missing"]) == (BRIDGE, 0)
+    thread = given(call(url, "thread", url_or_id=first))
+    assert [(reply["id"], reply["to"]) for reply in thread["below"]] == [(second, first), (third, second)]
+    assert not thread["has_more_below"]
     house.delete(second, BRIDGE)
+    assert given(call(url, "thread", url_or_id=first))["below"] == []
     thread = given(call(url, "thread", url_or_id=third))
     assert [post["id"] for post in thread["above"]] == [first]
     assert (thread["quoted"], thread["num_missing"]) == (None, 2)

@@ -18,7 +18,7 @@ from hubbub.server.mcp.shapes import (
     Trends,
     TrendsArguments,
 )
-from hubbub.server.mcp.views import show_document, show_post, show_quote, show_result
+from hubbub.server.mcp.views import show_document, show_post, show_quote, show_reply, show_result
 from hubbub.server.surface import Searchable
 from hubbub.server.thread import read_thread
 from hubbub.server.wire import Refusal
@@ -49,7 +49,7 @@ async def fetch(desk: Desk, given: FetchArguments) -> Document:
 
 
 async def thread(desk: Desk, given: PostArguments) -> ThreadShown:
-    """Give a post and those above it.
+    """Give a post, those above it and the replies below it.
 
     Raises:
         Refusal: it is deleted, hidden, refused to models or unknown.
@@ -63,6 +63,8 @@ async def thread(desk: Desk, given: PostArguments) -> ThreadShown:
         above=[show_post(above) for above in found.above],
         quoted=show_post(found.quoted) if found.quoted else None,
         num_missing=found.num_missing,
+        below=[show_reply(reply) for reply in found.below],
+        has_more_below=found.has_more_below or found.is_below_unsure,
     )
 
 

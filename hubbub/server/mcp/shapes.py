@@ -129,8 +129,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
+class Reply(Seen, frozen=True, kw_only=True):
+    """One reply below a post."""
+
+    to: Annotated[str, Meta(description="The id of the post that it answers.")]
+
+
 class ThreadShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A post with those above it."""
+    """A post with those above and below it."""
 
     post: Seen
     above: Annotated[list[Seen], Meta(description="What it replies to, from the root down.")]
@@ -138,6 +144,10 @@ class ThreadShown(msgspec.Struct, frozen=True, kw_only=True):
     num_missing: Annotated[
         int, Meta(description="Posts above it that are not here: deleted, hidden, or never received.")
     ]
+    below: Annotated[
+        list[Reply], Meta(description="Replies, each followed by those to itself; at most 50 are read.")
+    ]
+    has_more_below: Annotated[bool, Meta(description="There are, or may be, more replies than these.")]
     notice: str = NOTICE
 
 

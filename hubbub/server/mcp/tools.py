@@ -68,9 +68,9 @@ _ASK = Tool(
 )
 _THREAD = Tool(
     name="thread",
-    title="Read what a post answers",
-    description="Read a post, the posts it replies to up to the root, and the post it quotes. "
-    f"Replies below it are not listed: the index does not look them up. {NOTICE}",
+    title="Read the thread of a post",
+    description="Read a post, the posts it replies to up to the root, the post it quotes, and the replies "
+    f"below it. {NOTICE}",
     arguments=PostArguments,
     result=ThreadShown,
     run=thread,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hubbub.assistant.answer import Citation, Sentence
 from hubbub.assistant.display import inert, safe_url
 from hubbub.posts import Post
-from hubbub.server.mcp.shapes import NOTICE, Document, Quote, Result, Said, Seen
+from hubbub.server.mcp.shapes import NOTICE, Document, Quote, Reply, Result, Said, Seen
 from hubbub.trends import Headline
 from hubbub.units import format_time
 
@@ -46,6 +46,14 @@ def show_post(post: Post) -> Seen:
         time=format_time(post.received_us),
         text=inert(post.text),
         url=safe_url(post.url) or "",
+    )
+
+
+def show_reply(post: Post) -> Reply:
+    """Show a reply of a thread."""
+    seen = show_post(post)
+    return Reply(
+        id=seen.id, author=seen.author, time=seen.time, text=seen.text, url=seen.url, to=post.reply_to or ""
     )
 
 
