@@ -257,19 +257,33 @@ def measure_surfaces(options: argparse.Namespace) -> list[dict[str, object]]:
             with Load(fake, options.rate, options.deletions) as load:
                 time.sleep(options.warm_up)
                 anyio.run(probes.run)
-            told = httpx2.get(url + "/api/deletions", params={"limit": "1000"}, trust_env=False).json()[
-                "summary"
-            ]
-            run_s, wait_s = _schedule(read_address(Path(directory) / "data").pid)
+            rows = probes.rows()
+            _tell_server(url, read_address(Path(directory) / "data").pid)
             print(
-                f"the server's threads ran {run_s:.0f} s and waited {wait_s:.0f} s for a processor\n"
-                f"by its receipts, the last {told['num_receipts']:,}: received to gone p50 "
-                f"{told['gone_p50_ms']:.0f} ms, p99 {told['gone_p99_ms']:.0f} ms\n"
                 f"{load.num_posts:,} posts, {load.num_deletions:,} deletions beside the probes; "
                 f"{probes.num_struck:,} retractions in {options.open} other open answers",
                 file=sys.stderr,
             )
-            return probes.rows()
+            return rows
+
+
+def _tell_server(url: str, pid: int) -> None:
+    """Print how the server fared, by its own receipts and by the system's clock."""
+    run_s, wait_s = _schedule(pid)
+    print(
+        f"the server's threads ran {run_s:.0f} s and waited {wait_s:.0f} s for a processor", file=sys.stderr
+    )
+    try:
+        params = {"limit": "1000"}
+        told = httpx2.get(url + "/api/deletions", params=params, trust_env=False).json()["summary"]
+    except httpx2.HTTPError as error:
+        print(f"its receipts could not be read: {error!r}", file=sys.stderr)
+        return
+    print(
+        f"by its receipts, the last {told['num_receipts']:,}: received to gone p50 "
+        f"{told['gone_p50_ms']:.0f} ms, p99 {told['gone_p99_ms']:.0f} ms",
+        file=sys.stderr,
+    )
 
 
 def _schedule(pid: int) -> tuple[float, float]:

@@ -143,7 +143,7 @@ async def _asked_anew(client: httpx2.AsyncClient, target: Target, sight: Noting)
                 is_shown |= target.seal in str(event)
                 if is_shown:
                     sight.note(True)
-                if kind == "done":
+                if kind == "done" or (kind == "gone" and event["post"] == target.post):
                     break
         if num_events and not is_shown:
             sight.note(False)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import TypeAlias
 
 import anyio
-import anyio.from_thread
-import anyio.to_thread
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -130,30 +129,37 @@ class Answering:
                 group.cancel_scope.cancel()
 
     async def _write(self, tell: Tell) -> bool:
-        async def pass_on(event: AnswerEvent) -> None:
-            async with self._turn:
-                checked = await self._desk.look_up(self._check, event)
-                if checked is not None:
-                    await tell(*checked)
-
-        def work() -> None:
-            events = self._desk.house.ask(self._question, self._clock_us, self._scope)
-            try:
-                for event in events:
-                    anyio.from_thread.check_cancelled()
-                    anyio.from_thread.run(pass_on, event)
-            finally:
-                close = getattr(events, "close", None)
-                if close is not None:
-                    close()
-
         try:
-            await anyio.to_thread.run_sync(work, limiter=self._desk.ask_threads)
+            async with aclosing(self._events()) as events:
+                async for event in events:
+                    async with self._turn:
+                        checked = await self._desk.look_up(self._check, event)
+                        if checked is not None:
+                            await tell(*checked)
         except Exception as error:  # the head of the response may be out: the reader must be told
             self.failure = _refuse(error)
             await tell("error", write_error(self.failure))
             return False
         return True
+
+    async def _events(self) -> AsyncGenerator[AnswerEvent, None]:
+        """Pull one event after the other out of threads.
+
+        A thread that pushes would call back into a request that may just have ended: anyio 4.16 then leaves
+        a task that spins, and its thread, for ever.
+        """
+        house, threads = self._desk.house, self._desk.ask_threads
+        events = await to_thread.run_sync(
+            house.ask, self._question, self._clock_us, self._scope, limiter=threads
+        )
+        try:
+            while (event := await to_thread.run_sync(next, events, None, limiter=threads)) is not None:
+                yield event
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                with anyio.CancelScope(shield=True):
+                    await to_thread.run_sync(close, limiter=threads)
 
     def _check(self, event: AnswerEvent) -> tuple[str, AnswerEvent] | None:
         if isinstance(event, Found):
