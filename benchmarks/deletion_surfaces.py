@@ -196,6 +196,7 @@ SURFACES = [
     Surface("posts by id", "/api/posts", _polled("/api/posts", lambda t: {"id": t.post})),
     Surface("live feed", "/api/live", _live),
     Surface("search in pages", "/v1/search", _polled("/v1/search", lambda t: {"q": t.word})),
+    Surface("search in pages, of the page", "/api/find", _polled("/api/find", lambda t: {"q": t.word})),
     Surface("trends", "/api/trends", _polled("/api/trends", lambda t: {}), is_rare=True),
     Surface("trends, in pages", "/v1/trends", _polled("/v1/trends", lambda t: {}), is_rare=True),
     Surface("MCP: search", "/mcp", _tool("search", lambda t: {"query": t.word})),
@@ -205,6 +206,12 @@ SURFACES = [
         "context card",
         "/v1/explain",
         _posted("/v1/explain", lambda t: {"url": t.post}),
+        needs_post=True,
+    ),
+    Surface(
+        "context card, of the page",
+        "/api/explain",
+        _polled("/api/explain", lambda t: {"url": t.post}),
         needs_post=True,
     ),
     Surface(
@@ -230,6 +237,7 @@ SURFACES = [
 
 WITHOUT_POSTS = {
     "/api/deletions": "ids and times of what is gone",
+    "/api/sources": "counts",
     "/api/status": "counts",
     "/v1/embeddings": "vectors of the texts that were sent",
     "/v1/models": "names",

@@ -25,6 +25,9 @@ from hubbub.server.house import House
 @click.option(
     "--public", is_flag=True, help="Allow a --host that other machines can reach (needs `hubbub keys`)."
 )
+@click.option(
+    "--embed", multiple=True, metavar="ORIGIN", help="Let pages of https://forum.example frame an answer."
+)
 @model_option
 @rerank_option
 @click.option(
@@ -32,11 +35,13 @@ from hubbub.server.house import House
 )
 @source_options
 @data_options
-def serve(sources: tuple[str, ...], public: bool, **flags: Any) -> None:
+def serve(sources: tuple[str, ...], public: bool, embed: tuple[str, ...], **flags: Any) -> None:
     """Open the page: ask, see posts arrive, click a quote."""
+    from hubbub.server.embed import check_origins
     from hubbub.server.keys import KeyRing
     from hubbub.server.run import check_host
 
+    origins = check_origins(embed)
     options = take_source_options(flags)
     config = read_settings(**flags)
     check_host(config.host, is_public=public)
@@ -51,11 +56,16 @@ def serve(sources: tuple[str, ...], public: bool, **flags: Any) -> None:
     with House(config, is_writer=bool(sources), clock=clock) as house:
         for source in opened.sources:
             house.follow(source)
-        serve_house(house, config, is_public=public)
+        serve_house(house, config, is_public=public, embed=origins)
 
 
 def serve_house(
-    house: House, config: Config, *, is_public: bool = False, examples: Sequence[tuple[str, str]] = ()
+    house: House,
+    config: Config,
+    *,
+    is_public: bool = False,
+    examples: Sequence[tuple[str, str]] = (),
+    embed: Sequence[str] = (),
 ) -> None:
     """Answer HTTP over an open house until interrupted, and say on stderr where.
 
@@ -89,6 +99,7 @@ def serve_house(
             stamps=house.stamps,
             keys=KeyRing(directory),
             trending=house.trending,
+            embed=embed,
         )
         run_server(app, config.host, config.port, on_ready, is_public=is_public, is_over=is_over)
         house.raise_error()

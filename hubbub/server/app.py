@@ -15,17 +15,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hubbub.server import answering, explain, live, lookup, openai, rising, search
+from hubbub.server import accounts, answering, explain, live, lookup, openai, rising, search, sources
 from hubbub.server.assets import asset_routes
 from hubbub.server.desk import Desk
-from hubbub.server.door import Door, Usage
+from hubbub.server.door import Door
 from hubbub.server.guard import LOCAL_HOSTS, Guard
 from hubbub.server.keys import KeyRing
 from hubbub.server.mcp.endpoint import Endpoint
 from hubbub.server.metrics import metrics
 from hubbub.server.stamps import Stamps
 from hubbub.server.surface import House, Limits
+from hubbub.server.tenants import Tenants
 from hubbub.server.trending import Trending
+from hubbub.server.usage import Usage
 from hubbub.server.wire import Refusal, error_response
 
 log = logging.getLogger("hubbub.server")
@@ -33,11 +35,15 @@ log = logging.getLogger("hubbub.server")
 API = {
     "/api/ask": answering.ask,
     "/api/deletions": lookup.deletions,
+    "/api/explain": explain.explain,
+    "/api/find": search.search,
     "/api/live": live.live,
     "/api/post": lookup.post,
     "/api/posts": lookup.posts,
     "/api/search": lookup.search,
+    "/api/sources": sources.sources,
     "/api/status": lookup.status,
+    "/api/tenants": accounts.tenants,
     "/api/trends": rising.trends,
     "/metrics": metrics,
     "/v1/search": search.search,
@@ -55,6 +61,7 @@ def create_app(
     stamps: Stamps | None = None,
     keys: KeyRing | None = None,
     trending: Trending | None = None,
+    embed: Sequence[str] = (),
 ) -> Starlette:
     """Make the application over an open house.
 
@@ -64,9 +71,11 @@ def create_app(
     `stamps` keep the receipts of deletions; without them `/api/deletions` has none.
     `keys` are asked for under `/v1` and `/mcp` once there are any; without a ring never.
     `trending` tells what is rising; without it `/api/trends` has none.
+    `embed` are the origins whose pages may frame an answer.
     """
     limits = limits or Limits()
-    desk = Desk(house, limits, examples, stamps, trending)
+    tenants = Tenants(keys, Usage(keys.directory if keys else None))
+    desk = Desk(house, limits, examples, stamps, trending, tenants)
     cards = explain.Cards()
     mcp = Endpoint(desk, cards)
     routes = [
@@ -76,7 +85,6 @@ def create_app(
         Route("/v1/explain", explain.explain, methods=["POST"]),
         Route("/mcp", mcp),
     ]
-    usage = Usage()
     app = Starlette(
         routes=routes,
         lifespan=_run_beside,
@@ -86,14 +94,14 @@ def create_app(
                 hosts=hosts,
                 max_body_bytes=limits.max_body_bytes,
                 max_post_bytes=limits.max_post_bytes,
+                embed=embed,
             ),
-            Middleware(Door, ring=keys, is_public=hosts is None, usage=usage),
+            Middleware(Door, tenants=tenants, is_public=hosts is None),
         ],
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
     )
     app.state.desk = desk
     app.state.archive = archive
-    app.state.usage = usage
     app.state.threads = openai.Threads()
     app.state.cards = cards
     app.state.live = live.Live(desk)
@@ -118,6 +126,7 @@ async def _run_beside(app: Starlette) -> AsyncIterator[None]:
     async with anyio.create_task_group() as group:
         group.start_soon(run)
         group.start_soon(app.state.mcp.run)
+        group.start_soon(desk.tenants.usage.run)
         yield
         group.cancel_scope.cancel()
 

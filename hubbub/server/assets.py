@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hubbub.server.embed import FRAME, SCRIPT
+
 TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -16,14 +18,16 @@ TYPES = {
     "svg": "image/svg+xml",
 }
 
+PLACES = {"index.html": "/", "embed.html": FRAME, "widget.js": SCRIPT}
+
 
 def asset_routes() -> list[Route]:
-    """Make one route for each file of `page/`, and `/` for its index.html."""
+    """Make one route for each file of `page/`; a few have addresses that other sites write down."""
     routes = []
     for file in files("hubbub.server").joinpath("page").iterdir():
         kind = file.name.rpartition(".")[2]
         if kind in TYPES:
-            path = "/" if file.name == "index.html" else f"/page/{file.name}"
+            path = PLACES.get(file.name, f"/page/{file.name}")
             routes.append(_make_route(path, file.read_bytes(), TYPES[kind]))
     return routes
 

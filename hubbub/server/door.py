@@ -5,121 +5,88 @@ Without any key everything is open, which is why a house without keys does not l
 
 from __future__ import annotations
 
-import math
-import time
-from collections import Counter
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from hubbub.errors import HubbubError
-from hubbub.server.keys import Key, KeyRing, Scope
+from hubbub.server.caller import Caller, acting_for
+from hubbub.server.keys import Key, Scope
+from hubbub.server.tenants import Tenants
 from hubbub.server.wire import Refusal, error_response
 
-NOBODY = "-"
-"""The tenant of requests without a key, where none is asked for."""
-
-_NEEDS: tuple[tuple[str, Scope], ...] = (
-    ("/v1/embeddings", "embed"),
-    ("/v1/search", "search"),
-    ("/v1/trends", "search"),
-    ("/v1/models", "search"),
-    ("/v1/", "ask"),
-    ("/mcp", "ask"),
+_NEEDS: tuple[tuple[str, tuple[Scope, ...]], ...] = (
+    ("/v1/embeddings", ("embed",)),
+    ("/v1/search", ("search",)),
+    ("/v1/trends", ("search",)),
+    ("/v1/alerts", ("search",)),
+    ("/v1/models", ("search", "ask", "embed")),
+    ("/v1/", ("ask",)),
+    ("/mcp", ("ask", "search")),  # each tool has its own
 )
-_OPERATORS = ("/metrics", "/api/deletions")
+_OPERATORS = ("/metrics", "/api/deletions", "/api/tenants")
 """What tells of the house rather than of posts: open on this machine, by key where others can listen."""
-_MINUTE_S = 60.0
+_COUNTED = ("/api/", "/v1/", "/mcp")
+"""What quotas count and stops stop; not the page's own files, nor what an operator needs just then."""
+_UNCOUNTED = (*_OPERATORS, "/api/status")
 
 
 class Door:
-    """ASGI middleware; `scope["state"]["tenant"]` tells those behind it who asks."""
+    """ASGI middleware; `caller()` tells those behind it who asks."""
 
-    def __init__(self, app: ASGIApp, ring: KeyRing | None, is_public: bool, usage: Usage) -> None:
-        """Wrap an app; without a ring nobody needs a key."""
-        self._app, self._ring, self._is_public, self._usage = app, ring, is_public, usage
-        self._pace = Pace()
+    def __init__(self, app: ASGIApp, tenants: Tenants, is_public: bool) -> None:
+        """Wrap an app; while there are no keys nobody needs one."""
+        self._app, self._tenants, self._is_public = app, tenants, is_public
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Check, count, then pass on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        tenant = NOBODY
         try:
-            needed = self._needed(scope["path"])
-            key = self._identify(Headers(scope=scope)) if needed else None
-            if key and needed:
-                tenant = key.tenant
-                self._admit(key, needed)
+            who = self._admit(scope)
         except Refusal as refusal:
-            self._usage.num_refused[tenant] += 1
             response = error_response(refusal)
             if refusal.status == 401:
                 response.headers["WWW-Authenticate"] = "Bearer"
             await response(scope, receive, send)
-            return
         except HubbubError as error:
             await error_response(Refusal(500, str(error), code="keys_unreadable"))(scope, receive, send)
-            return
-        scope.setdefault("state", {})["tenant"] = tenant
-        self._usage.num_requests[tenant] += 1
-        await self._app(scope, receive, send)
+        else:
+            with acting_for(who):
+                await self._app(scope, receive, send)
 
-    def _needed(self, path: str) -> Scope | None:
-        if self._ring is None or self._ring.is_empty:
-            return None
+    def _admit(self, scope: Connection) -> Caller:
+        path = scope["path"]
+        needed = self._needed(path)
+        key = self._identify(Headers(scope=scope)) if needed else None
+        if key and not set(needed) & set(key.scopes):
+            said = f"this key may not {needed[0]}; it may {', '.join(key.scopes)}"
+            raise self._tenants.refused(Caller(tenant=key.tenant), Refusal(403, said, code="not_in_scope"))
+        if path.startswith(_UNCOUNTED) or not path.startswith(_COUNTED):
+            return Caller()
+        return self._tenants.admit(key)
+
+    def _needed(self, path: str) -> Sequence[Scope]:
+        """Name the scopes of which a key needs one; none where nobody needs a key."""
+        ring = self._tenants.ring
+        if ring is None or ring.is_empty:
+            return ()
         if path.startswith(_OPERATORS):
-            return "operate" if self._is_public else None
-        return next((scope for start, scope in _NEEDS if path.startswith(start)), None)
+            return ("operate",) if self._is_public else ()
+        return next((scopes for start, scopes in _NEEDS if path.startswith(start)), ())
 
     def _identify(self, headers: Headers) -> Key:
-        assert self._ring
+        ring = self._tenants.ring
+        assert ring
         kind, _, secret = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not secret.strip():
             said = "a key is needed: Authorization: Bearer hub_...; `hubbub keys add NAME` makes one"
-            raise Refusal(401, said, code="no_key")
-        key = self._ring.find(secret.strip())
+            raise self._tenants.refused(Caller(), Refusal(401, said, code="no_key"))
+        key = ring.find(secret.strip())
         if key is None:
-            raise Refusal(401, "this key is unknown or revoked", code="invalid_api_key")
+            refusal = Refusal(401, "this key is unknown or revoked", code="invalid_api_key")
+            raise self._tenants.refused(Caller(), refusal)
         return key
-
-    def _admit(self, key: Key, needed: Scope) -> None:
-        if needed not in key.scopes:
-            said = f"this key may not {needed}; it may {', '.join(key.scopes)}"
-            raise Refusal(403, said, code="not_in_scope")
-        wait_s = self._pace.wait_s(key.id, key.per_minute)
-        if wait_s:
-            raise Refusal(
-                429,
-                f"{key.per_minute} requests a minute are taken with this key; wait {math.ceil(wait_s)} s",
-                code="rate_limited",
-                retry_after_s=math.ceil(wait_s),
-            )
-
-
-class Usage:
-    """What each tenant has asked since the start."""
-
-    def __init__(self) -> None:
-        self.num_requests: Counter[str] = Counter()
-        self.num_refused: Counter[str] = Counter()
-
-
-class Pace:
-    """A bucket of requests for each key, filled evenly and holding a minute's worth (a token bucket)."""
-
-    def __init__(self) -> None:
-        self._left: dict[str, tuple[float, float]] = {}
-
-    def wait_s(self, name: str, per_minute: int, now_s: float | None = None) -> float:
-        """Take one; return 0, or for how long to wait if none is left."""
-        now_s = time.monotonic() if now_s is None else now_s
-        left, at_s = self._left.get(name, (float(per_minute), now_s))
-        left = min(per_minute, left + (now_s - at_s) * per_minute / _MINUTE_S)
-        if left < 1:
-            self._left[name] = left, now_s
-            return (1 - left) * _MINUTE_S / per_minute if per_minute else _MINUTE_S
-        self._left[name] = left - 1, now_s
-        return 0.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hubbub.server.embed import FRAME, SCRIPT, frame_policy
 from hubbub.server.wire import Refusal, error_response
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -40,6 +41,10 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
 }
 
+# The policy says who may frame it; an old X-Frame-Options would say nobody, and a sandbox and an opener
+# policy do not go together.
+_NOT_FRAMED = ("X-Frame-Options", "Cross-Origin-Opener-Policy")
+FRAME_HEADERS = {name: value for name, value in HEADERS.items() if name not in _NOT_FRAMED}
 
 FOR_PROGRAMS = ("/api/", "/mcp", "/v1/")
 """Paths that another site's page may not even link to; the page itself it may."""
@@ -49,14 +54,21 @@ class Guard:
     """ASGI middleware that turns away what another site's page could send, and hardens what goes out."""
 
     def __init__(
-        self, app: ASGIApp, hosts: Collection[str] | None, max_body_bytes: int, max_post_bytes: int
+        self,
+        app: ASGIApp,
+        hosts: Collection[str] | None,
+        max_body_bytes: int,
+        max_post_bytes: int,
+        embed: Sequence[str] = (),
     ) -> None:
         """Wrap an app; `hosts` None accepts every Host, for a house meant to be read from elsewhere.
 
         A POST may carry `max_post_bytes`, announced or in chunks; `max_body_bytes` of any other are ignored.
+        Pages of the origins `embed` may frame one answer.
         """
         self._app = app
         self._hosts = hosts
+        self._embed = embed
         self._max_body_bytes = max_body_bytes
         self._max_post_bytes = max_post_bytes
 
@@ -68,7 +80,7 @@ class Guard:
 
         async def send_hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update(self._headers(scope))
             await send(message)
 
         is_post = scope["method"] == "POST"
@@ -78,6 +90,16 @@ class Guard:
             await error_response(refusal)(scope, receive, send_hardened)
             return
         await self._app(scope, self._limit(receive) if is_post else receive, send_hardened)
+
+    def _headers(self, scope: Scope) -> dict[str, str]:
+        if scope["path"] == FRAME:
+            policy = frame_policy(Headers(scope=scope).get("host", ""), self._embed)
+            return FRAME_HEADERS | self._sharing | {"Content-Security-Policy": policy}
+        return HEADERS | self._sharing if scope["path"] == SCRIPT else HEADERS
+
+    @property
+    def _sharing(self) -> dict[str, str]:
+        return {"Cross-Origin-Resource-Policy": "cross-origin"} if self._embed else {}
 
     def _limit(self, receive: Receive) -> Receive:
         """Count a body as it is read: one in chunks has no announced length.

@@ -1,14 +1,10 @@
-"""`GET /v1/search`: pages that stay put while posts arrive and die, facets, highlights, a summary."""
+"""`GET /v1/search` (the page's `/api/find`): pages that stay put while posts arrive and die; a summary."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import time
-from collections import Counter
-from collections.abc import Iterable
-from datetime import UTC, datetime
 
 import msgspec
 from starlette.requests import Request
@@ -19,19 +15,17 @@ from hubbub.index import parse_query
 from hubbub.index.query import Hit, Query
 from hubbub.server.answering import Answering
 from hubbub.server.desk import Desk, desk_of, read_param
+from hubbub.server.facets import count_facets, draw_timeline
 from hubbub.server.highlights import Highlighter
 from hubbub.server.lookup import read_limit, read_sort
 from hubbub.server.openai.whole import write_whole
 from hubbub.server.scope import Scope
 from hubbub.server.wire import Refusal, json_response
-from hubbub.units import US_PER_S
 
 MAX_DEPTH = 500
 """Matches that can be paged through."""
 FACET_DEPTH = 200
 """Best matches that facets are counted over, at least."""
-_MAX_VALUES = 10
-_TAG = re.compile(r"#(\w*[^\W\d]\w*)")
 
 
 class Page(msgspec.Struct, frozen=True, array_like=True):
@@ -82,7 +76,8 @@ async def search(request: Request) -> Response:
         "data": [{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given],
         "has_more": following is not None,
         "next_cursor": _write_cursor(following) if following else None,
-        "facets": _count_facets(counted),
+        "facets": count_facets(counted),
+        "timeline": draw_timeline(counted),
         "num_counted": len(counted),
         "clock_us": clock_us,
         "took_ms": round((time.perf_counter() - start_s) * 1000, 1),
@@ -113,20 +108,6 @@ def _read_query(text: str, clock_us: int) -> Query:
 
 def _digest(hit: Hit) -> bytes:
     return hashlib.blake2b(hit.post.id.encode("utf-8", "surrogatepass"), digest_size=6).digest()
-
-
-def _count_facets(hits: Iterable[Hit]) -> dict[str, list[dict[str, object]]]:
-    """Count authors, days and hashtags, the most frequent first."""
-    counts: dict[str, Counter[str]] = {"authors": Counter(), "days": Counter(), "hashtags": Counter()}
-    for hit in hits:
-        post = hit.post
-        counts["authors"][post.handle or post.author] += 1
-        counts["days"][datetime.fromtimestamp(post.received_us / US_PER_S, UTC).date().isoformat()] += 1
-        counts["hashtags"].update({tag.casefold() for tag in (*post.hashtags, *_TAG.findall(post.text))})
-    return {
-        name: [{"value": value, "count": number} for value, number in counter.most_common(_MAX_VALUES)]
-        for name, counter in counts.items()
-    }
 
 
 def _write_cursor(page: Page) -> str:

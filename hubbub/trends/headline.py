@@ -44,6 +44,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     num_posts: int
     first_seen_us: int
     peak_us: int
+    curve: tuple[int, ...]
     headline: Headline
     more: tuple[PostId, ...]
     """Other living posts about it."""
@@ -66,6 +67,7 @@ def quote(trend: Trend, living: Mapping[PostId, Post], min_voices: int = MIN_VOI
         num_posts=trend.num_posts,
         first_seen_us=trend.first_seen_us,
         peak_us=trend.peak_us,
+        curve=trend.curve,
         headline=Headline(
             post=best.id,
             author=best.author,

@@ -64,6 +64,13 @@ class Past:
                 best = sorted(counts, key=lambda term: (-counts[term], term))[:KEPT_TERMS]
                 self.windows[window] = {term: counts[term] for term in best}
 
+    def curve(self, term: str, end_us: int, num_windows: int) -> tuple[int, ...]:
+        """Return how many posts used a term in each half hour up to the one of `end_us`, oldest first."""
+        last = end_us // WINDOW_US
+        return tuple(
+            self.windows.get(window, {}).get(term, 0) for window in range(last - num_windows + 1, last + 1)
+        )
+
     def weigh(self, end_us: int) -> Weights:
         """Prepare to score terms in the half hour that ends at `end_us`."""
         return Weights(self, end_us)

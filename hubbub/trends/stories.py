@@ -14,6 +14,8 @@ from hubbub.trends.trend import Trend
 
 NUM_TERMS = 6
 NUM_POSTS = 20
+NUM_WINDOWS = 48
+"""Of a trend's curve: a day."""
 
 
 def gather(
@@ -34,7 +36,8 @@ def gather(
             stories.append([term])
         else:
             story.append(term)
-    told = (_tell(carriers, story, peaks[story[0]]) for story in stories)
+    curves = {story[0]: held.past.curve(story[0], at_us, NUM_WINDOWS) for story in stories}
+    told = (_tell(carriers, story, peaks[story[0]], curves[story[0]]) for story in stories)
     return [trend for trend in told if trend.num_voices >= min_voices]
 
 
@@ -42,7 +45,7 @@ def _is_one(one: set[PostId], other: set[PostId]) -> bool:
     return len(one & other) >= SHARED * min(len(one), len(other))
 
 
-def _tell(carriers: Mapping[str, list[Held]], story: list[str], peak: Burst) -> Trend:
+def _tell(carriers: Mapping[str, list[Held]], story: list[str], peak: Burst, curve: tuple[int, ...]) -> Trend:
     said = {(post.at_us, post.id): post for term in story for post in carriers[term]}
     posts = [post for _, post in sorted(said.items())]
     return Trend(
@@ -52,6 +55,7 @@ def _tell(carriers: Mapping[str, list[Held]], story: list[str], peak: Burst) -> 
         num_posts=len(posts),
         first_seen_us=posts[0].at_us,
         peak_us=peak.end_us,
+        curve=curve,
         posts=_most_telling(posts, story, peak),
     )
 

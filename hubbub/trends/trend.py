@@ -21,5 +21,7 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
     """When the oldest of its posts was received."""
     peak_us: int
     """End of the half hour in which it rose most."""
+    curve: tuple[int, ...]
+    """Posts that used its first term in each of the last 48 half hours, oldest first."""
     posts: tuple[PostId, ...]
     """The most telling first."""

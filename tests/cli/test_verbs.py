@@ -51,7 +51,9 @@ def test_surface_is_frozen():
         "search": sorted([*data, "--json", "--limit", "--newest", "--rerank", "query"]),
         "status": sorted([*data, "--json"]),
         "trends": sorted([*data, "--at", "--hours", "--json", "--limit"]),
-        "serve": sorted([*data, *read, "--follow", "--host", "--model", "--port", "--public", "--rerank"]),
+        "serve": sorted(
+            [*data, *read, "--embed", "--follow", "--host", "--model", "--port", "--public", "--rerank"]
+        ),
     }
 
 
