@@ -13,6 +13,7 @@ from hubbub.server.feed import Feed
 from hubbub.server.stamps import Stamps
 from hubbub.server.streams import Streams
 from hubbub.server.surface import House, Limits
+from hubbub.server.tenants import Tenants
 from hubbub.server.trending import Trending
 from hubbub.server.wire import Refusal
 
@@ -33,8 +34,10 @@ class Desk:
         examples: Sequence[tuple[str, str]] = (),
         stamps: Stamps | None = None,
         trending: Trending | None = None,
+        tenants: Tenants | None = None,
     ) -> None:
         self.house = house
+        self.tenants = tenants or Tenants()
         self.stamps = stamps
         self.trending = trending
         self.examples = tuple(examples)

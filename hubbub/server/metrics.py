@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hubbub.server.desk import desk_of
-from hubbub.server.door import Usage
 from hubbub.server.stamps import BOUNDS_S, Waits
+from hubbub.server.usage import Usage
 from hubbub.stream.report import SourceReport, read_reports
 from hubbub.units import US_PER_S, now_us
 
@@ -38,6 +38,14 @@ _VITAL_COUNTERS = {
     "num_breaks": ("breaks", "Connections that broke or were refused."),
     "num_gaps": ("gaps", "Times at which events may have been missed for good."),
 }
+_TENANT_COUNTERS = {
+    "num_requests": ("requests", "Requests that quotas count, by tenant (- is the page)."),
+    "num_refused": ("refused_requests", "Refused for want of a key, scope, quota or place, or by a stop."),
+    "num_answers": ("answers", "Answers written."),
+    "num_tokens_in": ("tokens_in", "Tokens of questions."),
+    "num_tokens_out": ("tokens_out", "Tokens of answers."),
+    "work_s": ("work_seconds", "Time for which threads worked."),
+}
 
 
 async def metrics(request: Request) -> Response:
@@ -49,8 +57,7 @@ async def metrics(request: Request) -> Response:
     directory: Path | None = request.app.state.archive
     reports = list(await anyio.to_thread.run_sync(read_reports, directory)) if directory else []
     waits = await desk.look_up(desk.stamps.waits) if desk.stamps else None
-    usage: Usage = request.app.state.usage
-    return Response(write_metrics(house, reports, waits, usage), media_type=CONTENT_TYPE_LATEST)
+    return Response(write_metrics(house, reports, waits, desk.tenants.usage), media_type=CONTENT_TYPE_LATEST)
 
 
 def write_metrics(
@@ -91,13 +98,10 @@ class _Figures:
         yield from self._by_kind()
         if self._waits:
             yield from _deletions(self._waits)
-        for name, meaning, counts in (
-            ("hubbub_requests", "Requests let in, by tenant (- is nobody's).", self._usage.num_requests),
-            ("hubbub_refused_requests", "Requests refused at the door.", self._usage.num_refused),
-        ):
-            family = CounterMetricFamily(name, meaning, labels=["tenant"])
-            for tenant, number in counts.items():
-                family.add_metric([tenant], number)
+        for field, (name, meaning) in _TENANT_COUNTERS.items():
+            family = CounterMetricFamily(f"hubbub_{name}", meaning, labels=["tenant"])
+            for tenant, spent in self._usage.since_start.items():
+                family.add_metric([tenant], getattr(spent, field))
             yield family
 
     def _counters(self) -> Iterator[Metric]:

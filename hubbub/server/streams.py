@@ -8,6 +8,7 @@ import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from hubbub.server.caller import Caller, caller
 from hubbub.server.wire import Refusal
 
 Emit = Callable[[bytes], Awaitable[None]]
@@ -21,7 +22,7 @@ class Streams:
         self.num_slow_dropped = 0
         self._max_streams = max_streams
         self._send_timeout_s = send_timeout_s
-        self._open: set[anyio.CancelScope] = set()
+        self._open: dict[anyio.CancelScope, Caller] = {}
         self._is_closed = False
 
     def response(self, produce: Produce, on_end: Callable[[], None] | None = None) -> EventStream:
@@ -55,18 +56,22 @@ class Streams:
 
     def enter(self, scope: anyio.CancelScope) -> None:
         """Count a stream in."""
-        self._open.add(scope)
+        self._open[scope] = caller()
         if self._is_closed:
             scope.cancel()
 
     def leave(self, scope: anyio.CancelScope) -> None:
         """Count a stream out."""
-        self._open.discard(scope)
+        self._open.pop(scope, None)
 
     @property
     def num_open(self) -> int:
         """Streams that are open now."""
         return len(self._open)
+
+    def num_open_of(self, tenant: str) -> int:
+        """Count a tenant's open streams."""
+        return sum(who.tenant == tenant for who in self._open.values())
 
 
 class EventStream(Response):

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hubbub.cli.main import run
 from hubbub.errors import Corruption, InvalidInput
 from hubbub.server.app import create_app
-from hubbub.server.door import Pace
 from hubbub.server.keys import KEYS_FILE, KeyRing
 from hubbub.server.run import serve_in_thread
+from hubbub.server.tenants import Pace
 from tests.server.small_house import SmallHouse
 
 DAM = [{"role": "user", "content": "What is happening at the Hollin dam?"}]
@@ -126,7 +126,7 @@ def test_no_minute_lets_more_than_its_share_and_the_stock_through(per_minute: in
     pace, now_s, taken = Pace(), 0.0, 0
     for gap_s in gaps:
         now_s += gap_s
-        wait_s = pace.wait_s("k", per_minute, now_s)
+        wait_s = pace.wait_s({"k": per_minute}, now_s)
         taken += wait_s == 0
         assert 0 <= wait_s <= 60 / per_minute + 1e-6
     assert taken <= per_minute + now_s * per_minute / 60 + 1e-6

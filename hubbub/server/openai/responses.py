@@ -14,6 +14,7 @@ from starlette.responses import Response
 from hubbub.assistant.answer import Answer, Found, Retraction, Sentence, Shown
 from hubbub.assistant.question import understand
 from hubbub.server.answering import Answering
+from hubbub.server.caller import caller
 from hubbub.server.desk import desk_of
 from hubbub.server.openai.models import MODEL
 from hubbub.server.openai.prose import Piece, Prose, count_tokens
@@ -72,7 +73,7 @@ async def respond(request: Request) -> Response:
     desk.check_working()
     wanted = await read_body(request, _Wanted)
     threads: Threads = request.app.state.threads
-    tenant = request.state.tenant
+    tenant = caller().tenant
     asked = threads.find(tenant, wanted.previous_response_id) if wanted.previous_response_id else []
     said = [wanted.input] if isinstance(wanted.input, str) else user_texts(wanted.input)
     if not said or not said[-1].strip():
