@@ -13,10 +13,7 @@ import argparse
 import contextlib
 import os
 import random
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -25,15 +22,13 @@ from pathlib import Path
 import httpx2
 import msgspec
 
-from benchmarks.made_posts import make_posts, read_posts, write_posts
+from benchmarks.arriving import Feed, pick_words, prepare, serving_lines
+from benchmarks.made_posts import read_posts
 from benchmarks.report import percentile, show
 from hubbub.posts import Deletion, Post
-from hubbub.server.remote import read_address
 from hubbub.units import now_us
 
-START_US = 1_700_000_000_000_000
 GIVE_UP_S = 10.0
-COMMAND = [sys.executable, "-m", "hubbub.cli.main"]
 
 
 def main() -> None:
@@ -56,57 +51,28 @@ def main() -> None:
         show(Live(data, posts, options).run(), options.json)
 
 
-def prepare(data: Path, posts: list[Post], size: int) -> None:
-    """Fill a data directory once, as `hubbub follow` does."""
-    if (data / "archive").is_dir():
-        return
-    data.mkdir(parents=True, exist_ok=True)
-    path = str(data / "made.ndjson")
-    write_posts(path, make_posts(posts, size, start_us=START_US, posts_per_s=50))
-    subprocess.run([*COMMAND, "follow", path, "--data", str(data)], check=True, stdout=subprocess.DEVNULL)
-    os.unlink(path)
-
-
 class Live:
     """One server under load, and what was timed."""
 
     def __init__(self, data: Path, posts: list[Post], options: argparse.Namespace) -> None:
         self._data, self._posts, self._options = data, posts, options
         self._times_ms: dict[str, list[float]] = defaultdict(list)
-        self._lines: threading.Lock = threading.Lock()
         self._rng = random.Random(5)
-        self._is_over = threading.Event()
-        self._num_fed = 0
 
     def run(self) -> list[dict[str, object]]:
         """Start, measure, stop; one row a metric."""
         start_s = time.monotonic()
-        (self._data / "address.json").unlink(missing_ok=True)
-        command = [*COMMAND, "serve", "--port", "0", "--follow", "-", "--data", str(self._data)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
-            self._server = server
-            url = self._wait_for_address(server)
+        with serving_lines(self._data) as (server, url):
             with httpx2.Client(base_url=url, timeout=GIVE_UP_S * 3, trust_env=False) as client:
                 self._client = client
                 self._ask(self._question())
                 first_answer_s = time.monotonic() - start_s
-                self._measure()
+                with Feed(server, self._posts, self._options.rate) as self._feed:
+                    self._measure()
                 memory_mib = _peak_mib(server.pid)
-            server.stdin = None
-            server.terminate()
         return self._rows(first_answer_s, memory_mib)
 
-    def _wait_for_address(self, server: subprocess.Popen[bytes]) -> str:
-        while server.poll() is None:
-            address = read_address(self._data)
-            if address is not None:
-                return address.url
-            time.sleep(0.005)
-        raise SystemExit(f"`hubbub serve` ended with exit code {server.returncode}")
-
     def _measure(self) -> None:
-        feeder = threading.Thread(target=self._feed)
-        feeder.start()
         end_s = time.monotonic() + self._options.seconds
         probe = 0
         while time.monotonic() < end_s:
@@ -119,36 +85,15 @@ class Live:
                 lambda: self._client.get("/api/search", params={"q": self._words(2)}).raise_for_status(),
             )
             time.sleep(0.02)
-        self._is_over.set()
-        feeder.join()
-
-    def _feed(self) -> None:
-        """Write lines at the given rate, catching up after a stall."""
-        made = make_posts(self._posts, 10_000_000, start_us=0, posts_per_s=1, seed=9)
-        start_s = time.monotonic()
-        while not self._is_over.wait(0.01):
-            due = int((time.monotonic() - start_s) * self._options.rate)
-            while self._num_fed < due:
-                self._num_fed += 1
-                post = next(made)
-                self._write(
-                    msgspec.structs.replace(
-                        post, id=f"live://{os.getpid()}/{self._num_fed}", received_us=now_us()
-                    )
-                )
-
-    def _write(self, event: Post | Deletion) -> None:
-        with self._lines:
-            assert self._server.stdin is not None
-            self._server.stdin.write(msgspec.json.encode(event) + b"\n")
-            self._server.stdin.flush()
 
     def _probe(self, word: str) -> None:
         """Time one post's way in and its deletion's way through."""
         post_id = f"live://{word}"
-        self._write(Post(id=post_id, author="live://a", text=f"{word} arrives now", received_us=now_us()))
+        self._feed.write(
+            Post(id=post_id, author="live://a", text=f"{word} arrives now", received_us=now_us())
+        )
         self._timed("received -> searchable", lambda: self._until(lambda: bool(self._search(word))))
-        self._write(Deletion(id=post_id, received_us=now_us()))
+        self._feed.write(Deletion(id=post_id, received_us=now_us()))
         self._timed("deleted -> gone", lambda: self._until(lambda: not self._search(word)))
 
     def _until(self, is_so: Callable[[], bool]) -> None:
@@ -164,7 +109,7 @@ class Live:
 
     def _ask(self, question: str) -> None:
         start_s = time.monotonic()
-        is_first = defaultdict(lambda: True)
+        is_first: dict[str, bool] = defaultdict(lambda: True)
         with self._client.stream("GET", "/api/ask", params={"q": question}) as response:
             for line in _data_lines(response):
                 kind = msgspec.json.decode(line)["type"]
@@ -180,10 +125,7 @@ class Live:
         return f"What is happening with {self._words(2)}?"
 
     def _words(self, number: int) -> str:
-        while True:
-            words = [w for w in self._rng.choice(self._posts).text.split() if w.isalpha() and len(w) > 4]
-            if len(words) >= number:
-                return " ".join(self._rng.sample(words, number))
+        return pick_words(self._posts, number, self._rng)
 
     def _timed(self, name: str, call: Callable[[], object]) -> None:
         start_s = time.monotonic()
@@ -209,7 +151,7 @@ class Live:
         for name, value, bar in (
             ("start to first answer, s", first_answer_s, "<= 3"),
             ("peak memory of the server, MiB", memory_mib, "<= 3072"),
-            ("posts fed a second", self._num_fed / self._options.seconds, ">= 500"),
+            ("posts fed a second", self._feed.num_fed / self._options.seconds, ">= 500"),
         ):
             rows.append(
                 {
