@@ -26,7 +26,7 @@ _NEEDS: tuple[tuple[str, tuple[Scope, ...]], ...] = (
     ("/v1/", ("ask",)),
     ("/mcp", ("ask", "search")),  # each tool has its own
 )
-_OPERATORS = ("/metrics", "/api/deletions", "/api/tenants")
+_OPERATORS = ("/metrics", "/api/deletions", "/api/sources", "/api/tenants")
 """What tells of the house rather than of posts: open on this machine, by key where others can listen."""
 _COUNTED = ("/api/", "/v1/", "/mcp")
 """What quotas count and stops stop; not the page's own files, nor what an operator needs just then."""
@@ -55,6 +55,7 @@ class Door:
         except HubbubError as error:
             await error_response(Refusal(500, str(error), code="keys_unreadable"))(scope, receive, send)
         else:
+            scope.setdefault("state", {})["caller"] = who
             with acting_for(who):
                 await self._app(scope, receive, send)
 
