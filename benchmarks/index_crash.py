@@ -97,6 +97,8 @@ def check(directory: Path, acked: int, result: dict[str, int]) -> None:
     found = index.fetch([*visible, *living.gone])
     result["lost"] += sum(found.get(post_id) != post for post_id, post in visible.items())
     result["zombies"] += sum(post_id in found for post_id in living.gone)
+    while index.stats().num_loading:  # till then a slice is counted as when it was made
+        time.sleep(0.01)
     result["doubled"] += max(0, index.stats().num_posts - len(living.posts))
     index.close()
 

@@ -106,15 +106,22 @@ MUTANTS = (
     Mutant(
         "an edited post stays in its old slice",
         "hubbub/index/edge/backend.py",
-        "            for one in self._slices[:-1]:\n                self._delete_from(one, keys)\n",
+        "            for one in self._loaded()[:-1]:\n                self._delete_from(one, keys)\n",
         "",
         (REBUILDING, EDGE),
     ),
     Mutant(
+        "a deletion does not wait for the slice that may hold its post",
+        "hubbub/index/edge/loading.py",
+        "if not self._is_done.is_set() and self._may_hold(keys):",
+        "if False:",
+        ("tests/index/test_merging.py",),
+    ),
+    Mutant(
         "a deletion reaches only the last slice",
         "hubbub/index/edge/backend.py",
-        "                for one in self._slices:\n                    self._delete_from(one, asked)\n",
-        "                for one in self._slices[-1:]:\n                    self._delete_from(one, asked)\n",
+        "                for one in self._loaded():\n                    self._delete_from(one, asked)\n",
+        "                for one in self._loaded()[-1:]:\n                    self._delete_from(one, asked)\n",
         (REBUILDING, EDGE),
     ),
     Mutant(

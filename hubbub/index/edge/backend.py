@@ -101,8 +101,7 @@ class EdgeBackend:
             return min([*owed, *self._leaving.values(), self.applied_seq])
 
     def wait_ready(self) -> None:
-        """Return once every slice is loaded and not too many full ones wait to be sealed."""
-        self._loading.wait()
+        """Return once not too many full slices wait to be sealed."""
         while self._sealer.is_working and self._num_waiting() > MAX_WAITING_POSTS:
             time.sleep(_PATIENCE_S)
 
@@ -112,11 +111,11 @@ class EdgeBackend:
         A crash can leave an edited post in two slices, one flushed later than the other; its edit is replayed
         then, and comes by here: the older version goes.
         """
-        self._loading.wait()
         asked = Asked(keys)
+        self._loading.wait_for(asked)
         newest: dict[Key, tuple[int, Slice]] = {}
         with self._lock:
-            for one in self._slices:
+            for one in self._loaded():
                 for key, seq in one.loaded.versions(asked).items():
                     if key in newest:
                         stale = newest[key][1] if newest[key][0] < seq else one
@@ -132,12 +131,12 @@ class EdgeBackend:
     def put(self, documents: Sequence[Document]) -> None:
         """Store documents in the last slice; older versions elsewhere go."""
         keys = Asked(document.key for document in documents)
-        self._loading.wait()
+        self._loading.wait_for(keys)
         with self._lock:
             hot = self._slices[-1]
             if len(hot.loaded) >= self._slice_posts:
                 hot = self._roll_over()
-            for one in self._slices[:-1]:
+            for one in self._loaded()[:-1]:
                 self._delete_from(one, keys)
             if hot.loaded.versions(keys):
                 self._owe_erasure(hot)
@@ -151,9 +150,9 @@ class EdgeBackend:
         """Remove documents from every slice."""
         if keys:
             asked = Asked(keys)
-            self._loading.wait()
+            self._loading.wait_for(asked)
             with self._lock:
-                for one in self._slices:
+                for one in self._loaded():
                     self._delete_from(one, asked)
 
     def flag(self, author: str, is_hidden: bool, is_unpromptable: bool) -> None:
@@ -181,18 +180,20 @@ class EdgeBackend:
         """Return the stored posts as JSON; what loaded slices lack is waited for."""
         asked = Asked(keys)
         with self._lock:
-            loaded = [one.loaded for one in self._slices if one.shard]
+            loaded = [one.loaded for one in self._loaded()]
             found = {key: post for shard in loaded for key, post in shard.fetch(asked).items()}
-        if len(found) < len(keys) and not self._loading.is_set():
-            self._loading.wait()
-            return self._gather(lambda shard: shard.fetch(asked))
+        if missing := Asked(key for key in asked if key not in found):
+            self._loading.wait_for(missing)
+            with self._lock:
+                later = [one.loaded for one in self._loaded() if one.loaded not in loaded]
+                found |= {key: post for shard in later for key, post in shard.fetch(missing).items()}
         return found
 
     def vectors(self, keys: Sequence[Key]) -> dict[Key, list[float]]:
         """Return the stored vectors."""
         asked = Asked(keys)
         with self._lock:
-            loaded = [one.loaded for one in self._slices if one.shard]
+            loaded = [one.loaded for one in self._loaded()]
             return {key: row for shard in loaded for key, row in shard.vectors(asked).items()}
 
     def flush(self) -> bool:
@@ -299,6 +300,10 @@ class EdgeBackend:
             if len(run) == MERGED_SLICES:
                 break
         return run
+
+    def _loaded(self) -> list[Slice]:
+        """Return the slices that are loaded, the last among them; call with the lock."""
+        return [one for one in self._slices if one.shard is not None]  # an empty one is false
 
     def _num_waiting(self) -> int:
         with self._lock:

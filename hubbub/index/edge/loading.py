@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from hubbub.errors import HubbubError
-from hubbub.index.edge.shard import Shard
+from hubbub.index.edge.keys import Asked, KeySet, read_keys
+from hubbub.index.edge.shard import KEYS, Shard
 from hubbub.index.edge.slices import Slice
 
 _AT_ONCE = 2
@@ -25,8 +26,12 @@ _BREATH_S = 0.05
 class Loading:
     """The loading of old slices in a thread; a failure is raised to whoever waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path, slices: Sequence[Slice] = ()) -> None:
+        """`slices` are sealed, so that their keys lie in a file, which is read as soon as it is asked for."""
+        self._directory, self._slices = directory, slices
         self._is_done = threading.Event()
+        self._reading = threading.Lock()
+        self._keys: list[tuple[Slice, KeySet | None]] | None = None
         self.error: HubbubError | None = None
 
     def is_set(self) -> bool:
@@ -40,6 +45,19 @@ class Loading:
             Corruption: one is damaged.
         """
         self._is_done.wait()
+        self.check()
+
+    def wait_for(self, keys: Asked) -> None:
+        """Return once every slice is loaded that may hold one of the keys; raises as `wait` does.
+
+        So a post that has just arrived, or its deletion, need not wait for the slices of last year.
+        """
+        if not self._is_done.is_set() and self._may_hold(keys):
+            self._is_done.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what went wrong so far."""
         if self.error:
             raise self.error
 
@@ -48,13 +66,28 @@ class Loading:
         self.error = error
         self._is_done.set()
 
+    def _may_hold(self, keys: Asked) -> bool:
+        with self._reading:
+            if self._keys is None:
+                self._keys = [(one, _read_keys(self._directory / one.note.name)) for one in self._slices]
+        absent = [held for one, held in self._keys if one.shard is None]
+        return any(held is None or held.holding(keys) for held in absent)
+
+
+def _read_keys(path: Path) -> KeySet | None:
+    """Return the keys of a sealed slice; None where they cannot be read, as the loading will tell why."""
+    try:
+        return read_keys(path / KEYS)
+    except (OSError, ValueError):
+        return None
+
 
 def load_slices(directory: Path, slices: Sequence[Slice], lock: threading.RLock) -> Loading:
     """Load slices that are not loaded yet; all but the newest in a thread."""
-    loading = Loading()
     waiting = [one for one in reversed(slices) if one.shard is None]
     first = [one for one in waiting if not one.note.is_sealed]
     later = [one for one in waiting if one.note.is_sealed]
+    loading = Loading(directory, later[_AT_ONCE:])
     for one in first + later[:_AT_ONCE]:
         one.shard = Shard.load(directory / one.note.name)
     if later[_AT_ONCE:]:
