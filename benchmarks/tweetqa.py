@@ -123,7 +123,9 @@ def read_questions(path: str, sample: int) -> list[Question]:
     return random.Random(1).sample(able, min(sample, len(able)))
 
 
-def plain_bm25(posts: Sequence[Post], k1: float = 0.9, b: float = 0.4) -> Callable[[str], list[str]]:
+def plain_bm25(
+    posts: Sequence[Post], k1: float = 0.9, b: float = 0.4, depth: int = DEPTH
+) -> Callable[[str], list[str]]:
     """Build the yardstick: Okapi BM25 over whole lower-cased words of text and author, no stems."""
     held: dict[str, dict[int, int]] = {}
     lengths = []
@@ -142,7 +144,7 @@ def plain_bm25(posts: Sequence[Post], k1: float = 0.9, b: float = 0.4) -> Callab
             for number, count in having.items():
                 damping = k1 * (1 - b + b * lengths[number] / mean)
                 scores[number] += idf * count * (k1 + 1) / (count + damping)
-        return [posts[number].id for number, _ in scores.most_common(DEPTH)]
+        return [posts[number].id for number, _ in scores.most_common(depth)]
 
     return search
 

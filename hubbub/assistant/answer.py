@@ -42,6 +42,8 @@ class Sentence(msgspec.Struct, frozen=True, kw_only=True):
     first_us: int | None = None
     last_us: int | None = None
     is_conflicting: bool = False
+    is_doubtful: bool = False
+    """It need not answer what was asked; the first such sentence says so."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

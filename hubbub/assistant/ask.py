@@ -30,7 +30,7 @@ from hubbub.assistant.searchable import Searchable
 from hubbub.assistant.storylines import Story, tell
 from hubbub.assistant.verify import broken, cite, failure
 from hubbub.assistant.voices import count_voices
-from hubbub.assistant.write import note, write_quotes
+from hubbub.assistant.write import note, select, write_quotes
 from hubbub.errors import ModelError
 from hubbub.posts import AuthorId, Post
 from hubbub.units import now_us
@@ -55,12 +55,15 @@ def ask(
     not_before_us: int | None = None,
     before_us: int | None = None,
     excluded_authors: tuple[AuthorId, ...] = (),
+    tone: str = "",
 ) -> Iterator[AnswerEvent]:
     """Answer a question from posts: first what was found, then each sentence as it passes its check.
 
     With a model, it words sentences from evidence that we choose and check; where it fails, we quote.
     Times count from `clock_us` (default: now), days begin in `zone`. `lang` fixes the language of the answer;
     the other filters narrow the posts. `excluded_authors` never serve as evidence (the operator's own bot).
+    `tone` is how a model is to word things; what it may say stays the same. A contradiction is told even
+    beyond `max_sentences`.
 
     Raises:
         InvalidQuery: the question is too long, or `lang` is not one we write.
@@ -73,7 +76,7 @@ def ask(
         before_us=before_us,
         excluded_authors=excluded_authors,
     )
-    return _Run(index, asked, model, max(max_sentences, 1)).events(filters)
+    return _Run(index, asked, model, max(max_sentences, 1), tone).events(filters)
 
 
 def answer(index: Searchable, question: str, **options: object) -> Answer:
@@ -88,13 +91,19 @@ class _Run:
     """One answer in the making."""
 
     def __init__(
-        self, index: Searchable, question: Question, model: ChatModel | None, max_sentences: int
+        self,
+        index: Searchable,
+        question: Question,
+        model: ChatModel | None,
+        max_sentences: int,
+        tone: str = "",
     ) -> None:
         self.index = index
         self.question = question
         self.model = model
         self.writer = "quotes"
         self.max_sentences = max_sentences
+        self.tone = tone
         self.shown: list[Sentence] = []
         self.next_id = 0
         self.dropped: Counter[str] = Counter()
@@ -130,7 +139,9 @@ class _Run:
             return [], findings
         stories = self._told(findings)
         corrected = search.corrections(findings, [story.head for story in stories])
-        return (self._told(corrected) if corrected.corrections else stories), corrected
+        if corrected.corrections:
+            stories = self._told(corrected)
+        return select(self.question, corrected, stories), corrected
 
     def _told(self, findings: Findings) -> list[Story]:
         pool = gather(findings.question, findings.voices, self.index.embed, findings.corrections)
@@ -139,7 +150,7 @@ class _Run:
     def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:
         if self.question.intent == "unsearchable":
             yield note(self.question, findings, "not_searchable")
-        elif not findings.posts:
+        elif not findings.posts or (not stories and findings.certainty == "hardly"):
             yield note(self.question, findings, "nothing_in_window" if self.question.window else "nothing")
         elif not stories:
             yield note(self.question, findings, "lost")
@@ -153,7 +164,7 @@ class _Run:
         if not given:
             return
         try:
-            drafts = compose(model, self.question, given, self.max_sentences, self.dropped)
+            drafts = compose(model, self.question, given, self.max_sentences, self.dropped, self.tone)
             yield from self._show(drafts, for_prompt=True)
         except ModelError:
             self.dropped["model_failed"] += 1
@@ -163,7 +174,7 @@ class _Run:
     def _show(self, drafts: Iterator[Draft], *, for_prompt: bool) -> Iterator[AnswerEvent]:
         dead: set[int] = set()
         for draft in drafts:
-            if len(self.shown) >= self.max_sentences:
+            if len(self.shown) >= self.max_sentences and draft.kind != "conflict":
                 break
             if draft.kind in {"detail", "conflict"} and draft.story in dead:
                 self.dropped["story_lost"] += 1
@@ -252,6 +263,7 @@ def _sentence(draft: Draft, number: int, citations: tuple[Citation, ...]) -> Sen
         first_us=draft.first_us,
         last_us=draft.last_us,
         is_conflicting=draft.is_conflicting,
+        is_doubtful=draft.is_doubtful,
     )
 
 

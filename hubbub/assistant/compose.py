@@ -48,14 +48,19 @@ def records(stories: Sequence[Story], living: Mapping[PostId, Post]) -> list[Rec
 
 
 def compose(
-    model: ChatModel, question: Question, given: Sequence[Record], max_sentences: int, dropped: Counter[str]
+    model: ChatModel,
+    question: Question,
+    given: Sequence[Record],
+    max_sentences: int,
+    dropped: Counter[str],
+    tone: str = "",
 ) -> Iterator[Draft]:
     """Yield the model's sentences as drafts while it writes; malformed ones are counted in `dropped`.
 
     Raises:
         ModelError: the model failed, or wrote nothing that follows the schema.
     """
-    pieces = model.stream(messages(question, given, max_sentences), schema(len(given), max_sentences))
+    pieces = model.stream(messages(question, given, max_sentences, tone), schema(len(given), max_sentences))
     told: set[str] = set()
     for number, found in enumerate(sentences(pieces)):
         if number >= max_sentences:

@@ -22,6 +22,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     first_us: int | None = None
     last_us: int | None = None
     is_conflicting: bool = False
+    is_doubtful: bool = False
+    """It need not answer what was asked."""
     is_overtaken: bool = False
     """All that a model cites for it was denied later."""
     fallbacks: tuple[Draft, ...] = ()

@@ -31,13 +31,24 @@ Rules:
 - If no record answers the question, reply with an empty list.
 Reply with JSON only: {{"sentences": [{{"evidence": [1], "text": "..."}}]}}"""
 
+_TONE = """
+How the sentences should sound, where the rules above leave a choice: {tone}"""
+
 
 def messages(
-    question: Question, records: Sequence[tuple[Evidence, Sequence[Voice], bool]], max_sentences: int
+    question: Question,
+    records: Sequence[tuple[Evidence, Sequence[Voice], bool]],
+    max_sentences: int,
+    tone: str = "",
 ) -> list[dict[str, str]]:
-    """Build the messages; the fence is drawn anew each time, so that no post can close it."""
+    """Build the messages; the fence is drawn anew each time, so that no post can close it.
+
+    The tone may be anything: what a model makes of it is verified like all that it writes.
+    """
     fence = f"<<{secrets.token_hex(8)}>>"
     rules = _RULES.format(fence=fence, mark=_MARK, language=_LANGUAGES[question.lang], count=max_sentences)
+    if tone:
+        rules += _TONE.format(tone=inert(tone))
     block = "\n".join(
         _record(number, record[0], record[1], question) for number, record in enumerate(records, 1)
     )

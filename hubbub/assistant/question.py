@@ -62,6 +62,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """The time words as typed; empty where the question named no time."""
     wanted: str = ""
     """What to search for: the topic without words as `start` or `people`, with its words' other names."""
+    is_for_one: bool = False
+    """One post can answer it, and what was found is enough to tell which stands out; `retrieve` sets it."""
     subject: str = ""
     """The topic as a sentence can speak of it, with its English article; empty where it cannot."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from hubbub.assistant.certainty import Certainty, is_for_one_answer, standing, weigh_up
 from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.naming import Topic, spoken, stems
 from hubbub.assistant.polarity import denied_parts, figures, is_measurement
@@ -26,6 +27,10 @@ MIN_COVERAGE = 0.45
 """Share of the topic's words (names double) that a post must name to count as found."""
 MIN_COVERAGE_TOPIC = 0.55
 """The same where a topic is named and no fact asked for: of two words one is not enough."""
+MIN_COVERAGE_OUTSTANDING = 0.2
+"""The same where one answer is asked for and the post stands out of all that were considered."""
+OUTSTANDING = 4.0
+"""Standard deviations above their mean."""
 MIN_COVERAGE_COUNTED = 0.3
 """The same where it counts what is asked for: "80 people had to leave" for people evacuated."""
 NEWS_WINDOW_US = US_PER_DAY
@@ -73,6 +78,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """Those that were found only because they deny what others say."""
     naming: frozenset[PostId] = frozenset()
     """Those that name the topic itself, not only a tag that goes with it."""
+    certainty: Certainty = "unknown"
+    """How surely the best of them answers, where one answer is asked for."""
 
     @property
     def posts(self) -> tuple[Post, ...]:
@@ -91,6 +98,12 @@ class Search:
         self._named: dict[PostId, float] = {}
         self._max_posts = MAX_POSTS if question.intent in ("news", "topic", "opinion") else MAX_POSTS_FACT
         self._is_news = question.intent == "news" and not question.window
+        self._is_for_one = is_for_one_answer(question.intent)
+        self._certainty: Certainty = "unknown"
+        # of one fact every word counts, also "start" and "people"
+        self._wanted = question.wanted
+        if self._is_for_one:
+            self._wanted = " ".join(dict.fromkeys(f"{question.text} {question.wanted}".split()))
 
     def first(self) -> Findings:
         """Search once: the question's window, or the last day for news without one."""
@@ -192,12 +205,15 @@ class Search:
         self, scored: Sequence[tuple[Post, float]], from_us: int | None, is_outside: bool = False
     ) -> Findings:
         return Findings(
-            question=msgspec.structs.replace(self._question, from_us=from_us),
+            question=msgspec.structs.replace(
+                self._question, from_us=from_us, is_for_one=self._certainty != "unknown"
+            ),
             scored=tuple(scored),
             from_us=from_us,
             is_more=len(scored) >= self._max_posts,
             is_outside=is_outside,
             naming=self._naming(post for post, _ in scored),
+            certainty=self._certainty,
         )
 
     def _naming(self, posts: Iterable[Post]) -> frozenset[PostId]:
@@ -221,7 +237,7 @@ class Search:
         to_us = None if is_any_time else question.to_us
         tags = question.hashtags if question.topic.startswith("#") and " " not in question.topic else ()
         return Query(
-            text=question.wanted if text is None else text,
+            text=self._wanted if text is None else text,
             hashtags=tags if text is None else (),
             authors=self._filters.authors,
             excluded_authors=self._filters.excluded_authors,
@@ -237,10 +253,23 @@ class Search:
 
     def _run(self, query: Query, weight: float = 1.0) -> list[tuple[Post, float]]:
         """Search, and keep what may serve as evidence and names the topic; the score falls with the rank."""
+        hits = self._index.search(query)
+        heights = standing(hits) if self._is_for_one else []
+        if self._is_for_one and self._certainty == "unknown":
+            self._certainty = weigh_up(self._question.intent, hits, heights, self._share)
+        is_for_one = self._certainty != "unknown"
         found: dict[PostId, tuple[Post, float]] = {}
-        for rank, hit in enumerate(self._index.search(query)):
-            if self._may_serve(hit) and (share := self._share(hit.post)) >= self._least(hit.post):
-                found.setdefault(hit.post.id, (hit.post, weight * share / (1.0 + rank / 60.0)))
+        for rank, hit in enumerate(hits):
+            share = self._share(hit.post) if self._may_serve(hit) else 0.0
+            least = self._least(hit.post)
+            if is_for_one and heights[rank] >= OUTSTANDING:
+                least = min(least, MIN_COVERAGE_OUTSTANDING)
+            if share < least or share <= 0.0:
+                continue
+            value = share / (1.0 + rank / 60.0)
+            if is_for_one:
+                value = max(heights[rank], 0.0) / max(heights[0], 1.0) * (0.9 + 0.1 * share)
+            found.setdefault(hit.post.id, (hit.post, weight * value))
         return _capped(found.values())
 
     def _may_serve(self, hit: Hit) -> bool:

@@ -77,13 +77,17 @@ def weigh(question: Question, pool: Pool, agreeing: Sequence[tuple[Voice, ...]])
 def _score(question: Question, item: Evidence, voices: Sequence[Voice], echo: float) -> float:
     copies = sum(len(voice.posts) - 1 for voice in voices)
     agreement = 1.0 + 0.7 * math.log2(max(count_voices(voices), 1)) + 0.15 * math.log2(1 + copies)
-    value = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)
+    if question.is_for_one:
+        # what the search put first answers more often than what many say
+        value = item.quality**0.3 * item.relevance**0.5 * agreement**0.5 * item.voice.score**4
+    else:
+        value = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)
     if question.intent == "news":
         value *= (_CORRECTS if item.is_denial else 1.0) / max(item.relevance, 1e-9) ** 0.5
     # a fuller wording of the same tells more
     value *= _FOREIGN if item.is_foreign else 1.0
     value *= _aptness(question, item) * (0.7 + 0.03 * min(len(item.terms), 12))
-    return value * _freshness(question, item, max(voice.posts[-1].received_us for voice in voices))
+    return float(value * _freshness(question, item, max(voice.posts[-1].received_us for voice in voices)))
 
 
 def _aptness(question: Question, item: Evidence) -> float:

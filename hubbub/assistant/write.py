@@ -26,6 +26,8 @@ _ANSWERS = 0.6
 _ANSWERS_IN_KIND = 0.4
 """The same for a quote that holds the kind of thing that is asked for: a time, a place, a figure."""
 _FACTS = ("said", "who", "when", "where", "number", "why", "what")
+_MAX_DOUBTFUL = 2
+"""Statements that are told where none of them need be the answer."""
 _SUBJECTS = ("news", "topic", "opinion", "said")
 """Intents whose topic is a thing that one can write about, not half a sentence."""
 _WORDINGS: dict[str, Wording] = {"en": English(), "de": German()}
@@ -59,6 +61,18 @@ def note(question: Question, findings: Findings, which: Note) -> Draft:
     return Draft(text=wording(question.lang).note(which, here), kind="note")
 
 
+def select(question: Question, findings: Findings, stories: Sequence[Story]) -> list[Story]:
+    """Keep what is worth telling by how surely it answers: all, the closest two, or nothing.
+
+    What says or denies outright what was asked is always worth it.
+    """
+    claim = Claim(question) if question.intent == "check" else None
+    outright = [story for story in stories if claim and claim.stance(story.head) != "near"]
+    if findings.certainty == "hardly":
+        return outright
+    return list(stories[:_MAX_DOUBTFUL] if findings.certainty == "perhaps" and not outright else stories)
+
+
 def write_quotes(question: Question, findings: Findings, stories: Sequence[Story]) -> Iterator[Draft]:
     """Write the lead, then the storylines in order of weight, each with its details and contradictions.
 
@@ -68,19 +82,27 @@ def write_quotes(question: Question, findings: Findings, stories: Sequence[Story
     stories = _with_witnesses(claim, stories) if claim else stories
     if findings.is_outside:
         yield note(question, findings, "elsewhen")
+    is_doubtful = bool(stories) and _is_doubtful(question, findings, claim, stories[0].head)
+    for draft in _told_of(question, findings, claim, stories, is_doubtful):
+        yield msgspec.structs.replace(draft, is_doubtful=is_doubtful)
+    stances = {claim.stance(story.head) for story in stories} if claim else set()
+    if stances <= {"says", "near"} and "says" in stances and count_voices(findings.voices) > 1:
+        if not any(story.conflict for story in stories):
+            yield note(question, findings, "uncontradicted")
+
+
+def _told_of(
+    question: Question, findings: Findings, claim: Claim | None, stories: Sequence[Story], is_doubtful: bool
+) -> Iterator[Draft]:
     for number, story in enumerate(stories):
         if number == 0:
-            yield _lead(question, findings, claim, story)
+            yield _lead(question, findings, claim, story, is_doubtful)
         else:
             yield _statement(question, story, number)
         if story.conflict:
             yield _contradiction(question, story.conflict, number)
         for detail in story.details:
             yield _detail(question, detail, number)
-    stances = {claim.stance(story.head) for story in stories} if claim else set()
-    if stances <= {"says", "near"} and "says" in stances and count_voices(findings.voices) > 1:
-        if not any(story.conflict for story in stories):
-            yield note(question, findings, "uncontradicted")
 
 
 def _with_witnesses(claim: Claim, stories: Sequence[Story]) -> Sequence[Story]:
@@ -106,22 +128,29 @@ def _agrees(claim: Claim, voice: Voice, story: Story) -> bool:
     return voice is story.head.voice or any(claim.stance(item) == claim.stance(story.head) for item in said)
 
 
-def _is_doubtful(question: Question, claim: Claim | None, evidence: Evidence) -> bool:
-    """Tell whether even the best quote misses a word of the question, or the kind of thing it asks for."""
+def _is_doubtful(question: Question, findings: Findings, claim: Claim | None, evidence: Evidence) -> bool:
+    """Tell whether even the best quote need not be to the point.
+
+    It does not stand out of what the search found, misses a word of the question, or the kind of thing asked.
+    """
     if claim:
-        return claim.stance(evidence) == "near"
+        return claim.stance(evidence) == "near" and findings.certainty != "sure"
     is_missing = question.intent in ("when", "number") and not holds(question.intent, evidence.quote)
     is_in_kind = fits(question.intent, evidence.quote) > 1.0 and question.intent != "number"
     least = _ANSWERS_IN_KIND if is_in_kind else _ANSWERS
-    return question.intent in _FACTS and (is_missing or evidence.relevance < least)
+    if findings.certainty == "perhaps" or is_missing:
+        return question.intent in _FACTS
+    return question.intent in _FACTS and findings.certainty == "unknown" and evidence.relevance < least
 
 
-def _lead(question: Question, findings: Findings, claim: Claim | None, story: Story) -> Draft:
+def _lead(
+    question: Question, findings: Findings, claim: Claim | None, story: Story, is_doubtful: bool
+) -> Draft:
     words = wording(question.lang)
     drafts = []
     for evidence in (story.head, *story.alternates):
         stance = claim.stance(evidence) if claim else "near"
-        here = scene(question, findings, is_doubtful=_is_doubtful(question, claim, evidence))
+        here = scene(question, findings, is_doubtful=is_doubtful)
         drafts.append(_told(question, story, evidence, partial(words.lead, here, stance=stance)))
     return msgspec.structs.replace(drafts[0], fallbacks=tuple(drafts[1:]), kind="lead")
 
