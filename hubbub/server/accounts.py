@@ -24,7 +24,10 @@ async def tenants(request: Request) -> Response:
 
 def _describe(desk: Desk, tenant: Tenant, keys: list[Key]) -> dict[str, object]:
     spent = desk.tenants.usage.today(tenant.name)
-    open_now = {"num_streams": desk.streams.num_open_of(tenant.name)}
+    now = {
+        "num_streams": desk.streams.num_open_of(tenant.name),
+        "num_waiting": desk.num_waiting_of(tenant.name),
+    }
     return {
         "tenant": tenant.name,
         "priority": tenant.priority,
@@ -35,7 +38,7 @@ def _describe(desk: Desk, tenant: Tenant, keys: list[Key]) -> dict[str, object]:
             "streams": tenant.streams,
             "tokens_per_day": tenant.tokens_per_day,
         },
-        "usage": msgspec.to_builtins(spent) | open_now,
+        "usage": msgspec.to_builtins(spent) | now,
         "keys": [
             {name: getattr(key, name) for name in key.__struct_fields__ if name not in ("digest", "tenant")}
             for key in keys

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import TypeAlias
 
 import anyio
+import msgspec
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hubbub.assistant.answer import AnswerEvent, Found, Retraction, Shown
+from hubbub.assistant.answer import AnswerEvent, Done, Found, Retraction, Shown
 from hubbub.errors import InvalidInput, ModelError
+from hubbub.server.admission import Turn
+from hubbub.server.caller import HOUSE, acting_for, caller
 from hubbub.server.desk import Desk, desk_of, read_param
 from hubbub.server.feed import Listener
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.streams import Emit
+from hubbub.server.usage import count_tokens
 from hubbub.server.watch import Gone, Watch
 from hubbub.server.wire import KEEP_ALIVE, Refusal, encode_event, write_error
 from hubbub.units import parse_time_us
@@ -54,58 +58,97 @@ async def ask(request: Request) -> Response:
     return answering.stream(write)
 
 
+class Finished(Done, frozen=True, kw_only=True, tag="done"):
+    """The answer is complete."""
+
+    house_rules: int | None
+    """The version of its tenant's rules of tone that it was written by."""
+
+
 class Answering:
     """One answer on its way to one reader: `found`, `sentence`, `retraction`, `gone`, `done`, `error`."""
 
     def __init__(
-        self, desk: Desk, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+        self,
+        desk: Desk,
+        question: str,
+        clock_us: int | None = None,
+        scope: Scope = EVERYTHING,
+        *,
+        num_tokens_in: int | None = None,
+        is_shared: bool = False,
     ) -> None:
+        """Keep what is asked; `is_shared` is what others will be shown, too: no tenant's rules shape it."""
+        self.who = caller()
+        self.rules = None if is_shared else self.who.rules
+        self.num_tokens_in = count_tokens(question) if num_tokens_in is None else num_tokens_in
+        self.num_tokens_out = 0
         self._desk = desk
         self._question = question
         self._clock_us = clock_us
         self._scope = scope
-        self._watch = Watch(desk.house.index)
+        self._watch = Watch(scope.narrow(desk.house.index))
         # A sentence is checked and sent, or a change looked at and told, never both at once:
         # else a reader could hear of a retraction before the sentence.
-        self._turn = anyio.Lock()
-        self._is_writing = False
+        self._telling = anyio.Lock()
+        self._turn: Turn | None = None
+        self._waiting = anyio.CancelScope()
+        self._is_stopped = anyio.Event()
         self.failure: Refusal | None = None
         """Why the answer could not be written."""
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Count this answer in; it is counted out by `release`, or here if the block fails.
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """Wait for its turn, and hold it within the block until the answer is written; raises as `enter`."""
+        try:
+            await self.enter()
+            yield
+        finally:
+            self.end()
+
+    async def enter(self) -> None:
+        """Wait until this answer may be written; then `end` must follow.
 
         Raises:
-            Refusal: enough answers are being written.
+            Refusal: it may not, or would wait too long.
         """
-        desk = self._desk
-        if desk.num_asks >= desk.limits.max_asks:
-            raise Refusal(
-                429,
-                f"{desk.num_asks} answers are being written; try again in a second",
-                code="too_many_asks",
-                retry_after_s=1,
-            )
-        desk.num_asks += 1
-        self._is_writing = True
-        try:
-            yield
-        except BaseException:
-            self.release()
-            raise
+        tenants = self._desk.tenants
+        tenants.check(self.who, is_answer=True)
+        tenants.check_tokens(self.who)
+        self._desk.answers.add(self)
+        with self._waiting:
+            self._turn = await self._desk.asks.enter()
+        if self.failure:
+            raise self.failure
 
     def release(self) -> None:
-        """Let the next question be written; safe to call twice."""
-        if self._is_writing:
-            self._is_writing = False
-            self._desk.num_asks -= 1
+        """Let the next question be written, and count what was; safe to call twice."""
+        if self._turn is not None:
+            self._desk.asks.leave(self._turn)
+            self._turn = None
+            self._desk.tenants.usage.note(
+                self.who.tenant,
+                num_answers=1,
+                num_tokens_in=self.num_tokens_in,
+                num_tokens_out=self.num_tokens_out,
+            )
+
+    def end(self) -> None:
+        """Release it, and hear of no stop any more; safe to call twice."""
+        self.release()
+        self._desk.answers.discard(self)
+
+    def stop(self, refusal: Refusal) -> None:
+        """End it soon, wherever it is; its reader is told."""
+        self.failure = refusal
+        self._waiting.cancel()
+        self._is_stopped.set()
 
     def stream(self, write: Callable[[Emit], Awaitable[None]]) -> Response:
         """Make a response of events; `write` runs this answer and says how its events look.
 
         Raises:
-            Refusal: enough answers are being written, or enough streams are open.
+            Refusal: too many streams are open.
         """
 
         async def produce(emit: Emit) -> None:
@@ -114,33 +157,47 @@ class Answering:
                 await write(emit)
                 group.cancel_scope.cancel()
 
-        with self.admitted():
-            return self._desk.streams.response(produce, on_end=self.release)
+        return self._desk.streams.response(produce, on_end=self.end, prepare=self.enter)
 
     async def run(self, tell: Tell, watch_s: float = 0.0) -> None:
         """Tell the answer as it is verified, then for so long which of its quotes died."""
-        with self._desk.feed.listen() as listener:
+        let_in = msgspec.structs.replace(self.who, is_let_in=True)
+        with acting_for(let_in), self._desk.feed.listen() as listener:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._tell_changes, listener, tell)
+                group.start_soon(self._await_stop, tell, group.cancel_scope)
+                with acting_for(HOUSE):
+                    group.start_soon(self._tell_changes, listener, tell)
                 is_answered = await self._write(tell)
                 self.release()
                 if is_answered:
                     await anyio.sleep(watch_s)
                 group.cancel_scope.cancel()
 
+    async def _await_stop(self, tell: Tell, scope: anyio.CancelScope) -> None:
+        await self._is_stopped.wait()
+        assert self.failure
+        async with self._telling:  # at once; the thread that writes may take a while to end
+            await tell("error", write_error(self.failure))
+            scope.cancel()
+
     async def _write(self, tell: Tell) -> bool:
         try:
             async with aclosing(self._events()) as events:
                 async for event in events:
-                    async with self._turn:
+                    async with self._telling:
                         checked = await self._desk.look_up(self._check, event)
                         if checked is not None:
+                            self._count(checked[1])
                             await tell(*checked)
         except Exception as error:  # the head of the response may be out: the reader must be told
             self.failure = _refuse(error)
             await tell("error", write_error(self.failure))
             return False
         return True
+
+    def _count(self, event: AnswerEvent) -> None:
+        if isinstance(event, Shown):
+            self.num_tokens_out += count_tokens(event.sentence.text)
 
     async def _events(self) -> AsyncGenerator[AnswerEvent, None]:
         """Pull one event after the other out of threads.
@@ -150,7 +207,7 @@ class Answering:
         """
         house, threads = self._desk.house, self._desk.ask_threads
         events = await to_thread.run_sync(
-            house.ask, self._question, self._clock_us, self._scope, limiter=threads
+            house.ask, self._question, self._clock_us, self._scope, self.rules, limiter=threads
         )
         try:
             while (event := await to_thread.run_sync(next, events, None, limiter=threads)) is not None:
@@ -170,12 +227,13 @@ class Answering:
         if isinstance(event, Retraction):
             self._watch.note_retraction(event)
             return "retraction", event
-        return "done", self._watch.pass_done(event)
+        version = self.rules.version if self.rules else None
+        return "done", Finished(answer=self._watch.pass_done(event).answer, house_rules=version)
 
     async def _tell_changes(self, listener: Listener, tell: Tell) -> None:
         while True:
             changes, has_lost_some = await listener.get()
-            async with self._turn:
+            async with self._telling:
                 authors = self._watch.authors()
                 fallen = await self._desk.look_up(self._watch.change, changes, has_lost_some)
                 for event in fallen:

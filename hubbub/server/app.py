@@ -127,6 +127,7 @@ async def _run_beside(app: Starlette) -> AsyncIterator[None]:
         group.start_soon(run)
         group.start_soon(app.state.mcp.run)
         group.start_soon(desk.tenants.usage.run)
+        group.start_soon(desk.tenants.run, desk.obey)
         yield
         group.cancel_scope.cancel()
 

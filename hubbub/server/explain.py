@@ -18,11 +18,12 @@ from hubbub.assistant.explain import choose, questions, say
 from hubbub.posts import Post, PostId
 from hubbub.server.addresses import candidate_ids
 from hubbub.server.answering import Answering
-from hubbub.server.desk import Desk, desk_of
+from hubbub.server.caller import caller
+from hubbub.server.desk import Desk, desk_of, is_for_prompt
 from hubbub.server.lookup import MAX_ID_CHARS, find_post
 from hubbub.server.openai.reading import read_body
 from hubbub.server.openai.whole import write_whole
-from hubbub.server.scope import Scope
+from hubbub.server.scope import Promptable, Scope
 from hubbub.server.surface import Searchable
 from hubbub.server.thread import Thread, read_thread
 from hubbub.server.watch import Watch
@@ -52,7 +53,7 @@ class Cards:
 
     def __init__(self) -> None:
         self._cards: OrderedDict[PostId, tuple[float, Card]] = OrderedDict()
-        self._making: dict[PostId, anyio.Lock] = {}
+        self._making: dict[tuple[PostId, int], anyio.Lock] = {}
 
     async def get(self, write: Write, desk: Desk, post: Post) -> Card | None:
         """Return a card that holds at this moment, its answers written by `write`; None if that gave up.
@@ -60,7 +61,9 @@ class Cards:
         Raises:
             Refusal: too many answers are being written.
         """
-        lock = self._making.setdefault(post.id, anyio.Lock())
+        # Who is served first does not wait for who is not.
+        making = post.id, caller().priority
+        lock = self._making.setdefault(making, anyio.Lock())
         try:
             async with lock:
                 until_s, card = self._cards.get(post.id, (0.0, None))
@@ -76,7 +79,7 @@ class Cards:
                 return card
         finally:
             if not lock.statistics().tasks_waiting:
-                self._making.pop(post.id, None)
+                self._making.pop(making, None)
 
 
 class _Wanted(msgspec.Struct):
@@ -91,9 +94,12 @@ async def explain(request: Request) -> Response:
     url = (await read_body(request, _Wanted)).url if is_body else request.query_params.get("url", "")
     if not 0 < len(url) <= MAX_ID_CHARS:
         raise Refusal(400, f"url takes 1 to {MAX_ID_CHARS:,} characters", code="invalid_request", param="url")
-    post = await find_post(desk, candidate_ids(url))
+    for_prompt = is_for_prompt(request)
+    post = await find_post(desk, candidate_ids(url), for_prompt)
     cards: Cards = request.app.state.cards
     card = await cards.get(partial(write_whole, request), desk, post)
+    if card and for_prompt:
+        card = await desk.look_up(_promptable, desk.house.index, card)
     return json_response(card) if card else Response(status_code=499)
 
 
@@ -102,7 +108,7 @@ async def _make(write: Write, desk: Desk, post: Post) -> Card | None:
     scope = Scope(excluded_authors=(post.author,))
     made_us = desk.house.now_us()
     for question in questions(post):
-        answer = await write(Answering(desk, question, scope=scope))
+        answer = await write(Answering(desk, question, scope=scope, is_shared=True))
         if answer is None:
             return None
         answers.append(answer)
@@ -116,6 +122,14 @@ async def _make(write: Write, desk: Desk, post: Post) -> Card | None:
         thread=await desk.look_up(read_thread, desk.house.index, post),
         made_us=made_us,
     )
+
+
+def _promptable(index: Searchable, card: Card) -> Card:
+    """Leave out what may not be put in a prompt."""
+    watch = Watch(Promptable(index))
+    said = tuple(sentence for sentence in card.sentences if watch.pass_sentence(Shown(sentence=sentence)))
+    thread = read_thread(index, card.post, for_prompt=True)
+    return msgspec.structs.replace(card, sentences=said, text=say(card.post, said), thread=thread)
 
 
 def _holds(index: Searchable, card: Card) -> bool:

@@ -26,6 +26,7 @@ from hubbub.index.rerank import open_reranker
 from hubbub.index.syntax import parse_query
 from hubbub.posts import ConsentEvent, Deletion, Event, Post
 from hubbub.server.blocklist import BlockList
+from hubbub.server.keys import HouseRules
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.stamps import Stamps
 from hubbub.server.subscription import Listeners, Subscription
@@ -149,11 +150,20 @@ class House:
         return self._clock is not None or (self._directory / REPLAY_MARK).exists()
 
     def ask(
-        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+        self,
+        question: str,
+        clock_us: int | None = None,
+        scope: Scope = EVERYTHING,
+        rules: HouseRules | None = None,
     ) -> Iterator[AnswerEvent]:
         """Answer a question, as a stream of found posts, verified sentences and retractions."""
+        options = {**scope.options(), **(rules.options() if rules else {})}
         return ask(
-            self.index, question, clock_us=clock_us or self.now_us(), model=self._model, **scope.options()
+            scope.narrow(self.index),
+            question,
+            clock_us=clock_us or self.now_us(),
+            model=self._model,
+            **options,  # type: ignore[arg-type]
         )
 
     def search(self, text: str, limit: int, is_newest_first: bool = False) -> list[Hit]:

@@ -58,6 +58,11 @@ class HouseRules(msgspec.Struct, frozen=True, kw_only=True):
     max_sentences: int | None = None
     lang: Literal["en", "de"] | None = None
 
+    def options(self) -> dict[str, object]:
+        """Return it as `hubbub.assistant.ask` takes it."""
+        given = {"tone": self.tone, "max_sentences": self.max_sentences, "lang": self.lang}
+        return {name: value for name, value in given.items() if value}
+
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     """Who has keys, and what all of them together may use; None is no limit."""

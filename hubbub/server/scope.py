@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
-from hubbub.posts import AuthorId
+from hubbub.index.embedding import Vectors
+from hubbub.index.query import Hit, Query
+from hubbub.posts import AuthorId, Post, PostId
+
+if TYPE_CHECKING:
+    from hubbub.server.surface import Searchable
 
 
 class _Options(TypedDict):
@@ -14,6 +20,35 @@ class _Options(TypedDict):
     excluded_authors: tuple[AuthorId, ...]
     not_before_us: int | None
     before_us: int | None
+
+
+class Promptable:
+    """An index without the posts whose authors refuse prompts."""
+
+    def __init__(self, index: Searchable) -> None:
+        self._index = index
+
+    @property
+    def embedder_id(self) -> str:
+        """Which model `embed` uses."""
+        return self._index.embedder_id
+
+    @property
+    def replies_since_us(self) -> int | None:
+        """From when on replies are found."""
+        return self._index.replies_since_us
+
+    def search(self, query: Query) -> list[Hit]:
+        """Find posts that may be put in a prompt."""
+        return self._index.search(msgspec.structs.replace(query, for_prompt=True))
+
+    def fetch(self, ids: Iterable[PostId], for_prompt: bool = True) -> dict[PostId, Post]:
+        """Return those of the posts that may be put in a prompt."""
+        return self._index.fetch(ids, for_prompt=True)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row a text."""
+        return self._index.embed(texts)
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +59,12 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     from_us: int | None = None
     to_us: int | None = None
     """Exclusive."""
+    for_prompt: bool = False
+    """Whoever reads it may be a model, so that authors must allow that."""
+
+    def narrow(self, index: Searchable) -> Searchable:
+        """Return what of an index may be read."""
+        return Promptable(index) if self.for_prompt else index
 
     def options(self) -> _Options:
         """Return it as `hubbub.assistant.ask` takes it."""

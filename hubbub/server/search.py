@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
+from typing import NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -14,12 +15,13 @@ from hubbub.errors import InvalidInput
 from hubbub.index import parse_query
 from hubbub.index.query import Hit, Query
 from hubbub.server.answering import Answering
-from hubbub.server.desk import Desk, desk_of, read_param
-from hubbub.server.facets import count_facets, draw_timeline
+from hubbub.server.desk import Desk, desk_of, is_for_prompt, read_param
+from hubbub.server.facets import Timeline, count_facets, draw_timeline
 from hubbub.server.highlights import Highlighter
 from hubbub.server.lookup import read_limit, read_sort
 from hubbub.server.openai.whole import write_whole
 from hubbub.server.scope import Scope
+from hubbub.server.surface import Searchable
 from hubbub.server.wire import Refusal, json_response
 
 MAX_DEPTH = 500
@@ -61,30 +63,50 @@ async def search(request: Request) -> Response:
         sort=sort,
         to_us=min(query.to_us or clock_us + 1, clock_us + 1),
         now_us=clock_us,
+        for_prompt=is_for_prompt(request),
     )
-    hits = await desk.look_up(desk.house.index.search, query)
-    left = [hit for hit in hits if _digest(hit) not in before]
-    given = left[:limit]
-    following: Page | None = None
-    if len(left) > limit:
-        following = Page(text, sort, clock_us, before.union(map(_digest, given)))
-    light = Highlighter(query)
-    # Ranking also finds what is only like the words, or only new; facets count what says them.
-    counted = [hit for hit in hits[:FACET_DEPTH] if not query.text or light.mark(hit.post)]
+    found = await desk.look_up(_find, desk.house.index, query, before, limit)
+    following = Page(text, sort, clock_us, before.union(found.given)) if found.has_more else None
     body: dict[str, object] = {
         "object": "list",
-        "data": [{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given],
-        "has_more": following is not None,
+        "data": found.data,
+        "has_more": found.has_more,
         "next_cursor": _write_cursor(following) if following else None,
-        "facets": count_facets(counted),
-        "timeline": draw_timeline(counted),
-        "num_counted": len(counted),
+        "facets": found.facets,
+        "timeline": found.timeline,
+        "num_counted": found.num_counted,
         "clock_us": clock_us,
         "took_ms": round((time.perf_counter() - start_s) * 1000, 1),
     }
     if read_param(request, "summary", 5) in ("1", "true"):
         body["summary"] = await _summarise(request, desk, query, clock_us)
     return json_response(body)
+
+
+class _Found(NamedTuple):
+    data: list[dict[str, object]]
+    given: frozenset[bytes]
+    has_more: bool
+    facets: dict[str, list[dict[str, object]]]
+    timeline: Timeline | None
+    num_counted: int
+
+
+def _find(index: Searchable, query: Query, before: frozenset[bytes], limit: int) -> _Found:
+    hits = index.search(query)
+    left = [hit for hit in hits if _digest(hit) not in before]
+    given = left[:limit]
+    light = Highlighter(query)
+    # Ranking also finds what is only like the words, or only new; facets count what says them.
+    counted = [hit for hit in hits[:FACET_DEPTH] if not query.text or light.is_said(hit.post)]
+    return _Found(
+        data=[{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given],
+        given=frozenset(map(_digest, given)),
+        has_more=len(left) > limit,
+        facets=count_facets(counted),
+        timeline=draw_timeline(counted),
+        num_counted=len(counted),
+    )
 
 
 async def _summarise(request: Request, desk: Desk, query: Query, clock_us: int) -> object:
@@ -94,6 +116,7 @@ async def _summarise(request: Request, desk: Desk, query: Query, clock_us: int) 
         excluded_authors=query.excluded_authors,
         from_us=query.from_us,
         to_us=query.to_us,
+        for_prompt=query.for_prompt,
     )
     words = " ".join([query.text, *query.phrases, *(f"#{tag}" for tag in query.hashtags)]).strip()
     return await write_whole(request, Answering(desk, words or "What is happening?", clock_us, scope))

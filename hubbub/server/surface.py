@@ -12,6 +12,7 @@ from hubbub.assistant.answer import AnswerEvent
 from hubbub.index.embedding import Vectors
 from hubbub.index.query import Hit, Query
 from hubbub.posts import Event, Post, PostId
+from hubbub.server.keys import HouseRules
 from hubbub.server.scope import EVERYTHING, Scope
 
 
@@ -64,9 +65,13 @@ class House(Protocol):
         """Tell the time, the replay's where one runs; microseconds since 1970 UTC."""
 
     def ask(
-        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+        self,
+        question: str,
+        clock_us: int | None = None,
+        scope: Scope = EVERYTHING,
+        rules: HouseRules | None = None,
     ) -> Iterator[AnswerEvent]:
-        """Answer a question, event by event."""
+        """Answer a question, event by event, by a tenant's rules of tone."""
 
     def subscribe(self) -> Subscription:
         """Hear of every event right after it was folded into the index."""
@@ -84,9 +89,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_post_bytes: int = 1_048_576
     """Of a POST: a long conversation has a tenth of it."""
     max_asks: int = 4
-    """Answers being written at once; the next one is told 429."""
-    max_streams: int = 64
-    """Open event streams; the next one is told 429."""
+    """Answers being written at once; the next one waits for its turn."""
+    max_ask_wait_s: float = 30.0
+    max_lookup_wait_s: float = 5.0
+    """Who would wait longer is told 429."""
+    max_waiting: int = 256
+    """Questions that wait, and as many searches; of more the newest of whoever has most are told 429."""
+    max_streams: int = 128
+    """Open event streams, an eighth of them kept for the first; the next one is told 429."""
     max_mcp_sessions: int = 256
     """Clients of the older MCP that may be at work; the next one is told 503."""
     max_hits: int = 100

@@ -57,7 +57,7 @@ def write_error(refusal: Refusal) -> dict[str, dict[str, str | None]]:
     """Give a refusal the one shape that every error of this API has."""
     error = {
         "message": str(refusal),
-        "type": _name_kind(refusal.status),
+        "type": refusal.code if refusal.code == "insufficient_quota" else _name_kind(refusal.status),
         "param": refusal.param,
         "code": refusal.code,
     }

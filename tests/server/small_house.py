@@ -13,6 +13,7 @@ from hubbub.assistant.answer import AnswerEvent
 from hubbub.index import open_index
 from hubbub.posts import Deletion, Event, Post
 from hubbub.server.house import Status
+from hubbub.server.keys import HouseRules
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.subscription import Listeners, Subscription
 
@@ -53,10 +54,15 @@ class SmallHouse:
         return self.clock_us
 
     def ask(
-        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+        self,
+        question: str,
+        clock_us: int | None = None,
+        scope: Scope = EVERYTHING,
+        rules: HouseRules | None = None,
     ) -> Iterator[AnswerEvent]:
         self.num_questions += 1
-        return ask(self.index, question, clock_us=clock_us or self.clock_us, **scope.options())
+        options = {**scope.options(), **(rules.options() if rules else {})}
+        return ask(scope.narrow(self.index), question, clock_us=clock_us or self.clock_us, **options)
 
     def subscribe(self) -> Subscription:
         return self._listeners.subscribe()

@@ -23,7 +23,7 @@ class LeftHouse(SmallHouse):
     num_closed = 0
 
     def ask(
-        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING, rules: object = None
     ) -> Iterator[AnswerEvent]:
         try:
             for event in super().ask(question, clock_us, scope):
@@ -45,9 +45,10 @@ def test_a_reader_that_leaves_as_an_event_is_ready_leaves_nothing_running(tmp_pa
         desk = Desk(house, Limits())
         answering = Answering(desk, "Has the Hollin dam broken?")
         loop = asyncio.get_running_loop()
-        with anyio.CancelScope() as scope, answering.admitted():
-            house.leave = lambda: loop.call_soon_threadsafe(scope.cancel)
-            await answering.run(tell)
+        with anyio.CancelScope() as scope:
+            async with answering.admitted():
+                house.leave = lambda: loop.call_soon_threadsafe(scope.cancel)
+                await answering.run(tell)
         assert scope.cancelled_caught and desk.num_asks == 0
         assert desk.ask_threads.borrowed_tokens == 0
         assert len(asyncio.all_tasks()) == 2

@@ -140,7 +140,7 @@ class SlowHouse(SmallHouse):
     step_s = 0.05
 
     def ask(
-        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING, rules: object = None
     ) -> Iterator[AnswerEvent]:
         try:
             for _ in range(self.num_rounds):
@@ -174,7 +174,7 @@ def test_a_reader_who_leaves_stops_the_work(slow_house: SlowHouse) -> None:
 
 
 def test_too_many_questions_at_once_are_told_to_wait(slow_house: SlowHouse) -> None:
-    with serve_in_thread(create_app(slow_house, limits=Limits(max_asks=1))) as url:
+    with serve_in_thread(create_app(slow_house, limits=Limits(max_asks=1, max_waiting=0))) as url:
         with open_stream(url, "/api/ask", q=QUESTION) as stream:
             stream.next("found")
             refused = httpx2.get(url + "/api/ask", params={"q": "dam"}, trust_env=False)
@@ -203,7 +203,7 @@ class BrokenHouse(SmallHouse):
     failure: Exception = ModelError("http://127.0.0.1:1/v1 does not answer")
 
     def ask(
-        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING, rules: object = None
     ) -> Iterator[AnswerEvent]:
         yield next(super().ask(question, clock_us, scope))
         raise self.failure

@@ -192,7 +192,7 @@ class DyingHouse(SmallHouse):
     """Whatever an answer has quoted is deleted before the answer is done."""
 
     def ask(
-        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING, rules: object = None
     ) -> Iterator[AnswerEvent]:
         shown = []
         for event in super().ask(question, clock_us, scope):

@@ -99,8 +99,8 @@ def test_one_question_too_many_is_told_to_try_again(slow_house: SlowHouse) -> No
             group.cancel_scope.cancel()
         return refused
 
-    with serve_in_thread(create_app(slow_house, limits=Limits(max_asks=1))) as url:
-        assert said(use(url, work)).endswith("try again in a second")
+    with serve_in_thread(create_app(slow_house, limits=Limits(max_asks=1, max_waiting=0))) as url:
+        assert said(use(url, work)) == "too many asks at once; try again in 1 s"
         wait_for(lambda: slow_house.num_closed == 1)  # the client left, and the writing stopped
         assert slow_house.num_steps < 50
 

@@ -209,7 +209,7 @@ def test_who_leaves_ends_the_writing(slow_house: SlowHouse, is_streamed: bool) -
             stream = client.chat.completions.create(
                 model="hubbub", messages=ask(QUESTION), stream=is_streamed
             )
-            next(iter(stream))
+            next(chunk for chunk in stream if chunk.choices[0].delta.content)
             stream.close()
         deadline_s = time.monotonic() + 5
         while not slow_house.num_closed and time.monotonic() < deadline_s:

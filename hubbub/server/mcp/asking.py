@@ -31,10 +31,12 @@ async def ask(desk: Desk, given: AskArguments) -> Answered:
         Refusal: too many answers are being written, or the question or a date cannot be read.
     """
     question = check_text(given.question, "question", desk.limits.max_question_chars)
-    scope = Scope(from_us=_time_us(given.from_date, 0), to_us=_time_us(given.to_date, 1))
+    from_us, to_us = _time_us(given.from_date, 0), _time_us(given.to_date, 1)
+    scope = Scope(from_us=from_us, to_us=to_us, for_prompt=True)
     # Of a window in the past, today is its end.
     clock_us = scope.to_us if scope.to_us and scope.to_us < desk.house.now_us() else None
-    answer = await _write(Answering(desk, question, clock_us, scope))
+    answering = Answering(desk, question, clock_us, scope)
+    answer = await _write(answering)
     said = await desk.look_up(_standing, desk.house.index, answer.sentences)
     has_claim = any(sentence.kind != "note" for sentence in said)
     return Answered(
@@ -42,6 +44,7 @@ async def ask(desk: Desk, given: AskArguments) -> Answered:
         lang=answer.lang,
         asked=format_time(answer.asked_us),
         sentences=[show_sentence(sentence) for sentence in said],
+        house_rules=answering.rules.version if answering.rules else None,
     )
 
 
@@ -69,7 +72,7 @@ async def _write(answering: Answering) -> Answer:
         if isinstance(event, Done):
             answers.append(event.answer)
 
-    with answering.admitted():
+    async with answering.admitted():
         await answering.run(tell)
     if answering.failure:
         raise answering.failure

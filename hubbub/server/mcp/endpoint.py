@@ -10,9 +10,10 @@ import anyio.to_thread
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
+from hubbub.server.caller import caller
 from hubbub.server.desk import Desk
 from hubbub.server.explain import Cards
-from hubbub.server.mcp.protocol import make_manager
+from hubbub.server.mcp.protocol import make_manager, name_owner
 from hubbub.server.wire import Refusal
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Endpoint:
         if self._manager is None:
             raise Refusal(503, "the MCP server has failed; the log says why", code="mcp_failed")
         reply = _Reply(send, self._desk.limits.send_timeout_s)
+        scope = {**scope, "user": name_owner(caller().tenant)}
         self._desk.streams.enter(reply.scope)
         try:
             with reply.scope:

@@ -7,8 +7,10 @@ import logging
 from typing import TYPE_CHECKING
 
 import msgspec
+from starlette.requests import Request
 
 from hubbub.errors import HubbubError
+from hubbub.server.caller import Caller, acting_for, caller
 from hubbub.server.desk import Desk
 from hubbub.server.explain import Cards
 from hubbub.server.mcp.shapes import NOTICE, schema_of
@@ -45,6 +47,18 @@ def make_manager(desk: Desk, cards: Cards) -> StreamableHTTPSessionManager:
     )
 
 
+def name_owner(tenant: str) -> object:
+    """Name who sends a request in the words of the package, to whom it then gives only sessions of its own.
+
+    Raises:
+        ImportError: the `mcp` package is missing.
+    """
+    from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+    from mcp.server.auth.provider import AccessToken
+
+    return AuthenticatedUser(AccessToken(token="", client_id=tenant, scopes=[]))
+
+
 def make_server(desk: Desk, cards: Cards) -> Server[dict[str, object]]:
     """Make the server with its two handlers, without a transport.
 
@@ -56,20 +70,25 @@ def make_server(desk: Desk, cards: Cards) -> Server[dict[str, object]]:
     from mcp.shared.exceptions import MCPError
 
     by_name = {tool.name: tool for tool in list_tools_of(desk, cards)}
-    listed = types.ListToolsResult(tools=[_describe(tool) for tool in by_name.values()])
-    inputs = {tool.name: tool.input_schema for tool in listed.tools}
+    described = {name: _describe(tool) for name, tool in by_name.items()}
+    inputs = {name: tool.input_schema for name, tool in described.items()}
 
     async def list_tools(
         context: ServerRequestContext[dict[str, object]], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return listed
+        scopes = _caller(context).scopes
+        return types.ListToolsResult(
+            tools=[described[name] for name, tool in by_name.items() if tool.scope in scopes]
+        )
 
     async def call_tool(
         context: ServerRequestContext[dict[str, object]], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         if params.name not in by_name:
             raise MCPError(types.INVALID_PARAMS, f"no tool {params.name[:60]!r} here; there is {[*by_name]}")
-        return await _call(desk, by_name[params.name], params.arguments or {})
+        # A session works on in the task of the request that opened it, perhaps with another key.
+        with acting_for(_caller(context)):
+            return await _call(desk, by_name[params.name], params.arguments or {})
 
     return Server(
         "hubbub",
@@ -79,6 +98,11 @@ def make_server(desk: Desk, cards: Cards) -> Server[dict[str, object]]:
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
+
+
+def _caller(context: ServerRequestContext[dict[str, object]]) -> Caller:
+    request = context.request
+    return request.state.caller if isinstance(request, Request) else caller()
 
 
 def _describe(tool: Tool) -> types.Tool:
@@ -106,6 +130,8 @@ async def _call(desk: Desk, tool: Tool, arguments: dict[str, object]) -> types.C
 
     try:
         desk.check_working()
+        if tool.scope not in caller().scopes:
+            raise Refusal(403, f"this key may not {tool.scope}", code="not_in_scope")
         given = msgspec.convert(arguments, tool.arguments)
         text = _encode(await tool.run(desk, given))
     except (Refusal, HubbubError, msgspec.ValidationError) as error:

@@ -116,6 +116,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     lang: str
     asked: Annotated[str, Meta(description="The clock of the answer, UTC.")]
     sentences: list[Said]
+    house_rules: Annotated[int | None, Meta(description="Version of your rules of tone.")] = None
     notice: str = NOTICE
 
 

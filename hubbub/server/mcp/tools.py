@@ -10,6 +10,7 @@ import msgspec
 
 from hubbub.server.desk import Desk
 from hubbub.server.explain import Cards
+from hubbub.server.keys import Scope
 from hubbub.server.mcp.asking import ask, explain_post
 from hubbub.server.mcp.finding import fetch, search, thread, trends
 from hubbub.server.mcp.shapes import (
@@ -37,6 +38,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     arguments: type[msgspec.Struct]
     result: type[msgspec.Struct]
     run: Callable[[Desk, Any], Awaitable[msgspec.Struct]]
+    scope: Scope = "search"
+    """What a key must be allowed for it."""
 
 
 _SEARCH = Tool(
@@ -65,6 +68,7 @@ _ASK = Tool(
     arguments=AskArguments,
     result=Answered,
     run=ask,
+    scope="ask",
 )
 _THREAD = Tool(
     name="thread",
@@ -96,5 +100,6 @@ def list_tools_of(desk: Desk, cards: Cards) -> list[Tool]:
         arguments=PostArguments,
         result=Explained,
         run=partial(explain_post, cards),
+        scope="ask",
     )
     return [_SEARCH, _FETCH, _ASK, _THREAD, explain, *([_TRENDS] if desk.trending else [])]

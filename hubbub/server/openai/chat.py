@@ -15,10 +15,11 @@ from hubbub.assistant.question import understand
 from hubbub.server.answering import Answering
 from hubbub.server.desk import desk_of
 from hubbub.server.openai.models import MODEL
-from hubbub.server.openai.prose import Mark, Piece, Prose, count_tokens
+from hubbub.server.openai.prose import Mark, Piece, Prose
 from hubbub.server.openai.reading import Message, Wanted, read_body, read_question, read_scope, user_texts
 from hubbub.server.openai.whole import set_prose, write_whole
 from hubbub.server.streams import Emit
+from hubbub.server.usage import count_tokens
 from hubbub.server.wire import Refusal, encode_json, json_response
 
 _LEFT = 499  # nginx's number for a caller who has gone; nobody reads it
@@ -43,8 +44,9 @@ async def complete(request: Request) -> Response:
         raise Refusal(400, "only one answer is written; leave n out", code="invalid_request", param="n")
     asked = user_texts(wanted.messages)
     question = read_question(asked, desk.limits.max_question_chars, "messages")
-    answering = Answering(desk, question, scope=read_scope(wanted))
-    form = _Form(sum(count_tokens(message.text) for message in wanted.messages))
+    num_tokens = sum(count_tokens(message.text) for message in wanted.messages)
+    answering = Answering(desk, question, scope=read_scope(request, wanted), num_tokens_in=num_tokens)
+    form = _Form(answering)
     if wanted.stream:
         has_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
         return answering.stream(lambda emit: _Stream(emit, form, question, has_usage).run(answering))
@@ -55,17 +57,19 @@ async def complete(request: Request) -> Response:
 class _Form:
     """What all chunks of one completion share."""
 
-    def __init__(self, num_prompt_tokens: int) -> None:
-        self._num_prompt_tokens = num_prompt_tokens
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
 
     def fill(self, kind: str, choices: list[dict[str, object]], **more: object) -> dict[str, object]:
+        rules = self._answering.rules
         return {
             "id": self._id,
             "object": kind,
             "created": self._created,
             "model": MODEL,
+            "house_rules": rules.version if rules else None,
             "choices": choices,
             **more,
         }
@@ -79,14 +83,14 @@ class _Form:
             "annotations": [_nest(mark) for mark in prose.marks],
         }
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-        return self.fill("chat.completion", [choice], usage=self.usage(prose), citations=prose.urls)
+        return self.fill("chat.completion", [choice], usage=self.usage(), citations=prose.urls)
 
-    def usage(self, prose: Prose) -> dict[str, int]:
-        number = count_tokens(prose.text)
+    def usage(self) -> dict[str, int]:
+        num_in, num_out = self._answering.num_tokens_in, self._answering.num_tokens_out
         return {
-            "prompt_tokens": self._num_prompt_tokens,
-            "completion_tokens": number,
-            "total_tokens": self._num_prompt_tokens + number,
+            "prompt_tokens": num_in,
+            "completion_tokens": num_out,
+            "total_tokens": num_in + num_out,
         }
 
 
@@ -112,7 +116,7 @@ class _Stream:
         elif name == "done":
             await self._say({}, "stop", citations=self._prose.urls)
             if self._has_usage:
-                usage = self._form.usage(self._prose)
+                usage = self._form.usage()
                 await self._send(self._form.fill("chat.completion.chunk", [], usage=usage))
 
     async def _add(self, piece: Piece) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hubbub.server.caller import caller
 from hubbub.server.desk import desk_of
-from hubbub.server.openai.prose import count_tokens
 from hubbub.server.openai.reading import read_body
+from hubbub.server.usage import count_tokens
 from hubbub.server.wire import Refusal, json_response
 
 MODEL = "hubbub"
@@ -48,11 +49,14 @@ async def embed(request: Request) -> Response:
         raise Refusal(
             400, f"input takes 1 to {_MAX_INPUTS} texts, none empty", code="invalid_input", param="input"
         )
+    who, tenants = caller(), desk.tenants
+    tenants.check_tokens(who)
     rows = np.asarray(await desk.look_up(desk.house.index.embed, texts), np.float32)
     if not rows.size:
         raise Refusal(400, "this house keeps no vectors; its embedder is 'none'", code="no_embedder")
     is_packed = wanted.encoding_format == "base64"
     num_tokens = sum(map(count_tokens, texts))
+    tenants.usage.note(who.tenant, num_tokens_in=num_tokens)
     return json_response(
         {
             "object": "list",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from hubbub.assistant.answer import Citation, Sentence
@@ -13,7 +11,6 @@ _WITHDRAWN = {
     "de": "Satz {number} gilt nicht mehr: Ein Beitrag, den er zitiert, wurde inzwischen "
     "gel\u00f6scht, ge\u00e4ndert oder verborgen.",
 }
-_BYTES_PER_TOKEN = 4
 _TITLE_CHARS = 80
 
 
@@ -74,11 +71,6 @@ class Prose:
         self.text += piece.text
         self.marks += piece.marks
         return piece
-
-
-def count_tokens(text: str) -> int:
-    """Estimate tokens as four bytes each: without a model there is no tokenizer to count by."""
-    return math.ceil(len(text.encode("utf-8", "replace")) / _BYTES_PER_TOKEN)
 
 
 def _named(citation: Citation) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from hubbub.assistant.followup import resolve
 from hubbub.errors import InvalidInput
-from hubbub.server.desk import check_length
+from hubbub.server.desk import check_length, is_for_prompt
 from hubbub.server.scope import Scope
 from hubbub.server.wire import Refusal
 from hubbub.units import parse_time_us
@@ -108,11 +108,11 @@ def user_texts(messages: Iterable[Message]) -> list[str]:
     return [message.text for message in messages if message.role == "user" and message.text.strip()]
 
 
-def read_scope(wanted: Wanted) -> Scope:
+def read_scope(request: Request, wanted: Wanted) -> Scope:
     """Return the bounds of all searches that a request allows.
 
     Raises:
-        Refusal: handles are both allowed and excluded, there are too many, or a date is none.
+        Refusal: handles are both allowed and excluded, there are too many, or a date or use is none.
     """
     tools = [tool for tool in wanted.tools or () if tool.type in _SEARCHES]
     live = wanted.search_parameters
@@ -134,6 +134,7 @@ def read_scope(wanted: Wanted) -> Scope:
         excluded_authors=excluded,
         from_us=max(starts, default=None),
         to_us=min(ends, default=None),
+        for_prompt=is_for_prompt(request),
     )
 
 

@@ -17,10 +17,11 @@ from hubbub.server.answering import Answering
 from hubbub.server.caller import caller
 from hubbub.server.desk import desk_of
 from hubbub.server.openai.models import MODEL
-from hubbub.server.openai.prose import Piece, Prose, count_tokens
+from hubbub.server.openai.prose import Piece, Prose
 from hubbub.server.openai.reading import Message, Wanted, read_body, read_question, read_scope, user_texts
 from hubbub.server.openai.whole import set_prose, write_whole
 from hubbub.server.streams import Emit
+from hubbub.server.usage import count_tokens
 from hubbub.server.wire import Refusal, encode_event, json_response
 
 MAX_THREADS = 10_000
@@ -80,9 +81,10 @@ async def respond(request: Request) -> Response:
         asked = []  # an old question is not asked again because nothing new was
     asked = [*asked, *said]
     question = read_question(asked, desk.limits.max_question_chars, "input")
-    form = _Form(wanted, question, sum(map(count_tokens, said)))
+    num_tokens = sum(map(count_tokens, said))
+    answering = Answering(desk, question, scope=read_scope(request, wanted), num_tokens_in=num_tokens)
+    form = _Form(wanted, question, answering)
     threads.keep(tenant, form.id, asked)
-    answering = Answering(desk, question, scope=read_scope(wanted))
     if wanted.stream:
         return answering.stream(lambda emit: _Stream(emit, form).run(answering))
     answer = await write_whole(request, answering)
@@ -92,14 +94,14 @@ async def respond(request: Request) -> Response:
 class _Form:
     """What all events of one response share."""
 
-    def __init__(self, wanted: _Wanted, question: str, num_input_tokens: int) -> None:
+    def __init__(self, wanted: _Wanted, question: str, answering: Answering) -> None:
         self.question = question
         self.lang = understand(question, 0).lang
         self.id, self.message_id, self.search_id = (
             f"{kind}_{uuid.uuid4().hex}" for kind in ("resp", "msg", "ws")
         )
         self._wanted = wanted
-        self._num_input_tokens = num_input_tokens
+        self._answering = answering
         self._created_at = int(time.time())
 
     def whole(self, answer: Answer) -> dict[str, object]:
@@ -124,7 +126,8 @@ class _Form:
             "instructions": self._wanted.instructions,
             "metadata": self._wanted.metadata or {},
             "previous_response_id": self._wanted.previous_response_id,
-            "usage": self._usage(prose) if prose else None,
+            "usage": self._usage() if prose else None,
+            "house_rules": self._answering.rules.version if self._answering.rules else None,
         }
 
     def search(self, sources: list[str], status: str = "completed") -> dict[str, object]:
@@ -142,14 +145,14 @@ class _Form:
             "content": [part(prose)] if prose else [],
         }
 
-    def _usage(self, prose: Prose) -> dict[str, object]:
-        number = count_tokens(prose.text)
+    def _usage(self) -> dict[str, object]:
+        num_in, num_out = self._answering.num_tokens_in, self._answering.num_tokens_out
         return {
-            "input_tokens": self._num_input_tokens,
+            "input_tokens": num_in,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": number,
+            "output_tokens": num_out,
             "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": self._num_input_tokens + number,
+            "total_tokens": num_in + num_out,
         }
 
 

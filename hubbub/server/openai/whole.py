@@ -10,6 +10,7 @@ from starlette.requests import Request
 from hubbub.assistant.answer import Answer, Done, Sentence
 from hubbub.server.answering import Answering
 from hubbub.server.openai.prose import Prose
+from hubbub.server.wire import Refusal
 
 
 async def write_whole(request: Request, answering: Answering) -> Answer | None:
@@ -29,14 +30,17 @@ async def write_whole(request: Request, answering: Answering) -> Answer | None:
             pass
         group.cancel_scope.cancel()
 
-    with answering.admitted():
-        async with anyio.create_task_group() as group:
-            group.start_soon(leave, group)
-            await answering.run(tell)
-            group.cancel_scope.cancel()
-    answering.release()
-    if answering.failure:
-        raise answering.failure
+    refusal: Refusal | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(leave, group)
+        try:
+            async with answering.admitted():
+                await answering.run(tell)
+        except Refusal as error:  # which a task group would wrap
+            refusal = error
+        group.cancel_scope.cancel()
+    if refusal or answering.failure:
+        raise refusal or answering.failure  # type: ignore[misc]
     return answers[0] if answers else None
 
 
