@@ -50,9 +50,7 @@ def show(as_json: bool, **flags: Any) -> None:
         for key in found:
             print_json({name: getattr(key, name) for name in key.__struct_fields__ if name != "digest"})
         return
-    click.echo(
-        format_table(("id", "tenant", "may", "a minute", "made", "revoked"), [_row(key) for key in found])
-    )
+    click.echo(format_table(_HEADER, [_row(key) for key in found]))
 
 
 @keys.command()

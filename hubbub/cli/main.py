@@ -25,6 +25,7 @@ VERBS = {
     "keys": "Make, list and revoke the keys of those who ask from elsewhere.",
     "search": 'Find posts: words, from:, since:, until:, lang:, "phrase", -word, #tag.',
     "status": "Show how the sources and the index are doing.",
+    "tenants": "Limit, rank, tune and stop those who have keys.",
     "trends": "Show what is rising above its own past, each with a living quote.",
     "serve": "Open the page: ask, see posts arrive, click a quote.",
 }

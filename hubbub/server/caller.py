@@ -8,7 +8,8 @@ from contextvars import ContextVar
 
 import msgspec
 
-from hubbub.server.keys import FIRST, NOBODY, SCOPES, HouseRules, Scope
+from hubbub.server.keys import FIRST, NOBODY, SCOPES, Scope
+from hubbub.server.rules import HouseRules
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

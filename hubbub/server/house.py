@@ -26,7 +26,7 @@ from hubbub.index.rerank import open_reranker
 from hubbub.index.syntax import parse_query
 from hubbub.posts import ConsentEvent, Deletion, Event, Post
 from hubbub.server.blocklist import BlockList
-from hubbub.server.keys import HouseRules
+from hubbub.server.rules import HouseRules
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.stamps import Stamps
 from hubbub.server.subscription import Listeners, Subscription

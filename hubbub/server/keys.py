@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias, get_args
 import msgspec
 
 from hubbub.errors import Corruption, InvalidInput, StorageError
+from hubbub.server.rules import HouseRules
 from hubbub.units import now_us
 
 KEYS_FILE = "keys.json"
@@ -47,23 +48,6 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked_us: int | None = None
 
 
-class HouseRules(msgspec.Struct, frozen=True, kw_only=True):
-    """How a tenant wants its answers to sound; what may be said is not up to it."""
-
-    version: int
-    """From 1; every version that was ever in force is kept."""
-    made_us: int
-    tone: str = ""
-    """For the model that writes, if there is one."""
-    max_sentences: int | None = None
-    lang: Literal["en", "de"] | None = None
-
-    def options(self) -> dict[str, object]:
-        """Return it as `hubbub.assistant.ask` takes it."""
-        given = {"tone": self.tone, "max_sentences": self.max_sentences, "lang": self.lang}
-        return {name: value for name, value in given.items() if value}
-
-
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     """Who has keys, and what all of them together may use; None is no limit."""
 
@@ -82,7 +66,7 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     def house_rules(self) -> HouseRules | None:
         """The version in force; one that says nothing takes back those before it."""
         rules = self.rules[-1] if self.rules else None
-        return rules if rules and (rules.tone or rules.max_sentences or rules.lang) else None
+        return None if rules is None or rules.says_nothing else rules
 
 
 class _Book(msgspec.Struct, frozen=True, kw_only=True):

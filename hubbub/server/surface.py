@@ -12,7 +12,7 @@ from hubbub.assistant.answer import AnswerEvent
 from hubbub.index.embedding import Vectors
 from hubbub.index.query import Hit, Query
 from hubbub.posts import Event, Post, PostId
-from hubbub.server.keys import HouseRules
+from hubbub.server.rules import HouseRules
 from hubbub.server.scope import EVERYTHING, Scope
 
 

@@ -50,6 +50,7 @@ def test_surface_is_frozen():
         "keys": [],
         "search": sorted([*data, "--json", "--limit", "--newest", "--rerank", "query"]),
         "status": sorted([*data, "--json"]),
+        "tenants": [],
         "trends": sorted([*data, "--at", "--hours", "--json", "--limit"]),
         "serve": sorted(
             [*data, *read, "--embed", "--follow", "--host", "--model", "--port", "--public", "--rerank"]

@@ -13,7 +13,7 @@ from hubbub.assistant.answer import AnswerEvent
 from hubbub.index import open_index
 from hubbub.posts import Deletion, Event, Post
 from hubbub.server.house import Status
-from hubbub.server.keys import HouseRules
+from hubbub.server.rules import HouseRules
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.subscription import Listeners, Subscription
 
