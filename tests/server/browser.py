@@ -101,6 +101,38 @@ class Browser:
             assert time.monotonic() < deadline_s, "waited in vain"
             time.sleep(0.02)
 
+    def reads(self, text: str) -> bool:
+        """Whether any six words of a text stand anywhere on the page, attributes included."""
+        words, html = text.split(), self.html()
+        return any(" ".join(words[n : n + 6]) in html for n in range(max(1, len(words) - 5)))
+
+    def worst_contrast(self) -> float:
+        """The lowest contrast (WCAG 2.2, 1.4.3) of any visible text with the background it stands on."""
+        return self.run(
+            """
+            const parse = (color) => color.match(/[\\d.]+/g).map(Number);
+            const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+              .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+              .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+            const ground = (node) => {
+              for (let each = node; each; each = each.parentElement) {
+                const color = parse(getComputedStyle(each).backgroundColor);
+                if (color.length === 3 || color[3] > 0) return color;
+              }
+              return [255, 255, 255];
+            };
+            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            let worst = 21;
+            for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+              const node = text.parentElement;
+              if (!text.data.trim() || !node.checkVisibility() || node.closest(".struck, .hidden")) continue;
+              const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))];
+              worst = Math.min(worst, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+            }
+            return worst;
+            """
+        )
+
     def complaints(self) -> list[str]:
         """What the console says: errors, refused markup, everything that breaks the policy."""
         return [f"{entry['level']} {entry['message']}" for entry in self.driver.get_log("browser")]

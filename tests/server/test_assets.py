@@ -34,8 +34,10 @@ def test_the_page_names_nothing_outside_itself_and_parses_no_markup() -> None:
 
 def test_words_and_uses_of_words_agree() -> None:
     page = files("hubbub.server").joinpath("page")
-    words = page.joinpath("words.js").read_text("utf-8")
-    english, german = (set(re.findall(r"[{,]?\s(\w+): \"", part)) for part in words.split("const german"))
+    english, german = (
+        set(re.findall(r"[{,]?\s(\w+): \"", page.joinpath(f"{name}.js").read_text("utf-8")))
+        for name in ("english", "german")
+    )
     assert german == english
     used = set()
     for file in page.iterdir():

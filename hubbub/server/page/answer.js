@@ -9,9 +9,12 @@ import { age, moment } from "./time.js";
 import { count, number, say } from "./words.js";
 
 export class AnswerView {
-  constructor(root, question, askAgain) {
+  // `open(button, post id, spans, number, citation)` shows the post of a quote.
+  constructor(root, question, { askAgain = null, open = openPanel } = {}) {
     this.root = root;
+    this.question = question;
     this.askAgain = askAgain;
+    this.open = open;
     this.numbers = new Map(); // post id -> citation number; one source keeps one number
     this.sentences = new Map(); // sentence id -> {element, citations}
     this.stories = new Map();
@@ -22,7 +25,8 @@ export class AnswerView {
     this.stripHead = make("p", { class: "strip-head" });
     this.body = make("div", { class: "sentences" });
     this.foot = make("div", { class: "answer-foot" });
-    root.replaceChildren(make("h2", { class: "asked", dir: "auto" }, question), this.stripHead, this.strip, this.state, this.body, this.foot);
+    const asked = question && make("h2", { class: "asked", dir: "auto" }, question);
+    root.replaceChildren(...(asked ? [asked] : []), this.stripHead, this.strip, this.state, this.body, this.foot);
     root.setAttribute("aria-busy", "true");
   }
 
@@ -36,7 +40,7 @@ export class AnswerView {
 
   card(citation) {
     const text = textOf({ text: citation.quote }, [], 160);
-    const button = make("button", { class: "card", "aria-expanded": "false", onclick: () => openPanel(button, citation.post) },
+    const button = make("button", { class: "card", "aria-expanded": "false", onclick: () => this.open(button, citation.post, [], null, citation) },
       byline(citation, citation.time_us), text);
     const item = make("li", {}, button);
     track(item, citation.post, citation.author, (post, reason) => {
@@ -76,7 +80,7 @@ export class AnswerView {
     const n = this.numbers.get(citation.post);
     const spans = sentence.citations.filter((other) => other.post === citation.post).map((other) => [other.start, other.end]);
     const button = make("button", { class: "cite", "aria-expanded": "false", "aria-label": say("cite", { n, who: nameOf(citation) }),
-      onclick: () => openPanel(button, citation.post, spans, n) }, String(n));
+      onclick: () => this.open(button, citation.post, spans, n, citation) }, String(n));
     return button;
   }
 
@@ -117,7 +121,8 @@ export class AnswerView {
     announce(say(`withdrawn_${reason}`));
     if (!this.isPartly) {
       this.isPartly = true;
-      this.foot.prepend(make("p", { class: "partly" }, say("partly"), " ", make("button", { class: "quiet", onclick: this.askAgain }, say("ask_again"))));
+      const again = this.askAgain && make("button", { class: "quiet", onclick: this.askAgain }, say("ask_again"));
+      this.foot.prepend(make("p", { class: "partly" }, say("partly"), " ", again));
     }
   }
 

@@ -4,6 +4,7 @@ import { AnswerView } from "./answer.js";
 import { find, make } from "./dom.js";
 import { recheckPost } from "./living.js";
 import { closePanel } from "./panel.js";
+import { register, revisit, visit } from "./route.js";
 import { readEvents } from "./sse.js";
 import { openTab } from "./tabs.js";
 import { say } from "./words.js";
@@ -17,24 +18,34 @@ export function startAsking() {
   find("ask-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const question = find("question").value.trim();
-    if (question) go(question);
+    if (question) askNow(question);
   });
-  window.addEventListener("popstate", readAddress);
+  register("ask", ({ ask: question }) => {
+    openTab("ask");
+    if (!question || question === view?.question) return; // as it was left
+    find("question").value = question;
+    ask(question);
+  });
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.matches?.("input, textarea");
     if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
-      openTab("ask");
+      if (document.body.dataset.view !== "ask") revisit("ask");
       find("question").focus();
     }
     if (event.key === "Escape") closePanel();
   });
-  readAddress();
+}
+
+// Asks anew also what was asked last.
+export function askNow(question) {
+  view = null;
+  visit({ ask: question });
 }
 
 export function showExamples(questions) {
   find("examples").replaceChildren(...questions.map(({ text, lang }) =>
-    make("li", {}, make("button", { class: "chip", lang, onclick: () => { find("question").value = text; go(text); } }, text))));
+    make("li", {}, make("button", { class: "chip", lang, onclick: () => askNow(text) }, text))));
 }
 
 // A page nobody looks at holds no connection; main.js looks at its posts again when somebody does.
@@ -42,33 +53,14 @@ export function stopWatching() {
   if (isAnswered) current?.abort();
 }
 
-function go(question) {
-  history.pushState(null, "", "#ask=" + encodeURIComponent(question));
-  ask(question);
-}
-
-function readAddress() {
-  const match = /^#ask=(.+)$/.exec(location.hash);
-  if (!match) return;
-  let question;
-  try {
-    question = decodeURIComponent(match[1]);
-  } catch {
-    return; // not an address of ours
-  }
-  find("question").value = question;
-  ask(question);
-}
-
 async function ask(question, tries = 0) {
   current?.abort();
   const controller = new AbortController();
   current = controller;
-  openTab("ask");
   closePanel();
   find("welcome").hidden = true;
   document.title = `${question.slice(0, 80)} \u2013 hubbub`;
-  const mine = new AnswerView(find("answer"), question, () => ask(question));
+  const mine = new AnswerView(find("answer"), question, { askAgain: () => ask(question) });
   view = mine;
   let isDone = false;
   isAnswered = false;

@@ -11,6 +11,14 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// The same for a drawing.
+export function draw(tag, properties = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
 export const find = (id) => document.getElementById(id);
 
 let clearing = 0;

@@ -1,9 +1,9 @@
 // The live column: posts as they arrive, newest on top; it holds still while somebody reads or has paused it.
 
 import { find, make } from "./dom.js";
-import { deletePost, isGone, recheck, recheckAuthor, recheckPost, track } from "./living.js";
-import { openPanel } from "./panel.js";
-import { ago, byline, textOf, whyGone, withdraw } from "./post.js";
+import { deletePost, isGone, recheck, recheckAuthor, recheckPost } from "./living.js";
+import { ago } from "./post.js";
+import { postRow } from "./row.js";
 import { getJson, readEvents } from "./sse.js";
 import { moment, setClock } from "./time.js";
 import { count, number, say } from "./words.js";
@@ -89,7 +89,7 @@ function flush(isAsked = false) {
   const stream = find("stream");
   const isRead = stream.scrollTop > 8 || (stream.contains(document.activeElement) && document.activeElement !== stream);
   if (isAsked || !(isPaused || isRead)) {
-    for (const post of waiting) if (!isGone(post.id)) stream.prepend(item(post));
+    for (const post of waiting) if (!isGone(post.id)) stream.prepend(postRow(post, { cls: "item arriving", onGone: leave }));
     waiting = [];
     while (stream.childElementCount > MAX_SHOWN) stream.lastElementChild.remove();
   }
@@ -98,23 +98,7 @@ function flush(isAsked = false) {
   if (waiting.length) more.textContent = count(waiting.length, "more_one", "more");
 }
 
-function item(post) {
-  const text = textOf(post);
-  const button = make("button", { class: "open", "aria-expanded": "false", onclick: () => openPanel(button, post.id) }, byline(post, post.received_us), text);
-  const element = make("li", { class: "item arriving" }, button);
-  let body = text;
-  track(element, post.id, post.author, (now, reason) => {
-    if (now !== null) {
-      const fresh = textOf(now);
-      body.replaceWith(fresh);
-      body = fresh;
-      return;
-    }
-    withdraw(element, whyGone(reason));
-    setTimeout(() => element.remove(), FAREWELL_MS);
-  });
-  return element;
-}
+const leave = (element) => setTimeout(() => element.remove(), FAREWELL_MS);
 
 function showHealth(status) {
   find("dot").className = "dot " + (status === null ? "off" : status.error ? "bad" : "on");

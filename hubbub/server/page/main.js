@@ -3,9 +3,12 @@
 import { showExamples, startAsking, stopWatching } from "./ask.js";
 import { listen, showNewest, startLive, stopListening } from "./live.js";
 import { refreshAges } from "./post.js";
+import { startHouse } from "./house.js";
+import { startRouting } from "./route.js";
 import { startSearch } from "./search.js";
 import { getJson } from "./sse.js";
 import { startTabs } from "./tabs.js";
+import { startThread } from "./thread.js";
 import { startTrends } from "./trends.js";
 import { language, say, translatePage } from "./words.js";
 
@@ -18,10 +21,13 @@ startTrends();
 startTabs();
 startLive();
 startSearch();
+startThread();
+startHouse();
+startAsking();
+startRouting();
 const general = [say("example_now"), say("example_hour")].map((text) => ({ text, lang: language }));
 showExamples(general);
 showNewest().then(suggest).catch(() => {}).finally(listen);
-startAsking();
 setInterval(refreshAges, AGES_MS);
 
 let resting = 0;

@@ -3,6 +3,7 @@
 import { announce, find, make } from "./dom.js";
 import { track } from "./living.js";
 import { byline, fillText, textOf, whyGone } from "./post.js";
+import { addressOf } from "./route.js";
 import { getJson } from "./sse.js";
 import { fullMoment, isoMoment } from "./time.js";
 import { say } from "./words.js";
@@ -38,10 +39,10 @@ export async function openPanel(button, id, spans = [], number = null) {
   }
   if (opener !== button) return;
   const article = make("article", { class: "post whole" });
-  fill(article, post, spans);
-  show([article], number);
+  fillPost(article, post, spans);
+  show([article, make("p", { class: "onward" }, make("a", { href: addressOf("post", id) }, say("thread_open")))], number);
   track(article, id, post.author, (now, reason) => {
-    if (now !== null) return fill(article, now, now.text === post.text ? spans : [], true);
+    if (now !== null) return fillPost(article, now, now.text === post.text ? spans : [], now.text !== post.text);
     post = null;
     article.replaceChildren(make("p", { class: "why" }, whyGone(reason)));
   });
@@ -60,7 +61,8 @@ function show(children, number) {
   if (narrow.matches) opener.closest(".sentence")?.scrollIntoView({ block: "start" }); // the sheet covers the lower part
 }
 
-function fill(article, post, spans, isEdited = false) {
+// Fills an article with a whole post.
+export function fillPost(article, post, spans, isEdited = false) {
   const text = textOf(post, [], LONG);
   fillText(text, post.text.length > 2 * LONG ? text.textContent : post.text, spans);
   article.replaceChildren(byline(post, post.received_us), text, ...pictures(post), facts(post, isEdited), source(post));

@@ -1,54 +1,128 @@
-// The search tab: the query syntax, a list of living posts.
+// The search tab: the query syntax, living posts page by page, what narrows them, a summary on request.
 
-import { find, make } from "./dom.js";
-import { isGone, track } from "./living.js";
-import { openPanel } from "./panel.js";
-import { byline, textOf, whyGone, withdraw } from "./post.js";
+import { AnswerView } from "./answer.js";
+import { announce, find, make } from "./dom.js";
+import { facets, filterChips } from "./facets.js";
+import { isGone } from "./living.js";
+import { register, visit } from "./route.js";
+import { postRow } from "./row.js";
 import { getJson } from "./sse.js";
+import { openTab } from "./tabs.js";
 import { count, number, say } from "./words.js";
 
-const LIMIT = 30;
-let current = null;
+const LIMIT = 20;
+const DEEPEST = 500; // the house pages no deeper
+let current = null; // AbortController of what is being looked for
+let shown = null; // {query, sort, cursor, number} of the posts that are listed
 
 export function startSearch() {
   find("search-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    search();
+    shown = null;
+    go(find("query").value);
   });
-  for (const choice of document.querySelectorAll("input[name=sort]")) {
-    choice.addEventListener("change", () => { if (find("results").childElementCount) search(); });
-  }
+  for (const choice of document.querySelectorAll("input[name=sort]")) choice.addEventListener("change", () => go(find("query").value));
+  find("next").addEventListener("click", showMore);
+  find("sum-up").addEventListener("click", sumUp);
+  register("search", ({ search: query = "", sort }) => {
+    openTab("search");
+    const wanted = sort === "time" ? "time" : "relevance";
+    if (shown?.query === query && shown.sort === wanted) return; // as it was left
+    find("query").value = query;
+    document.querySelector(`input[name=sort][value=${wanted}]`).checked = true;
+    search(query, wanted);
+  });
 }
 
-async function search() {
+function go(query) {
+  const sort = document.querySelector("input[name=sort]:checked").value;
+  visit({ search: query.trim(), sort: sort === "time" ? sort : null });
+}
+
+function ask(parameters) {
   current?.abort();
   const controller = new AbortController();
   current = controller;
-  const sort = document.querySelector("input[name=sort]:checked").value;
+  return getJson("/api/find", { limit: LIMIT, ...parameters }, controller.signal)
+    .catch((failure) => { if (!controller.signal.aborted) throw failure; return null; });
+}
+
+async function search(query, sort) {
+  shown = { query, sort, cursor: null, number: 0 };
   const status = find("search-count");
+  find("results").setAttribute("aria-busy", "true");
+  find("summary").replaceChildren();
+  find("next").hidden = true;
+  find("filters").replaceChildren(...[filterChips(query, go)].filter((each) => each));
   try {
-    const found = await getJson("/api/search", { q: find("query").value, sort, limit: LIMIT }, controller.signal);
-    const hits = found.hits.filter((hit) => !isGone(hit.post.id));
-    find("results").replaceChildren(...hits.map((hit) => row(hit.post)));
-    const posts = count(hits.length, "post_one", "posts");
-    const key = hits.length === LIMIT ? "hits_at_most" : "hits";
-    status.textContent = hits.length ? say(key, { posts, ms: number(found.took_ms) }) : say("no_hits");
-  } catch (failure) {
-    if (controller.signal.aborted) return;
+    const found = await ask(parametersOf(shown));
+    if (!found) return;
     find("results").replaceChildren();
+    find("facets").replaceChildren(...facets(found, query, go));
+    list(found);
+    status.textContent = shown.number ? `${say("hits_first", { posts: posts(shown.number) })} \u00b7 ${say("hits_took", { ms: number(found.took_ms) })}` : say("no_hits");
+    find("sum-up").hidden = !shown.number;
+  } catch (failure) {
+    shown = null;
+    for (const id of ["results", "facets"]) find(id).replaceChildren();
+    find("sum-up").hidden = true;
     status.textContent = say("ask_failed", { why: failure.message });
+  }
+  find("results").setAttribute("aria-busy", "false");
+}
+
+const posts = (n) => count(n, "post_one", "posts");
+const parametersOf = ({ query, sort }) => (query ? { q: query, sort } : { sort: "time" });
+
+function list(found) {
+  const living = found.data.filter(({ post }) => !isGone(post.id));
+  find("results").append(...living.map(({ post, highlights }) => postRow(post, { spans: highlights.map(({ start, end }) => [start, end]) })));
+  shown.number += living.length;
+  shown.cursor = found.next_cursor;
+  const next = find("next");
+  next.hidden = !found.has_more;
+  next.textContent = say("more_hits");
+  const end = found.has_more || shown.number <= LIMIT ? "" : shown.number >= DEEPEST ? say("deepest", { n: number(DEEPEST) }) : say("all_hits", { posts: posts(shown.number) });
+  find("search-end").textContent = end;
+}
+
+async function showMore() {
+  const mine = shown;
+  const next = find("next");
+  if (!mine?.cursor || next.getAttribute("aria-busy") === "true") return;
+  next.setAttribute("aria-busy", "true");
+  next.textContent = say("more_loading");
+  try {
+    const found = await ask({ ...parametersOf(mine), cursor: mine.cursor });
+    if (!found || shown !== mine) return;
+    list(found);
+    find("search-count").textContent = say("hits_first", { posts: posts(mine.number) });
+    announce(say("hits_first", { posts: posts(mine.number) }));
+  } catch (failure) {
+    next.textContent = say("more_hits");
+    announce(say("ask_failed", { why: failure.message }));
+    find("search-end").textContent = say("ask_failed", { why: failure.message });
+  } finally {
+    next.setAttribute("aria-busy", "false");
   }
 }
 
-function row(post) {
-  let text = textOf(post);
-  const button = make("button", { class: "open", "aria-expanded": "false", onclick: () => openPanel(button, post.id) }, byline(post, post.received_us), text);
-  const element = make("li", { class: "item" }, button);
-  track(element, post.id, post.author, (now, reason) => {
-    if (now === null) return withdraw(element, whyGone(reason));
-    const fresh = textOf(now);
-    text.replaceWith(fresh);
-    text = fresh;
-  });
-  return element;
+async function sumUp() {
+  const mine = shown;
+  const box = make("div", { class: "answer" });
+  const view = new AnswerView(box, null, { askAgain: sumUp });
+  view.state.lastChild.textContent = say("summing_up");
+  find("sum-up").disabled = true;
+  find("summary").replaceChildren(make("h2", { class: "summary-head" }, say("summary_head")), box);
+  try {
+    const { summary } = await getJson("/api/find", { ...parametersOf(mine), limit: 1, summary: true });
+    if (shown !== mine) return;
+    if (!summary?.sentences.length) return view.fail(say("nothing_to_sum"));
+    for (const sentence of summary.sentences) view.sentence(sentence);
+    view.done(summary);
+  } catch (failure) {
+    view.fail(say("ask_failed", { why: failure.message }));
+  } finally {
+    find("sum-up").disabled = false;
+  }
 }

@@ -1,6 +1,6 @@
 // Times as people read them, counted from the house's clock, which in a replay is not the wall's.
 
-import { language } from "./words.js";
+import { language, locale } from "./words.js";
 
 let clock = null;
 
@@ -24,9 +24,9 @@ export function age(us) {
   return ages.format(-Math.round(seconds / size), unit);
 }
 
-const hours = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const days = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
-const exact = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "medium" });
+const hours = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const days = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const exact = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "medium" });
 
 const isPrintable = (ms) => Number.isFinite(ms) && Math.abs(ms) < 8.64e15;
 
@@ -39,3 +39,30 @@ export function moment(us) {
 
 export const fullMoment = (us) => (isPrintable(us / 1000) ? exact.format(us / 1000) : "?");
 export const isoMoment = (us) => (isPrintable(us / 1000) ? new Date(us / 1000).toISOString() : undefined);
+
+const shortDays = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const shortYears = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
+const dayAndHours = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const longHours = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+
+// A stretch of time as briefly as it can be told; of an instant, that instant.
+export function period(fromUs, toUs) {
+  const [from, to] = [fromUs / 1000, toUs / 1000];
+  if (!isPrintable(from) || !isPrintable(to)) return "?";
+  const isOld = Math.abs(nowMs() - from) > 200 * 86400e3;
+  const isWhole = [from, to].every((ms) => new Date(ms).getHours() === 0 && new Date(ms).getMinutes() === 0);
+  const format = isWhole ? (isOld ? shortYears : shortDays) : isOld ? longHours : dayAndHours;
+  return from === to ? format.format(from) : format.formatRange(from, to);
+}
+
+const units = new Map(["millisecond", "second", "minute", "hour", "day"].map((unit) => [unit, new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 })]));
+const sizes = [["millisecond", 1, 1000], ["second", 1e3, 120e3], ["minute", 60e3, 7200e3], ["hour", 3600e3, 172800e3], ["day", 86400e3, Infinity]];
+
+// How long something took, in the unit in which it is a small number.
+export function lasting(ms) {
+  const [unit, size] = sizes.find(([, , limit]) => Math.abs(ms) < limit);
+  return units.get(unit).format(unit === "millisecond" ? Math.round(ms) : ms / size);
+}
+
+// A time as the search syntax takes it.
+export const asSyntax = (us) => new Date(us / 1000).toISOString().replace(/(?::00)?\.000Z$/, "Z");

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +11,11 @@ import msgspec
 import pytest
 
 from hubbub.assistant.answer import Shown
-from hubbub.posts import AccountEvent, Deletion, Edit
+from hubbub.posts import AccountEvent, Edit
 from hubbub.server.app import create_app
 from hubbub.server.run import serve_in_thread
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_ask import SlowHouse, first_cited
-from tests.server.test_trends import open_town, settle
-from tests.trends.town import NOW_US, chatter, fire
 
 if TYPE_CHECKING:
     from tests.server.browser import Browser
@@ -28,29 +24,6 @@ pytestmark = pytest.mark.browser
 
 QUESTION = "Is it true that the Hollin dam has broken?"
 TEXTS = {post.id: post.text for post in flood()}
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    for program in ("/usr/bin/chromium", "/usr/bin/chromedriver"):
-        if not os.access(program, os.X_OK):
-            pytest.skip(f"{program} is not installed; apt-get install chromium chromium-driver")
-    from tests.server.browser import Browser
-
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def browser(chromium: Browser, url: str) -> Iterator[Browser]:
-    """A fresh page on a fresh house; it may neither complain nor look elsewhere, whatever a test does."""
-    chromium.open(url)
-    yield chromium
-    assert chromium.complaints() == []
-    foreign = [asked for asked in chromium.requests() if not asked.startswith((url, "data:", "about:"))]
-    assert foreign == []
-    chromium.driver.get("about:blank")
 
 
 def test_an_answer_shows_posts_sentences_voices_and_numbered_quotes(
@@ -121,7 +94,7 @@ def test_a_deletion_takes_its_text_off_the_page_at_once(browser: Browser, house:
     start_s = time.monotonic()
     house.delete(post)
     browser.wait(lambda: all(browser.all(f".withdrawn[data-sentence='{n}'] .struck") for n in sentences))
-    browser.wait(lambda: not is_readable(browser, TEXTS[post]))
+    browser.wait(lambda: not browser.reads(TEXTS[post]))
     assert time.monotonic() - start_s < 2.0  # the browser's own time included, on a busy machine
     assert browser.texts(first + " .why") == ["Withdrawn: its post was deleted."]
     assert browser.texts("#panel .why") == ["This post was deleted."]
@@ -129,12 +102,6 @@ def test_a_deletion_takes_its_text_off_the_page_at_once(browser: Browser, house:
     assert browser.all("#stream .withdrawn .struck") and browser.all(".strip .withdrawn")
     assert not browser.all(first + " .cite")
     assert "Ask again" in browser.one(".partly").text
-
-
-def is_readable(browser: Browser, text: str) -> bool:
-    """Whether any six words of a text stand anywhere on the page, attributes included."""
-    words, html = text.split(), browser.html()
-    return any(" ".join(words[n : n + 6]) in html for n in range(max(1, len(words) - 5)))
 
 
 def test_an_open_post_goes_when_it_is_deleted(browser: Browser, house: SmallHouse) -> None:
@@ -149,10 +116,10 @@ def test_an_open_post_goes_when_it_is_deleted(browser: Browser, house: SmallHous
 def test_a_removed_account_takes_all_its_posts_along(browser: Browser, house: SmallHouse) -> None:
     browser.ask(QUESTION)
     post, _ = first_cited(house, QUESTION)
-    assert is_readable(browser, TEXTS[post])
+    assert browser.reads(TEXTS[post])
     author = post.rpartition("/")[0]
     house.add(AccountEvent(author=author, status="removed", received_us=house.clock_us))
-    browser.wait(lambda: not is_readable(browser, TEXTS[post]))
+    browser.wait(lambda: not browser.reads(TEXTS[post]))
     assert "This post is no longer visible." in browser.texts("#stream .why")
 
 
@@ -164,7 +131,7 @@ def test_an_edit_shows_its_new_words_and_withdraws_quotes_of_the_old(
     post = next(post for post in flood() if post.id == cited)
     house.add(Edit(post=msgspec.structs.replace(post, text="I was wrong about that."), replaces=cited))
     browser.wait(lambda: "I was wrong about that." in browser.texts("#stream .text"))
-    browser.wait(lambda: not is_readable(browser, TEXTS[cited]))
+    browser.wait(lambda: not browser.reads(TEXTS[cited]))
     assert "Withdrawn: its post was changed." in browser.texts(".sentence .why")
 
 
@@ -202,7 +169,7 @@ def test_hostile_posts_are_only_text(browser: Browser, house: SmallHouse) -> Non
     browser.wait(lambda: set(hostile) <= set(browser.texts("#stream .text")))
     browser.one(".strip .card").click()
     browser.wait(lambda: browser.all("#panel .text"))
-    assert "ferry" in browser.texts("#panel .text")[0] and not browser.all("#panel a")
+    assert "ferry" in browser.texts("#panel .text")[0] and not browser.all("#panel a[target]")
     assert browser.run("return document.images.length") == 1  # our own icon
     assert browser.run("return document.scripts.length") == 1
     assert not browser.all("main b, #side b, main i, #side i, iframe, object")
@@ -245,53 +212,11 @@ def test_the_whole_page_can_be_used_with_the_keyboard(browser: Browser) -> None:
     browser.keys(Keys.ARROW_RIGHT)
     assert browser.focused().get_attribute("id") == "tab-search" and browser.one("#search").is_displayed()
     browser.keys(Keys.END)
-    assert browser.focused().get_attribute("id") == "tab-trends"
+    assert browser.focused().get_attribute("id") == "tab-house"
+    browser.wait(lambda: "keeps no receipts" in browser.one("#house-deletions").text)
+    assert len(browser.complaints()) == 1  # of this small house's 404
     browser.keys(Keys.ARROW_RIGHT)
     assert browser.focused().get_attribute("id") == "tab-ask"
-
-
-def test_search_finds_living_posts(browser: Browser, house: SmallHouse) -> None:
-    browser.one("#tab-search").click()
-    browser.one("#query").send_keys('"Hollin dam" -rumour\n')
-    rumour = "https://town.example/@author4/4"
-    browser.wait(lambda: browser.texts("#results .text") == [TEXTS[rumour]])
-    house.delete(rumour)
-    browser.wait(lambda: browser.all("#results .withdrawn") and not is_readable(browser, TEXTS[rumour]))
-    browser.one("#query").send_keys(" since:soonish\n")
-    browser.wait(lambda: "soonish" in browser.one("#search-count").text)
-    assert not browser.all("#results .item")
-    assert len(browser.complaints()) == 1  # the 400 itself, which every browser notes
-
-
-def test_trends_say_that_there_are_none(browser: Browser) -> None:
-    browser.one("#tab-trends").click()
-    browser.wait(lambda: "Nothing yet" in browser.one("#trends-count").text)
-    assert not browser.all("#trends li")
-
-
-@pytest.mark.parametrize(("width", "height"), [(1280, 860), (360, 740)], ids=["desktop", "phone"])
-def test_trends_quote_living_posts_until_they_are_deleted(
-    chromium: Browser, tmp_path: Path, width: int, height: int
-) -> None:
-    with open_town(tmp_path / "town") as town:
-        town.archive.append([*chatter(), *fire()])
-        settle(town)
-        with serve_in_thread(create_app(town, trending=town.trending)) as address:
-            chromium.open(address, width=width, height=height)
-            chromium.one("#tab-trends").click()
-            chromium.wait(lambda: chromium.all("#rising li"))
-            assert chromium.texts("#rising h3") == ["paper mill"]
-            assert "8 independent voices, 8 posts, first 20 min" in chromium.texts("#rising .count")[0]
-            assert chromium.run("return document.scrollingElement.scrollWidth") <= width
-            assert _worst_contrast(chromium) >= 4.5
-            assert chromium.driver.save_screenshot(str(tmp_path / "trends.png"))
-            (story,) = town.trends(24, 10)
-            assert chromium.texts("#rising .text") == [story.headline.quote]
-            town.archive.append([Deletion(id=story.headline.post, received_us=NOW_US)])
-            chromium.wait(lambda: chromium.all("#rising .withdrawn"))
-            assert story.headline.quote not in chromium.html()
-            assert chromium.complaints() == []
-            chromium.driver.get("about:blank")
 
 
 def test_landmarks_names_and_live_regions(browser: Browser) -> None:
@@ -316,7 +241,7 @@ def test_a_page_that_was_cut_off_looks_after_its_posts_again(chromium: Browser, 
     house.delete(post)
     port = int(url.rpartition(":")[2])
     with serve_in_thread(create_app(house), port=port):
-        chromium.wait(lambda: not is_readable(chromium, TEXTS[post]), 15)
+        chromium.wait(lambda: not chromium.reads(TEXTS[post]), 15)
         assert chromium.all(".sentence.withdrawn")
     chromium.complaints()
 
@@ -359,41 +284,13 @@ def test_it_fits_desk_and_pocket_by_day_and_night(
     assert chromium.run("return document.scrollingElement.scrollWidth") <= width
     assert chromium.driver.save_screenshot(str(tmp_path / "post.png"))
     assert chromium.one("#tab-live").is_displayed() == (width < 900)
-    assert _worst_contrast(chromium) >= 4.5
+    assert chromium.worst_contrast() >= 4.5
     if width < 900:
         place = "return document.querySelector(arguments[0]).getBoundingClientRect().top"
         assert -1 <= chromium.run(place, ".sentence:has(.cite)") < chromium.run(place, "#panel")
         chromium.run("document.querySelector('.close').click()")
         chromium.one("#tab-live").click()
         assert chromium.one("#stream").is_displayed() and not chromium.one("#question").is_displayed()
-
-
-def _worst_contrast(browser: Browser) -> float:
-    """The lowest contrast (WCAG 2.2, 1.4.3) of any visible text with the background it stands on."""
-    return browser.run(
-        """
-        const parse = (color) => color.match(/[\\d.]+/g).map(Number);
-        const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-          .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-          .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-        const ground = (node) => {
-          for (let each = node; each; each = each.parentElement) {
-            const color = parse(getComputedStyle(each).backgroundColor);
-            if (color.length === 3 || color[3] > 0) return color;
-          }
-          return [255, 255, 255];
-        };
-        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-        let worst = 21;
-        for (let text = walker.nextNode(); text; text = walker.nextNode()) {
-          const node = text.parentElement;
-          if (!text.data.trim() || !node.checkVisibility() || node.closest(".struck, .hidden")) continue;
-          const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))];
-          worst = Math.min(worst, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
-        }
-        return worst;
-        """
-    )
 
 
 def test_offsets_agree_with_those_of_the_house(browser: Browser) -> None:
