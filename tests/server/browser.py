@@ -40,7 +40,14 @@ class Browser:
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
 
     def open(
-        self, url: str, *, width: int = 1280, height: int = 860, dark: bool = False, language: str = "en-GB"
+        self,
+        url: str,
+        *,
+        width: int = 1280,
+        height: int = 860,
+        dark: bool = False,
+        language: str = "en-GB",
+        is_ours: bool = True,
     ) -> None:
         self.driver.get("about:blank")
         self.driver.get_log("performance")
@@ -58,7 +65,8 @@ class Browser:
         agent = self.driver.execute_script("return navigator.userAgent")
         self._cdp("Network.setUserAgentOverride", userAgent=agent, acceptLanguage=language)
         self.driver.get(url)
-        self.wait(lambda: self.all("#dot.on"))
+        if is_ours:
+            self.wait(lambda: self.all("#dot.on"))
 
     def _cdp(self, command: str, **parameters: Any) -> None:
         self.driver.execute_cdp_cmd(command, parameters)

@@ -5,13 +5,15 @@ from importlib.resources import files
 
 import httpx2
 
+from hubbub.server.assets import PLACES
+
 
 def test_every_file_of_the_page_is_served_with_its_type(reader: httpx2.Client) -> None:
     types = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "html": "text/html"}
     names = [file.name for file in files("hubbub.server").joinpath("page").iterdir()]
     assert len(names) > 10
     for name in names:
-        served = reader.get("/" if name == "index.html" else f"/page/{name}")
+        served = reader.get(PLACES.get(name, f"/page/{name}"))
         assert served.status_code == 200
         assert served.headers["content-type"].startswith(types[name.rpartition(".")[2]])
 

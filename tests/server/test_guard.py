@@ -3,7 +3,9 @@ from __future__ import annotations
 import httpx2
 import pytest
 
+from hubbub.errors import InvalidInput
 from hubbub.server.app import create_app
+from hubbub.server.embed import check_origins, frame_policy
 from hubbub.server.run import serve_in_thread
 from hubbub.server.surface import Limits
 from tests.server.small_house import SmallHouse
@@ -41,6 +43,82 @@ def test_every_response_is_hardened(reader: httpx2.Client, path: str) -> None:
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert "server" not in headers
+
+
+FORUM = "https://forum.example"
+
+
+@pytest.mark.parametrize("embed", [(), (FORUM, "http://localhost:8080")])
+def test_only_the_answer_can_be_framed_and_only_by_those_named(
+    house: SmallHouse, embed: tuple[str, ...]
+) -> None:
+    with serve_in_thread(create_app(house, embed=embed)) as url:
+        frame, script, page = (
+            httpx2.get(url + path, headers={"Sec-Fetch-Site": "cross-site"}, trust_env=False)
+            for path in ("/embed", "/widget.js", "/")
+        )
+        asked = httpx2.get(url + "/api/ask?q=dam", headers={"Sec-Fetch-Site": "cross-site"}, trust_env=False)
+        from_there = httpx2.get(url + "/api/status", headers={"Origin": FORUM}, trust_env=False)
+    policy = dict(part.split(" ", 1) for part in frame.headers["content-security-policy"].split("; "))
+    host = url.removeprefix("http://")
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "connect-src": f"{host}/api/ask {host}/api/posts",
+        "base-uri": "'none'",
+        "frame-ancestors": " ".join(embed) or "'none'",
+        "form-action": "'none'",
+        "sandbox": "allow-scripts allow-same-origin allow-popups allow-popups-to-escape-sandbox",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    assert "x-frame-options" not in frame.headers and "cross-origin-opener-policy" not in frame.headers
+    shared = "cross-origin" if embed else "same-origin"
+    assert frame.headers["cross-origin-resource-policy"] == shared
+    assert script.headers["cross-origin-resource-policy"] == shared
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert page.headers["x-frame-options"] == script.headers["x-frame-options"] == "DENY"
+    assert (asked.status_code, from_there.status_code) == (403, 403)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("https://forum.example", "https://forum.example"),
+        ("HTTPS://Forum.Example:8443/", "https://forum.example:8443"),
+        ("http://localhost:3000", "http://localhost:3000"),
+    ],
+)
+def test_origins_are_taken_as_browsers_write_them(given: str, taken: str) -> None:
+    assert check_origins([given]) == (taken,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*",
+        "https://*.example",
+        "forum.example",
+        "https://forum.example/page",
+        "https://a b",
+        "data:x",
+        "",
+        "https://forum.example; script-src *",
+        "https://me@forum.example",
+        "https://forum.example:x",
+        "'self'",
+    ],
+)
+def test_what_is_no_origin_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="--embed"):
+        check_origins([text])
+
+
+@pytest.mark.parametrize("host", ["[::1]:8888", "a b", "x; script-src *"])
+def test_a_host_that_fits_no_policy_stays_out_of_it(host: str) -> None:
+    assert "connect-src 'self';" in frame_policy(host, ())
 
 
 @pytest.mark.parametrize(
