@@ -132,7 +132,7 @@ class EventStream(Response):
         """Wait for its turn, send the head, then events as they come."""
         try:
             async with anyio.create_task_group() as group:
-                self._streams.enter(group.cancel_scope, None if self._prepare else self._stop)
+                self._streams.enter(group.cancel_scope, self._stop)
                 try:
                     group.start_soon(self._await_disconnect, receive, group.cancel_scope)
                     await self._push(send, group.cancel_scope)
@@ -164,8 +164,9 @@ class EventStream(Response):
             await emit(encode_event("error", write_error(self._refusal)))
 
     def _stop(self, refusal: Refusal) -> None:
-        self._refusal = refusal
-        self._producing.cancel()
+        if self._prepare is None:
+            self._refusal = refusal
+            self._producing.cancel()
 
     def _make_emit(self, send: Send, scope: anyio.CancelScope) -> Emit:
         async def emit(frame: bytes) -> None:
