@@ -6,6 +6,7 @@ import { recheck, recheckPost, track } from "./living.js";
 import { ago, nameOf, refreshAges } from "./post.js";
 import { readEvents } from "./sse.js";
 import { applyTheme } from "./theme.js";
+import { setClock } from "./time.js";
 import { say, translatePage } from "./words.js";
 
 const REST_AFTER_MS = 30000; // who looks elsewhere for so long needs no open stream
@@ -86,7 +87,11 @@ async function answer(signal) {
     else if (name === "retraction") view.retraction(data.sentence, data.post);
     else if (name === "gone") recheckPost(data.post).catch(() => {});
     else if (name === "error") view.fail(say("ask_failed", { why: data.error.message }));
-    else if (name === "done") view.done(data.answer);
+    else if (name === "done") {
+      setClock(data.answer.asked_us); // which in a replay is not the wall's
+      view.done(data.answer);
+      refreshAges();
+    }
     isDone ||= name === "done";
   }
   return isDone;
