@@ -120,8 +120,8 @@ MUTANTS = (
     Mutant(
         "a deletion reaches only the last slice",
         "hubbub/index/edge/backend.py",
-        "                for one in self._loaded():\n                    self._delete_from(one, asked)\n",
-        "                for one in self._loaded()[-1:]:\n                    self._delete_from(one, asked)\n",
+        "for one in self._loaded():\n                    self._delete_from(one, asked)\n",
+        "for one in self._loaded()[-1:]:\n                    self._delete_from(one, asked)\n",
         (REBUILDING, EDGE),
     ),
     Mutant(
