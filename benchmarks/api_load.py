@@ -8,9 +8,9 @@ after the answer), and three tenants with keys (`/v1/chat/completions`, streamin
 `sister-a` and `sister-b` of priority 2. One more client searches ten times a second (`/v1/search`, `own`).
 
 Two phases. **Open**: every session asks, reads, rests, so that `--questions` come a second in all. **Full**:
-nobody rests, and `sister-b` has six times the sessions of `sister-a`; a refusal (429, 503) is obeyed: the
-session comes back after `Retry-After`. Fair is: the sisters get as many answers each. Priority is: `own`
-waits least. Time runs from sending the request; evidence is the first posts found (page) or the first cited
+the sisters never rest, `sister-b` with six times the sessions of `sister-a`, and `own` asks as before; a
+refusal (429, 503) is obeyed: the session comes back after `Retry-After`. Fair is: the sisters get as many
+answers each. Priority is: `own` waits least. Time runs from sending the request; evidence is the first posts found (page) or the first cited
 sentence (programs). An error is any other status, an error event, or a stream that ends before its answer.
 """
 
@@ -85,13 +85,13 @@ class Phase:
             base_url=url, timeout=PATIENCE_S, limits=httpx2.Limits(max_connections=None), trust_env=False
         )
 
-    async def run(self, rest_s: float) -> None:
+    async def run(self, rests_s: dict[str, float]) -> None:
         """Let all sessions ask for as long as asked, with a mean rest between two questions."""
         async with self._http, anyio.create_task_group() as group:
             for client in self._clients:
                 ask = self._ask_page if client.name == "page" else self._ask_program
                 for _ in range(client.sessions):
-                    group.start_soon(self._session, client, ask, rest_s)
+                    group.start_soon(self._session, client, ask, rests_s[client.name])
             group.start_soon(self._search)
             await anyio.sleep(self._options.seconds)
             group.cancel_scope.cancel()
@@ -221,7 +221,11 @@ def measure(data: Path, posts: list[Post], options: argparse.Namespace) -> list[
         "open": {"page": quarter, "own": quarter, "sister-a": quarter, "sister-b": quarter},
         "full": {"own": few, "sister-a": few, "sister-b": few * 6},
     }
-    rests_s = {"open": options.streams / options.questions, "full": 0.0}
+    rest_s = options.streams / options.questions
+    rests_s = {
+        "open": dict.fromkeys(shares["open"], rest_s),
+        "full": {"own": rest_s, "sister-a": 0, "sister-b": 0},
+    }
     rows: list[dict[str, object]] = []
     with serving_lines(data) as (server, url), Feed(server, posts, options.rate):
         for phase, sessions in shares.items():
