@@ -10,8 +10,9 @@ after the answer), and three tenants with keys (`/v1/chat/completions`, streamin
 Two phases. **Open**: every session asks, reads, rests, so that `--questions` come a second in all. **Full**:
 the sisters never rest, `sister-b` with six times the sessions of `sister-a`, and `own` asks as before; a
 refusal (429, 503) is obeyed: the session comes back after `Retry-After`. Fair is: the sisters get as many
-answers each. Priority is: `own` waits least. Time runs from sending the request; evidence is the first posts found (page) or the first cited
-sentence (programs). An error is any other status, an error event, or a stream that ends before its answer.
+answers each. Priority is: `own` waits least. Time runs from sending the request; evidence is the first posts
+found (page) or the first cited sentence (programs). An error is any other status, an error event, or a stream
+that ends before its answer.
 """
 
 from __future__ import annotations
