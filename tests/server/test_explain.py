@@ -44,6 +44,12 @@ def test_cards_are_shared_until_something_dies(house: SmallHouse, url: str) -> N
     assert gone.status_code in (404, 410) and "dam" not in gone.text.replace(RUMOUR, "")
 
 
+def test_the_page_is_told_the_same_card(url: str) -> None:
+    told = httpx2.get(f"{url}/api/explain", params={"url": RUMOUR}, trust_env=False)
+    assert told.json() == explain(url, RUMOUR).json()
+    assert httpx2.get(f"{url}/api/explain", trust_env=False).status_code == 400
+
+
 def test_a_card_holds_the_way_to_the_root_while_it_lives(house: SmallHouse, url: str) -> None:
     reply = make_post(70, "Is that sure? The bridge is closed here.", reply_to=RUMOUR, root=RUMOUR)
     house.add(reply)

@@ -96,6 +96,15 @@ def test_a_trend_is_gone_with_its_support_at_once():
     assert trends.rising(NOW_US) == []
 
 
+def test_a_curve_counts_the_last_day_and_forgets_the_deleted():
+    trends = fold(*chatter(), *fire())
+    (before,) = trends.rising(NOW_US)
+    assert len(before.curve) == 48 and sum(before.curve) == 8 == sum(before.curve[-2:])
+    fold(Deletion(id="x:fire0", received_us=NOW_US), trends=trends)
+    (after,) = trends.rising(NOW_US)
+    assert sum(after.curve) == 7
+
+
 def test_an_edit_takes_its_words_along():
     edits = [Edit(post=say(f"fire{n}", "never mind", NOW_US), replaces=f"x:fire{n}") for n in range(4)]
     assert rising(*fire(), *edits) == []

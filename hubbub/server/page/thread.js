@@ -53,7 +53,8 @@ const visitPost = (_, id) => visit({ post: id });
 function parts(post, thread, signal) {
   const { above, quoted, num_missing: missing, below = [], has_more_below: hasMore, is_below_unsure: isUnsure } = thread;
   const known = new Map([post, ...above, ...below].map((each) => [each.id, each]));
-  const row = (each) => postRow(each, { open: visitPost, above: answered(each, known, post) });
+  const row = (each) => postRow(each, { open: visitPost });
+  const reply = (each) => postRow(each, { open: visitPost, above: answered(each, known, post) });
   const card = make("section", { class: "context", "aria-live": "polite" });
   const notes = [hasMore && say("replies_more"), isUnsure && say("replies_unsure"), !below.length && !isUnsure && say("no_replies")];
   explain(card, post, signal);
@@ -64,7 +65,7 @@ function parts(post, thread, signal) {
     quoted ? make("section", { class: "quoted-post" }, make("h2", {}, say("quoted_head")), make("ol", { class: "results" }, row(quoted))) : null,
     card,
     make("section", { class: "replies" }, make("h2", {}, say("replies_head"), below.length ? make("span", { class: "number" }, number(below.length)) : null),
-      below.length ? make("ol", { class: "results" }, ...below.map(row)) : null,
+      below.length ? make("ol", { class: "results" }, ...below.map(reply)) : null,
       ...notes.map((note) => note && make("p", { class: "note" }, note)).filter((each) => each)),
   ].filter((each) => each);
 }
@@ -72,7 +73,7 @@ function parts(post, thread, signal) {
 // Whom a reply in a list answers, where that is not the post that is shown.
 function answered(each, known, post) {
   const parent = known.get(each.reply_to);
-  if (!parent || parent.id === post.id || each.id === post.id) return null;
+  if (!parent || parent.id === post.id) return null;
   return make("p", { class: "answered" }, say("reply_to", { who: "@" + (parent.handle ?? nameOf(parent)) }));
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -40,6 +41,42 @@ def test_search_finds_and_marks_living_posts(browser: Browser, house: SmallHouse
     browser.wait(lambda: "soonish" in browser.one("#search-count").text)
     assert not browser.all("#results .item") and not browser.one("#sum-up").is_displayed()
     assert len(browser.complaints()) == 1  # the 400 itself, which every browser notes
+
+
+def test_highlights_fall_where_the_house_says(browser: Browser, house: SmallHouse) -> None:
+    house.add(
+        make_post(
+            30,
+            "\U0001f30a\U0001f469\u200d\U0001f692 \u05d4\u05de\u05e2\u05d1\u05d5\u05e8\u05ea \U0001f1e9\U0001f1ea",
+            langs=["he"],
+        )
+    )
+    look_for(browser, "\u05d4\u05de\u05e2\u05d1\u05d5\u05e8\u05ea")
+    browser.wait(lambda: browser.texts("#results mark") == ["\u05d4\u05de\u05e2\u05d1\u05d5\u05e8\u05ea"])
+    assert browser.run("return getComputedStyle(document.querySelector('#results .text')).direction") == "rtl"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_view_names_its_controls_and_fits(
+    chromium: Browser, house: SmallHouse, url: str, width: int
+) -> None:
+    house.add(make_post(31, "W" * 300 + " #" + "Regen" * 30, name="N" * 200, handle="h" * 90))
+    for place in (
+        "#search",
+        "#search=%23flood%20since%3A2026-03-14",
+        "#post=" + quote(RUMOUR, safe=""),
+        "#trends",
+    ):
+        chromium.open(url + "/" + place, width=width, dark=True)
+        chromium.wait(lambda: chromium.all("#results .item, .main-post, #trends-count:not(:empty)"))
+        for control in chromium.all("main button, main input, main a"):
+            if control.is_displayed():
+                assert control.accessible_name, control.get_attribute("outerHTML")
+        assert chromium.run("return document.scrollingElement.scrollWidth") <= width
+        assert chromium.worst_contrast() >= 4.5
+        ids = chromium.run("return [...document.querySelectorAll('[id]')].map((each) => each.id)")
+        assert len(ids) == len(set(ids))
+    assert chromium.complaints() == []
 
 
 def test_facets_narrow_and_chips_widen_again(browser: Browser) -> None:
