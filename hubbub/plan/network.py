@@ -1,0 +1,66 @@
+"""Collectives by where their group lies: inside one scale-up domain by measured curves, else over NICs.
+
+A group of n ranks at distance `stride` has r of them in each domain. Between domains it moves at
+min(link, NIC x r): a group of whole servers drives all their NICs, one with a single rank a server one NIC.
+It knows no model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hubbub.plan.cases import Cases, Column
+from hubbub.plan.stacks import Tuning
+
+
+def in_domain(c: Cases, size: Column, stride: Column) -> Column:
+    """Return how many ranks of a group lie in one domain."""
+    return np.clip(np.floor(c.domain / stride), 1.0, np.maximum(size, 1.0))
+
+
+def rate(c: Cases, t: Tuning, size: Column, stride: Column, measured: Column) -> Column:
+    """Return the bytes a second at which a ring of the group moves."""
+    ranks = in_domain(c, size, stride)
+    wire = c.nic * t.wire * np.minimum(ranks, np.maximum(c.domain / stride, 1.0))
+    beyond = (c.pod > 0) & (size * stride > c.pod)
+    wire = wire / np.where(beyond, c.oversubscription, 1.0)
+    return np.where(size > ranks, np.minimum(measured, wire), measured)
+
+
+def latency(c: Cases, t: Tuning, size: Column, stride: Column, alpha: Column) -> Column:
+    """Return the seconds before the bytes flow: measured inside a domain, and log2 of the domains beyond."""
+    hops = np.maximum(size / in_domain(c, size, stride), 1.0)
+    return alpha + t.hop_s * np.log2(hops)
+
+
+def all_reduce(c: Cases, t: Tuning, num_bytes: Column, size: Column, stride: Column) -> Column:
+    """Return the seconds of an all-reduce: alpha + 2 (n-1)/n S/B (Thakur 2005; NCCL tests' bus bandwidth)."""
+    moved = 2.0 * (size - 1) / size * num_bytes / rate(c, t, size, stride, c.reduce_rate)
+    return np.where(size > 1, latency(c, t, size, stride, c.reduce_alpha) + moved, 0.0)
+
+
+def all_gather(c: Cases, t: Tuning, num_bytes: Column, size: Column, stride: Column) -> Column:
+    """Return the seconds of an all-gather or reduce-scatter of S bytes in all: alpha + (n-1)/n S/B."""
+    moved = (size - 1) / size * num_bytes / rate(c, t, size, stride, c.gather_rate)
+    return np.where(size > 1, latency(c, t, size, stride, c.gather_alpha) + moved, 0.0)
+
+
+def all_to_all(c: Cases, t: Tuning, num_bytes: Column, size: Column, stride: Column) -> Column:
+    """Return the seconds of an all-to-all of S bytes a rank: what stays in the domain at the link, the rest
+    at each rank's own NIC, both at once.
+    """
+    inside = in_domain(c, size, stride)
+    near = num_bytes * (inside - 1) / size / c.exchange_rate
+    beyond = (c.pod > 0) & (size * stride > c.pod)
+    nic = c.nic * t.wire / np.where(beyond, c.oversubscription, 1.0)
+    far = num_bytes * (size - inside) / size / nic
+    return np.where(size > 1, latency(c, t, size, stride, c.exchange_alpha) + np.maximum(near, far), 0.0)
+
+
+def send(c: Cases, t: Tuning, num_bytes: Column, stride: Column) -> Column:
+    """Return the seconds of sending S bytes to the next pipeline stage: over the link while the stages share a
+    domain, else over the rank's NIC.
+    """
+    nic = c.nic * t.wire / np.where((c.pod > 0) & (stride * c.pp > c.pod), c.oversubscription, 1.0)
+    speed = np.where(stride * c.pp <= c.domain, c.exchange_rate, nic)
+    return np.where(c.pp > 1, t.hop_s + num_bytes / speed, 0.0)
