@@ -150,6 +150,23 @@ async def _asked_anew(client: httpx2.AsyncClient, target: Target, sight: Noting)
         await sight.pause()
 
 
+def _standing(path: str) -> Watch:
+    """A reader of alerts: what was told is struck out by `retraction`."""
+
+    async def watch(client: httpx2.AsyncClient, target: Target, sight: Noting) -> None:
+        told: set[int] = set()
+        async with client.stream("GET", path, params={"q": target.word, "novelty": "low"}) as response:
+            async for kind, event in read_events(response):
+                if kind == "alert" and _names(event["sentence"]["citations"], target):
+                    told.add(event["sentence"]["id"])
+                    sight.note(True)
+                elif kind == "retraction" and event["sentence"] in told:
+                    told.discard(event["sentence"])
+                    sight.note(bool(told))
+
+    return watch
+
+
 def _question(target: Target) -> dict[str, str]:
     return {"q": _asked(target)}
 
@@ -199,6 +216,8 @@ SURFACES = [
     Surface("search in pages, of the page", "/api/find", _polled("/api/find", lambda t: {"q": t.word})),
     Surface("trends", "/api/trends", _polled("/api/trends", lambda t: {}), is_rare=True),
     Surface("trends, in pages", "/v1/trends", _polled("/v1/trends", lambda t: {}), is_rare=True),
+    Surface("alerts", "/v1/alerts", _standing("/v1/alerts"), is_rare=True),
+    Surface("alerts, on the page", "/api/alerts", _standing("/api/alerts"), is_rare=True),
     Surface("MCP: search", "/mcp", _tool("search", lambda t: {"query": t.word})),
     Surface("MCP: fetch", "/mcp", _tool("fetch", lambda t: {"id": t.post})),
     Surface("MCP: thread", "/mcp", _tool("thread", lambda t: {"url_or_id": t.post})),

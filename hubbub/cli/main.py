@@ -27,6 +27,7 @@ VERBS = {
     "status": "Show how the sources and the index are doing.",
     "tenants": "Limit, rank, tune and stop those who have keys.",
     "trends": "Show what is rising above its own past, each with a living quote.",
+    "watch": "Wait for something new about a topic, and print it as it comes.",
     "serve": "Open the page: ask, see posts arrive, click a quote.",
 }
 

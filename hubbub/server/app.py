@@ -16,6 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hubbub.server import accounts, answering, explain, live, lookup, openai, rising, search, sources
+from hubbub.server.alerts import route
+from hubbub.server.alerts.watching import Alerts
 from hubbub.server.assets import asset_routes
 from hubbub.server.desk import Desk
 from hubbub.server.door import Door
@@ -33,6 +35,7 @@ from hubbub.server.wire import Refusal, error_response
 log = logging.getLogger("hubbub.server")
 
 API = {
+    "/api/alerts": route.alerts,
     "/api/ask": answering.ask,
     "/api/deletions": lookup.deletions,
     "/api/explain": explain.explain,
@@ -46,6 +49,7 @@ API = {
     "/api/tenants": accounts.tenants,
     "/api/trends": rising.trends,
     "/metrics": metrics,
+    "/v1/alerts": route.alerts,
     "/v1/search": search.search,
     "/v1/trends": rising.trends,
 }
@@ -105,6 +109,7 @@ def create_app(
     app.state.threads = openai.Threads()
     app.state.cards = cards
     app.state.live = live.Live(desk)
+    app.state.alerts = Alerts(desk)
     app.state.mcp = mcp
     return app
 
@@ -118,6 +123,7 @@ async def _run_beside(app: Starlette) -> AsyncIterator[None]:
             async with anyio.create_task_group() as group:
                 group.start_soon(desk.feed.run)
                 group.start_soon(app.state.live.run)
+                group.start_soon(app.state.alerts.run)
         except Exception as error:  # without the feed no deletion is told, so nothing may be shown any more
             desk.failure = f"{type(error).__name__}: {error}"
             log.exception("the feed of events has failed")

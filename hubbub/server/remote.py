@@ -14,6 +14,7 @@ from hubbub.assistant import AnswerEvent
 from hubbub.assistant.answer import Done, Found, Retraction, Shown
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.index import Hit
+from hubbub.server.alerts.subject import Alert
 from hubbub.trends import Story
 from hubbub.units import format_time
 
@@ -101,6 +102,25 @@ class RemoteHouse:
         params = {"hours": str(hours), "limit": str(limit)}
         params |= {} if at_us is None else {"at": format_time(at_us)}
         return msgspec.convert(self._get("/api/trends", params)["trends"], list[Story])
+
+    def watch(self, question: str, novelty: str) -> Iterator[Alert | Retraction]:
+        """Yield what is new about something as it comes, and what of it is withdrawn.
+
+        Raises:
+            HubbubError: the owner refused, or left.
+        """
+        try:
+            params = {"q": question, "novelty": novelty}
+            with self._client.stream("GET", "/api/alerts", params=params) as response:
+                self._check(response)
+                for name, data in _read_events(response.iter_lines()):
+                    if name == "alert":
+                        yield msgspec.json.decode(data, type=Alert)
+                    elif name == "retraction":
+                        yield msgspec.json.decode(data, type=Retraction)
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+        raise HubbubError(f"{self.url} has left; watch again when it is back")
 
     def now_us(self) -> int:
         """Tell the owner's time, microseconds since 1970 UTC."""

@@ -40,9 +40,13 @@ def encode_json(value: object) -> bytes:
         )
 
 
-def encode_event(name: str, value: object) -> bytes:
-    """Encode one server-sent event; JSON holds no raw line break, so one data line is enough."""
-    return b"event: %s\ndata: %s\n\n" % (name.encode("ascii"), encode_json(value))
+def encode_event(name: str, value: object, event_id: str = "") -> bytes:
+    """Encode one server-sent event; JSON holds no raw line break, so one data line is enough.
+
+    A reader that comes again names the last `event_id` that it has seen.
+    """
+    head = f"id: {event_id}\n" if event_id else ""
+    return b"%sevent: %s\ndata: %s\n\n" % (head.encode("ascii"), name.encode("ascii"), encode_json(value))
 
 
 KEEP_ALIVE = b": still here\n\n"

@@ -51,6 +51,7 @@ def test_surface_is_frozen():
         "search": sorted([*data, "--json", "--limit", "--newest", "--rerank", "query"]),
         "status": sorted([*data, "--json"]),
         "tenants": [],
+        "watch": sorted([*data, "--json", "--novelty", "question"]),
         "trends": sorted([*data, "--at", "--hours", "--json", "--limit"]),
         "serve": sorted(
             [*data, *read, "--embed", "--follow", "--host", "--model", "--port", "--public", "--rerank"]

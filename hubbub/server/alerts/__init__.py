@@ -1,0 +1,1 @@
+"""Standing questions: what is new about a topic is told as it comes, and taken back when it dies."""
