@@ -55,7 +55,6 @@ class Door:
         except HubbubError as error:
             await error_response(Refusal(500, str(error), code="keys_unreadable"))(scope, receive, send)
         else:
-            scope.setdefault("state", {})["caller"] = who
             with acting_for(who):
                 await self._app(scope, receive, send)
 

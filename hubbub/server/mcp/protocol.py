@@ -7,10 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 import msgspec
-from starlette.requests import Request
 
 from hubbub.errors import HubbubError
-from hubbub.server.caller import Caller, acting_for, caller
+from hubbub.server.caller import caller
 from hubbub.server.desk import Desk
 from hubbub.server.explain import Cards
 from hubbub.server.mcp.shapes import NOTICE, schema_of
@@ -76,7 +75,7 @@ def make_server(desk: Desk, cards: Cards) -> Server[dict[str, object]]:
     async def list_tools(
         context: ServerRequestContext[dict[str, object]], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        scopes = _caller(context).scopes
+        scopes = caller().scopes
         return types.ListToolsResult(
             tools=[described[name] for name, tool in by_name.items() if tool.scope in scopes]
         )
@@ -86,9 +85,7 @@ def make_server(desk: Desk, cards: Cards) -> Server[dict[str, object]]:
     ) -> types.CallToolResult:
         if params.name not in by_name:
             raise MCPError(types.INVALID_PARAMS, f"no tool {params.name[:60]!r} here; there is {[*by_name]}")
-        # A session works on in the task of the request that opened it, perhaps with another key.
-        with acting_for(_caller(context)):
-            return await _call(desk, by_name[params.name], params.arguments or {})
+        return await _call(desk, by_name[params.name], params.arguments or {})
 
     return Server(
         "hubbub",
@@ -98,11 +95,6 @@ def make_server(desk: Desk, cards: Cards) -> Server[dict[str, object]]:
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
-
-
-def _caller(context: ServerRequestContext[dict[str, object]]) -> Caller:
-    request = context.request
-    return request.state.caller if isinstance(request, Request) else caller()
 
 
 def _describe(tool: Tool) -> types.Tool:
