@@ -10,6 +10,7 @@ figure: rated servers times what Colossus 1 shows for the whole hall.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from difflib import get_close_matches
 from functools import cache
 
@@ -47,11 +48,11 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capped(msgspec.Struct, frozen=True, kw_only=True):
-    """How many GPUs run, at what clock, under a power cap; `speed` is relative to all of them uncapped."""
+    """How many GPUs run, at what clock, under a power cap; `clock_speed` is relative to the full clock."""
 
     num_gpus: int
     clock_mhz: float
-    speed: Estimate
+    clock_speed: Estimate
     mean_mw: float
     way: str
 
@@ -131,12 +132,18 @@ def draw(
     )
 
 
-def under_cap(full: Draw, firm_mw: float, peak_mw: float | None = None) -> Capped:
+def under_cap(
+    full: Draw,
+    firm_mw: float,
+    peak_mw: float | None = None,
+    tokens_per_s: Callable[[int], float] = float,
+) -> Capped:
     """Return the best way to live under a cap: fewer GPUs, lower clocks on all, or both.
 
     `firm_mw` (grid, generators) must carry the mean draw; `peak_mw` (those and batteries) what a source has
-    to provide. A lower clock c takes c^k of the GPUs' share of the power, and the computing share of the
-    step 1/c of the time; k and the slowdown are bounded (`clock.*`), and c is not taken below what was run.
+    to provide. The best is by `tokens_per_s` of the GPUs that run. A lower clock c takes c^k of the GPUs'
+    share of the power, and the computing share of the step 1/c of the time; k and the slowdown are bounded
+    (`clock.*`), and c is not taken below what was run.
 
     Raises:
         InvalidInput: the cap is not a number above 0.
@@ -150,15 +157,13 @@ def under_cap(full: Draw, firm_mw: float, peak_mw: float | None = None) -> Cappe
     steps = [1.0] if fit >= 1 else [1 - n * (1 - lowest) / 16 for n in range(17)]
     if clock_power(lowest) < fit < 1:  # the clock at which all of them just fit
         steps.append(((fit - 1 + gpus) / gpus) ** (1 / figure("clock.exponent")))
-    options = [(min(1.0, fit / clock_power(c)) * clock_speed(c, full.busy_share).mid, c) for c in steps]
-    clock = max(options)[1]
-    share = min(1.0, fit / clock_power(clock))
-    num_gpus = math.floor(full.num_gpus * share + 1e-6)
+    runs = [(c, math.floor(full.num_gpus * min(1.0, fit / clock_power(c)) + 1e-6)) for c in steps]
+    clock, num_gpus = max(runs, key=lambda r: tokens_per_s(r[1]) * clock_speed(r[0], full.busy_share).mid)
     ways = [*(["fewer gpus"] if num_gpus < full.num_gpus else []), *(["lower clocks"] if clock < 1 else [])]
     return Capped(
         num_gpus=num_gpus,
         clock_mhz=clock * figure("clock.full_mhz"),
-        speed=product(exact(num_gpus / full.num_gpus), clock_speed(clock, full.busy_share)),
+        clock_speed=clock_speed(clock, full.busy_share),
         mean_mw=full.mean_mw.mid * num_gpus / full.num_gpus * clock_power(clock),
         way=" and ".join(ways) or "none",
     )
