@@ -75,9 +75,16 @@ class Trending:
             stop.wait(rest * (time.monotonic() - start_s))
 
     def stories(
-        self, now_us: int, hours: float = 24, limit: int = 10, at_us: int | None = None
+        self,
+        now_us: int,
+        hours: float = 24,
+        limit: int = 10,
+        at_us: int | None = None,
+        for_prompt: bool = False,
     ) -> list[Story]:
         """Return what has risen most in the `hours` before `at_us` (or now), each with a living quote.
+
+        Of posts that may be put in a prompt, if asked.
 
         Raises:
             InvalidInput: a running house was asked of a time that it holds no more.
@@ -97,10 +104,10 @@ class Trending:
                 source = trends or self._fold_all(at_us)
                 rising = source.rising(now_us if at_us is None else at_us, hours, limit + SPARE)
                 self._rising = (key, time.monotonic() + FRESH_S, rising)
-        return self._show(rising)[:limit]
+        return self._show(rising, for_prompt)[:limit]
 
-    def _show(self, rising: Sequence[Trend]) -> list[Story]:
-        living = self._index.fetch({post for trend in rising for post in trend.posts})
+    def _show(self, rising: Sequence[Trend], for_prompt: bool) -> list[Story]:
+        living = self._index.fetch({post for trend in rising for post in trend.posts}, for_prompt)
         stories = (quote(trend, living) for trend in rising)
         return [_with_safe_link(story) for story in stories if story is not None]
 

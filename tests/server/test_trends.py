@@ -98,6 +98,17 @@ def test_who_is_hidden_after_a_count_is_never_quoted(town: House, address: str) 
     assert author not in get(address).text
 
 
+def test_who_refuses_prompts_makes_room_under_v1(town: House, address: str) -> None:
+    head = get(address).json()["trends"][0]["headline"]
+    event = ConsentEvent(author=head["author"], scope="prompt", allow=False, received_us=NOW_US)
+    town.archive.append([event])
+    settle(town)
+    (story,) = get(address).json()["trends"]
+    assert story["label"] == "paper mill" and head["post"] not in str(story)
+    for shown in (get(address, "/api/trends"), get(address, **{"for": "display"})):
+        assert head["post"] in shown.text
+
+
 def test_after_a_restart_the_same_is_rising(tmp_path: Path) -> None:
     before = tell_and_close(tmp_path)
     with open_town(tmp_path / "town") as again:

@@ -12,7 +12,7 @@ from hubbub.server.alerts.novelty import LEVELS, Novelty
 from hubbub.server.alerts.standing import Standing
 from hubbub.server.alerts.watching import Alerts
 from hubbub.server.caller import caller
-from hubbub.server.desk import desk_of, read_param
+from hubbub.server.desk import desk_of, is_for_prompt, read_param
 from hubbub.server.wire import Refusal
 
 
@@ -26,13 +26,13 @@ async def alerts(request: Request) -> Response:
     text = " ".join(read_param(request, "q", desk.limits.max_question_chars).split())
     novelty = _read_novelty(request)
     try:
-        standing = Standing(text, desk.house.now_us())
+        standing = await desk.look_up(Standing, text, desk.house.now_us(), desk.house.index)
     except InvalidInput as error:
         raise Refusal(400, str(error), code="invalid_query", param="q") from None
     watching = request.app.state.alerts
     assert isinstance(watching, Alerts)
     watching.check_working()
-    key = (caller().tenant, text, novelty)
+    key = (caller().tenant, text, novelty, is_for_prompt(request))
     last_id = request.headers.get("last-event-id", "")[:100]
     return desk.streams.response(partial(watching.read, key, standing, last_id))
 

@@ -21,12 +21,13 @@ from hubbub.server.alerts.standing import Standing, Standings
 from hubbub.server.alerts.subject import Alert, Subject
 from hubbub.server.desk import Desk
 from hubbub.server.feed import POLL_S, Change, affects
+from hubbub.server.scope import Scope
 from hubbub.server.streams import Emit
 from hubbub.server.watch import Watch
 from hubbub.server.wire import KEEP_ALIVE, Refusal
 
-Key: TypeAlias = tuple[str, str, Novelty]
-"""Tenant, question, level: who share one memory."""
+Key: TypeAlias = tuple[str, str, Novelty, bool]
+"""Tenant, question, level, whether models may read it: who share one memory."""
 Fallen: TypeAlias = list[tuple[Channel, list[Retraction]]]
 
 KEEP_ALIVE_S = 15.0
@@ -105,7 +106,7 @@ class Alerts:
             channel.leave(receive)
 
     def _open(self, key: Key, standing: Standing) -> Channel:
-        index = self._desk.house.index
+        index = Scope(for_prompt=key[3]).narrow(self._desk.house.index)
         channel = Channel(
             key[1],
             key[2],

@@ -19,10 +19,8 @@ from hubbub.server.mcp.shapes import (
     TrendsArguments,
 )
 from hubbub.server.mcp.views import show_document, show_post, show_quote, show_reply, show_result
-from hubbub.server.surface import Searchable
 from hubbub.server.thread import read_thread
 from hubbub.server.wire import Refusal
-from hubbub.trends import Story
 from hubbub.units import format_time
 
 MAX_TRENDS = 10
@@ -77,15 +75,8 @@ async def trends(desk: Desk, given: TrendsArguments) -> Trends:
     if desk.trending is None:
         raise Refusal(404, "this house keeps no trends", code="not_found")
     now_us = desk.house.now_us()
-    stories = await desk.look_up(desk.trending.stories, now_us, given.hours, MAX_TRENDS)
-    return Trends(trends=await desk.look_up(_show_stories, desk.house.index, stories))
-
-
-def _show_stories(index: Searchable, stories: list[Story]) -> list[Rising]:
-    """Show what may be put in a prompt; a story without such a headline is left out."""
-    named = [post for story in stories for post in (story.headline.post, *story.more)]
-    living = index.fetch(named, for_prompt=True)
-    return [
+    stories = await desk.look_up(desk.trending.stories, now_us, given.hours, MAX_TRENDS, None, True)
+    rising = [
         Rising(
             label=inert(story.label),
             num_voices=story.num_voices,
@@ -93,11 +84,11 @@ def _show_stories(index: Searchable, stories: list[Story]) -> list[Rising]:
             first_seen=format_time(story.first_seen_us),
             peak=format_time(story.peak_us),
             headline=show_quote(story.headline),
-            more=[post for post in story.more if post in living],
+            more=list(story.more),
         )
         for story in stories
-        if story.headline.post in living and story.headline.quote in living[story.headline.post].text
     ]
+    return Trends(trends=rising)
 
 
 async def find_named(desk: Desk, name: str, param: str) -> Post:
