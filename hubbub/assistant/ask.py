@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from typing import Literal
 
+import msgspec
+
 from hubbub.assistant.answer import (
     Answer,
     AnswerEvent,
@@ -20,7 +22,7 @@ from hubbub.assistant.answer import (
     Shown,
 )
 from hubbub.assistant.compose import compose, records
-from hubbub.assistant.display import safe_url
+from hubbub.assistant.display import safe_handle, safe_name, safe_url
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import gather
 from hubbub.assistant.model import ChatModel
@@ -56,6 +58,7 @@ def ask(
     before_us: int | None = None,
     excluded_authors: tuple[AuthorId, ...] = (),
     tone: str = "",
+    is_readers: bool = True,
 ) -> Iterator[AnswerEvent]:
     """Answer a question from posts: first what was found, then each sentence as it passes its check.
 
@@ -63,12 +66,14 @@ def ask(
     Times count from `clock_us` (default: now), days begin in `zone`. `lang` fixes the language of the answer;
     the other filters narrow the posts. `excluded_authors` never serve as evidence (the operator's own bot).
     `tone` is how a model is to word things; what it may say stays the same. A contradiction is told even
-    beyond `max_sentences`.
+    beyond `max_sentences`. A question that is not the reader's own, but made of a post, is not repeated.
 
     Raises:
         InvalidQuery: the question is too long, or `lang` is not one we write.
     """
     asked = understand(question, now_us() if clock_us is None else clock_us, zone=zone, lang=lang)
+    if not is_readers:
+        asked = msgspec.structs.replace(asked, subject="")
     filters = Filters(
         authors=authors,
         langs=langs,
@@ -271,8 +276,8 @@ def _whole(post: Post) -> Citation:
     return Citation(
         post=post.id,
         author=post.author,
-        handle=post.handle,
-        name=post.name,
+        handle=safe_handle(post.handle),
+        name=safe_name(post.name),
         time_us=post.received_us,
         claimed_us=post.claimed_us,
         quote=post.text,

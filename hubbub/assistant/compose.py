@@ -15,8 +15,10 @@ from hubbub.assistant.model import ChatModel
 from hubbub.assistant.prompt import MAX_RECORDS, messages, schema
 from hubbub.assistant.question import Question
 from hubbub.assistant.storylines import Story
+from hubbub.assistant.verify import MIN_SUPPORT, support
 from hubbub.assistant.voices import Voice, count_voices
 from hubbub.assistant.wordforms import fold
+from hubbub.assistant.write import say, wording
 from hubbub.posts import Post, PostId
 
 Record = tuple[Evidence, tuple[Voice, ...], bool]
@@ -65,13 +67,13 @@ def compose(
     for number, found in enumerate(sentences(pieces)):
         if number >= max_sentences:
             return
-        draft = _draft(found, given, is_first=number == 0)
+        draft = _draft(question, found, given, is_first=number == 0)
         if draft is None:
             dropped["malformed"] += 1
-        elif fold(draft.text) in told:
+        elif told & {fold(draft.text), fold(draft.claim)}:
             dropped["repeated"] += 1
         else:
-            told.add(fold(draft.text))
+            told |= {fold(draft.text), fold(draft.claim)}
             yield draft
 
 
@@ -97,31 +99,44 @@ def sentences(pieces: Iterable[str]) -> Iterator[object]:
             yield found
 
 
-def _draft(found: object, given: Sequence[Record], *, is_first: bool) -> Draft | None:
+def _draft(question: Question, found: object, given: Sequence[Record], *, is_first: bool) -> Draft | None:
+    """Frame a model's sentence: with how many say it, or, where only one does, as that one's own words.
+
+    Who wants a false thing told in our voice needs several who say it, and then it is said that they do.
+    """
     try:
         choice = msgspec.convert(found, Choice)
     except msgspec.ValidationError:
         return None
     numbers = list(dict.fromkeys(choice.evidence))
-    text = " ".join(inert(choice.text).split())
+    claim = " ".join(inert(choice.text).split())
     if (
-        not text
-        or len(text) > _MAX_TEXT
+        not claim
+        or len(claim) > _MAX_TEXT
         or not numbers
         or not all(1 <= number <= len(given) for number in numbers)
     ):
         return None
     chosen = [given[number - 1] for number in numbers]
-    voices = list({id(voice): voice for _, group, _ in chosen for voice in group}.values())
+    evidence = tuple(item for item, _, _ in chosen)
+    shares = [support(claim, [item.quote], question.lang) for item in evidence]
+    saying = [record for record, share in zip(chosen, shares, strict=True) if share >= MIN_SUPPORT]
+    voices = list({id(voice): voice for _, group, _ in saying for voice in group}.values())
+    if count_voices(voices) <= 1:
+        voices = [evidence[shares.index(max(shares))].voice]
     times = [post.received_us for voice in voices for post in voice.posts]
+    num_voices, first_us, last_us = count_voices(voices), min(times), max(times)
+    best = evidence[shares.index(max(shares))]
+    said = say(question, best, num_voices, first_us, last_us)
+    words = wording(question.lang)
     return Draft(
-        text=text,
+        text=words.several(said, claim) if num_voices > 1 else words.story(said),
         kind="lead" if is_first else "story",
-        evidence=tuple(evidence for evidence, _, _ in chosen),
-        claim=text,
-        num_voices=count_voices(voices),
-        first_us=min(times),
-        last_us=max(times),
-        is_conflicting=len({evidence.is_negative for evidence, _, _ in chosen}) > 1,
+        evidence=evidence,
+        claim=claim,
+        num_voices=num_voices,
+        first_us=first_us,
+        last_us=last_us,
+        is_conflicting=len({item.is_negative for item in evidence}) > 1,
         is_overtaken=all(is_denied for _, _, is_denied in chosen),
     )

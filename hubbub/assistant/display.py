@@ -20,6 +20,13 @@ _JOINER = re.compile("(?<![\u0600-\u0dff\u2600-\U0001faff\ufe0f])[\u200c\u200d]+
 _MAX_URL = 2_000
 # No @ before the first slash: it would name a user, and the host after it.
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:[/?#][!#-&(-;=?-Z\[\]_a-z~]*)?")
+_HANDLE = re.compile(r"[\w.+-]{1,100}(?:@[\w.-]{1,100})?")
+# What a client could make a link, a picture, markup or a line of a conversation of.
+_LIVE = re.compile(
+    r"https?:|://|www\.|\]\s?[(:]|!\[|\[\[|<\s*[a-z!/]|&[#\w]+;|```|\b(?:javascript|data|system|assistant):",
+    re.IGNORECASE,
+)
+_MAX_NAME = 80
 _RIGHT_TO_LEFT = {"R", "AL"}
 _FIRST_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
@@ -51,6 +58,23 @@ def safe_url(url: str | None) -> str | None:
     if url is None or len(url) > _MAX_URL or not _URL.fullmatch(url):
         return None
     return url
+
+
+def is_live(text: str) -> bool:
+    """Tell whether a client could make a link, a picture or markup of running text."""
+    return _LIVE.search(text) is not None
+
+
+def safe_handle(handle: str | None) -> str | None:
+    """Return a handle only if it looks like one: letters, digits, `. _ + -`, and a host after @."""
+    shown = inert(handle) if handle else None
+    return shown if shown and _HANDLE.fullmatch(shown) else None
+
+
+def safe_name(name: str | None) -> str | None:
+    """Return a display name made inert; none where it is long or could act."""
+    shown = inert(name).strip() if name else None
+    return shown if shown and len(shown) <= _MAX_NAME and not is_live(shown) else None
 
 
 def _without_zalgo(text: str) -> str:

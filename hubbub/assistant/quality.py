@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hubbub.assistant import quality_words as tells
+from hubbub.assistant.display import is_live
 from hubbub.assistant.polarity import is_measurement
 from hubbub.assistant.spans import Span, is_last
 
@@ -73,7 +74,9 @@ def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
         return False
     if any(hint in lowered for hint in tells.HINTS_ASKS) and tells.ASKS.search(sentence):
         return False
-    if any(mark in sentence for mark in "<[`:") and _MARKUP.search(sentence):
+    if any(mark in sentence for mark in "<[`:&") and (_MARKUP.search(sentence) or is_live(sentence)):
+        return False
+    if "www." in lowered:
         return False
     is_odd = (
         max(map(len, sentence.split()), default=0) >= _LONG_WORD

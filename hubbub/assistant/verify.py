@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from hubbub.assistant.answer import Answer, Citation, Retraction, Sentence
-from hubbub.assistant.display import safe_url
+from hubbub.assistant.display import safe_handle, safe_name, safe_url
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.polarity import count_negations
+from hubbub.assistant.quality import quality
+from hubbub.assistant.spans import Span
 from hubbub.assistant.stopwords import STOPWORDS
 from hubbub.assistant.wordforms import content_words, fold, numbers, words
 from hubbub.posts import Post, PostId
@@ -21,6 +23,7 @@ Failure: TypeAlias = Literal[
     "changed",
     "denied",
     "rambling",
+    "no_statement",
     "markup",
     "number",
     "name",
@@ -30,7 +33,8 @@ Failure: TypeAlias = Literal[
 ]
 
 MIN_SUPPORT = 0.6
-"""Share of the topic words of a model's sentence that its evidence must hold."""
+"""Share of the topic words of a model's sentence that a quote must hold to count as saying it; all of its
+quotes together must hold every one, since a single word put in may turn everything."""
 
 # Nothing that a reader's program could turn into a link, a picture, markup or a mark of ours.
 _MARKUP = re.compile(
@@ -72,8 +76,8 @@ def cite(evidence: Evidence, living: Mapping[PostId, Post]) -> Citation:
     return Citation(
         post=post.id,
         author=post.author,
-        handle=post.handle,
-        name=post.name,
+        handle=safe_handle(post.handle),
+        name=safe_name(post.name),
         time_us=post.received_us,
         claimed_us=post.claimed_us,
         quote=post.text[evidence.start : evidence.end],
@@ -112,6 +116,8 @@ def _wording_failure(claim: str, evidence: tuple[Evidence, ...], lang: str) -> F
         return "markup"
     if len(_STOP.findall(claim)) > _MAX_STOPS:
         return "rambling"
+    if not quality(claim, Span(start=0, end=len(claim)), for_opinion=True):
+        return "no_statement"
     held = set(words(joined))
     if not _numbers_hold(claim, quotes):
         return "number"
@@ -122,11 +128,15 @@ def _wording_failure(claim: str, evidence: tuple[Evidence, ...], lang: str) -> F
     plain = " ".join(words(joined))
     if any(" ".join(words(match[1])) not in plain for match in _QUOTED.finditer(claim)):
         return "quoted"
+    return None if support(claim, quotes, lang) >= 1.0 else "unsupported"
+
+
+def support(claim: str, quotes: Sequence[str], lang: str) -> float:
+    """Return the share of a claim's topic words that its quotes hold, endings aside; 0 where it has none."""
     stems = set(content_words(claim, lang))
-    support = set(content_words(joined, lang))
-    if not stems or len(stems & support) < MIN_SUPPORT * len(stems):
-        return "unsupported"
-    return None
+    held = set(content_words(" \n ".join(quotes), lang))
+    found = [stem for stem in stems if stem in held or any(_is_kin(word, stem) for word in held)]
+    return len(found) / max(len(stems), 1)
 
 
 def _numbers_hold(claim: str, quotes: list[str]) -> bool:
@@ -169,4 +179,4 @@ def _holds(held: set[str], name: str) -> bool:
 def _is_kin(word: str, other: str) -> bool:
     """Tell whether one word is the other with another ending: protest, protesters."""
     short, long = sorted((word, other), key=len)
-    return long.startswith(short) and len(long) - len(short) <= 4
+    return len(short) > 3 and long.startswith(short) and len(long) - len(short) <= 4

@@ -71,6 +71,10 @@ class Wording(Protocol):
         """Tell another statement."""
         ...
 
+    def several(self, said: Said, claim: str) -> str:
+        """Tell in a model's words what several voices say."""
+        ...
+
     def detail(self, said: Said) -> str:
         """Add a statement to the one before."""
         ...

@@ -74,6 +74,10 @@ class German:
         one = "Eine Stimme" if said.num_voices else "Automatische Quelle"
         return f"{one} ({self._source(said)}): {_quoted(said.quote)}"
 
+    def several(self, said: Said, claim: str) -> str:
+        """Tell in a model's words what several voices say."""
+        return f"{_number(said.num_voices).capitalize()} Stimmen sagen ({self._when(said)}): {claim}"
+
     def detail(self, said: Said) -> str:
         """Add a statement to the one before."""
         return f"Mehr dazu ({self._source(said)}): {_quoted(said.quote)}"

@@ -72,6 +72,10 @@ class English:
         one = "One voice" if said.num_voices else "An automatic source"
         return f"{one} ({self._source(said)}): {_quoted(said.quote)}"
 
+    def several(self, said: Said, claim: str) -> str:
+        """Tell in a model's words what several voices say."""
+        return f"{_number(said.num_voices).capitalize()} voices say ({self._when(said)}): {claim}"
+
     def detail(self, said: Said) -> str:
         """Add a statement to the one before."""
         return f"More on this ({self._source(said)}): {_quoted(said.quote)}"

@@ -10,7 +10,7 @@ import msgspec
 from hubbub.assistant.aptness import fits, holds
 from hubbub.assistant.claims import Claim
 from hubbub.assistant.conflict import Conflict
-from hubbub.assistant.display import inert, isolated
+from hubbub.assistant.display import inert, isolated, safe_handle
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.question import Question
@@ -170,7 +170,7 @@ def _told(
     num_voices, first_us, last_us = story.num_voices, story.first_us, story.last_us
     if evidence.voice.is_automatic:  # it speaks for itself, not for those who agree
         num_voices, first_us, last_us = 0, evidence.post.received_us, evidence.post.received_us
-    said = _said(question, evidence, num_voices, first_us, last_us)
+    said = say(question, evidence, num_voices, first_us, last_us)
     return Draft(
         text=word(said),
         kind="story",
@@ -185,7 +185,7 @@ def _told(
 
 def _detail(question: Question, evidence: Evidence, number: int) -> Draft:
     first_us, last_us = evidence.voice.posts[0].received_us, evidence.voice.posts[-1].received_us
-    said = _said(question, evidence, count_voices([evidence.voice]), first_us, last_us)
+    said = say(question, evidence, count_voices([evidence.voice]), first_us, last_us)
     return Draft(
         text=wording(question.lang).detail(said),
         kind="detail",
@@ -199,7 +199,7 @@ def _detail(question: Question, evidence: Evidence, number: int) -> Draft:
 
 def _contradiction(question: Question, conflict: Conflict, number: int) -> Draft:
     times = [post.received_us for voice in conflict.voices for post in voice.posts]
-    said = _said(question, conflict.against, count_voices(conflict.voices), min(times), max(times))
+    said = say(question, conflict.against, count_voices(conflict.voices), min(times), max(times))
     return Draft(
         text=wording(question.lang).conflict(said, _kind(conflict)),
         kind="conflict",
@@ -219,11 +219,12 @@ def _kind(conflict: Conflict) -> Contrary:
     return "overtaken" if conflict.is_overtaken else "denied"
 
 
-def _said(question: Question, evidence: Evidence, num_voices: int, first_us: int, last_us: int) -> Said:
+def say(question: Question, evidence: Evidence, num_voices: int, first_us: int, last_us: int) -> Said:
+    """Sum up a quote and who says it, for the wordings."""
     return Said(
         quote=isolated(evidence.quote),
         num_voices=num_voices,
-        handle=inert(evidence.post.handle) if evidence.post.handle else None,
+        handle=safe_handle(evidence.post.handle),
         first_age_us=max(question.clock_us - first_us, 0),
         last_age_us=max(question.clock_us - last_us, 0),
     )

@@ -20,6 +20,7 @@ class _Options(TypedDict):
     excluded_authors: tuple[AuthorId, ...]
     not_before_us: int | None
     before_us: int | None
+    is_readers: bool
 
 
 class Promptable:
@@ -62,6 +63,9 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     for_prompt: bool = False
     """Whoever reads it may be a model, so that authors must allow that."""
 
+    is_readers: bool = True
+    """The question is the reader's own, so that an answer may repeat its words."""
+
     def narrow(self, index: Searchable) -> Searchable:
         """Return what of an index may be read."""
         return Promptable(index) if self.for_prompt else index
@@ -73,6 +77,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
             "excluded_authors": self.excluded_authors,
             "not_before_us": self.from_us,
             "before_us": self.to_us,
+            "is_readers": self.is_readers,
         }
 
 

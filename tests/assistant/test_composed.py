@@ -54,6 +54,34 @@ def test_sentences_that_their_evidence_holds_are_shown(open_world):
     assert done.sentences[0].citations[0].quote == CLOSED.text
 
 
+def test_what_only_one_voice_says_is_quoted_with_its_name_and_not_retold(open_world):
+    done, _ = composed(open_world(CLOSED), says(([1], "Police closed the old bridge.")))
+    assert done.report.writer == "tiny" and done.sentences[0].num_voices == 1
+    assert "@courier" in done.sentences[0].text and f"\u201c{CLOSED.text}" in done.sentences[0].text
+
+
+def test_what_several_say_is_told_in_the_models_words_and_as_what_they_say(open_world):
+    others = [
+        post("The old bridge in Alder was closed by police an hour ago, and I am late.", "ann", minute=51),
+        post("We walk home: police have closed the bridge, the old one, here in Alder.", "bob", minute=52),
+    ]
+    told = "Police closed the old bridge in Alder."
+
+    def reply(request):
+        given = request["messages"][1]["content"].count('{"n"')
+        return says((list(range(1, given + 1)), told))(request)
+
+    done, _ = composed(open_world(CLOSED, *others), reply)
+    assert done.report.writer == "tiny" and done.sentences[0].num_voices >= 2
+    assert " voices say (" in done.sentences[0].text
+    assert done.sentences[0].text.endswith(": Police closed the old bridge in Alder.")
+
+
+def test_a_word_that_no_quote_holds_fails_the_sentence(open_world):
+    reply = says(([1], "Police closed the old bridge in Alder because of plonk driftwood."))
+    assert composed(open_world(CLOSED), reply)[0].report.dropped == {"unsupported": 1}
+
+
 def test_an_endpoint_that_does_not_stream_does_as_well(open_world):
     done, _ = composed(open_world(CLOSED), whole(([1], "Police closed the old bridge in Alder.")))
     assert done.report.writer == "tiny"
@@ -67,6 +95,7 @@ def test_an_endpoint_that_does_not_stream_does_as_well(open_world):
         (says(([1], "Police closed 7 bridges in Alder.")), "number"),
         (says(([1], "Police closed the old bridge [1](https://evil.example).")), "markup"),
         (says(([1], "Police closed the old bridge, see www.evil.example")), "markup"),
+        (says(([1], "Bridge!")), "no_statement"),
         (says(([99], "Police closed the old bridge in Alder.")), "malformed"),
         (says(([0], "Police closed the old bridge in Alder.")), "malformed"),
         (says(([], "Police closed the old bridge in Alder.")), "malformed"),
@@ -147,8 +176,12 @@ def test_what_was_denied_later_is_not_told_alone(open_world):
 def test_a_model_that_repeats_itself_is_cut(open_world):
     once = "Police closed the old bridge."
     done, _ = composed(open_world(CLOSED), says(([1], once), ([1], once), ([1], f"{once} " * 5)))
-    assert [sentence.text for sentence in done.sentences] == [once]
-    assert done.report.dropped == {"repeated": 1, "rambling": 1}
+    assert len(done.sentences) == 1 and done.report.dropped == {"repeated": 2}
+
+
+def test_a_model_that_rambles_is_not_shown(open_world):
+    done, _ = composed(open_world(CLOSED), says(([1], "Police closed the old bridge. " * 5)))
+    assert done.report.writer == "quotes" and done.report.dropped == {"rambling": 1}
 
 
 def test_a_text_that_was_edited_since_it_was_found_is_not_given_to_a_model():

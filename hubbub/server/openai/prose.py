@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hubbub.assistant.answer import Citation, Sentence
+from hubbub.assistant.display import inert
 
 _WITHDRAWN = {
     "en": "Sentence {number} is withdrawn: a post that it quotes was deleted, changed or hidden meanwhile.",
@@ -75,4 +76,4 @@ class Prose:
 
 def _named(citation: Citation) -> tuple[str, str]:
     who = citation.handle or citation.name or citation.author
-    return citation.url or citation.post, f"{who}: {citation.quote}"[:_TITLE_CHARS]
+    return citation.url or citation.post, inert(f"{who}: {citation.quote}")[:_TITLE_CHARS]
