@@ -105,7 +105,7 @@ async def explain(request: Request) -> Response:
 
 async def _make(write: Write, desk: Desk, post: Post) -> Card | None:
     answers: list[Answer] = []
-    scope = Scope(excluded_authors=(post.author,))
+    scope = Scope(excluded_authors=(post.author,), is_readers=False)
     made_us = desk.house.now_us()
     for question in questions(post):
         answer = await write(Answering(desk, question, scope=scope, is_shared=True))
