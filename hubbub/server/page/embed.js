@@ -23,6 +23,7 @@ applyTheme(wanted);
 tellHeight();
 find("home").href = question ? `/#ask=${encodeURIComponent(question)}` : "/";
 setInterval(refreshAges, AGES_MS);
+document.addEventListener("clock", refreshAges);
 if (question) start();
 else find("answer").replaceChildren(make("p", { class: "why" }, say("embed_none")));
 
@@ -38,6 +39,8 @@ function start() {
   };
   new IntersectionObserver((entries) => { isSeen = entries.at(-1).isIntersecting; look(); }).observe(find("frame"));
   document.addEventListener("visibilitychange", look);
+  window.addEventListener("pagehide", rest);
+  window.addEventListener("pageshow", look);
 }
 
 // Nobody looks: what stands there must not outlive its posts, so it goes when it can no longer be watched.
@@ -90,7 +93,6 @@ async function answer(signal) {
     else if (name === "done") {
       setClock(data.answer.asked_us); // which in a replay is not the wall's
       view.done(data.answer);
-      refreshAges();
     }
     isDone ||= name === "done";
   }

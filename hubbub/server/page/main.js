@@ -29,18 +29,30 @@ const general = [say("example_now"), say("example_hour")].map((text) => ({ text,
 showExamples(general);
 showNewest().then(suggest).catch(() => {}).finally(listen);
 setInterval(refreshAges, AGES_MS);
+document.addEventListener("clock", refreshAges);
 
 let resting = 0;
 let isResting = false;
-document.addEventListener("visibilitychange", () => {
+
+function rest() {
+  isResting = true;
+  stopWatching();
+  stopListening();
+}
+
+function wake() {
   clearTimeout(resting);
-  if (document.hidden) {
-    resting = setTimeout(() => { isResting = true; stopWatching(); stopListening(); }, REST_AFTER_MS);
-  } else if (isResting) {
-    isResting = false;
-    listen();
-  }
+  if (isResting) listen();
+  isResting = false;
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) resting = setTimeout(rest, REST_AFTER_MS);
+  else wake();
 });
+// A browser may keep a page that was left, with its open streams, to go back to.
+window.addEventListener("pagehide", rest);
+window.addEventListener("pageshow", wake);
 
 // Examples that fit this house: its own, or else the hashtags that its newest posts use most.
 async function suggest(posts) {

@@ -8,6 +8,7 @@ import { register, visit } from "./route.js";
 import { postRow } from "./row.js";
 import { getJson } from "./sse.js";
 import { openTab } from "./tabs.js";
+import { setClock } from "./time.js";
 import { count, number, say } from "./words.js";
 
 const LIMIT = 20;
@@ -57,6 +58,7 @@ async function search(query, sort) {
   try {
     const found = await ask(parametersOf(shown));
     if (!found) return;
+    setClock(found.clock_us);
     find("results").replaceChildren();
     find("facets").replaceChildren(...facets(found, query, go));
     list(found);

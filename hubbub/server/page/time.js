@@ -5,7 +5,9 @@ import { language, locale } from "./words.js";
 let clock = null;
 
 export function setClock(clockUs) {
+  const isFirst = clock === null;
   clock = { us: clockUs, at: performance.now() };
+  if (isFirst) document.dispatchEvent(new CustomEvent("clock")); // ages that were told before counted from the wall's
 }
 
 export function nowMs() {

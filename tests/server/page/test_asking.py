@@ -246,6 +246,15 @@ def test_a_page_that_was_cut_off_looks_after_its_posts_again(chromium: Browser, 
     chromium.complaints()
 
 
+def test_pages_that_were_left_hold_no_streams(chromium: Browser, standing_url: str) -> None:
+    for _ in range(8):  # a browser opens six connections to one place, and keeps pages to go back to
+        chromium.open(standing_url)
+    chromium.driver.get("about:blank")
+    chromium.driver.back()
+    chromium.wait(lambda: chromium.all("#dot.on"))
+    assert chromium.complaints() == []
+
+
 def test_german_readers_get_german_words(chromium: Browser, house: SmallHouse) -> None:
     with serve_in_thread(create_app(house)) as url:
         chromium.open(url, language="de-DE")
