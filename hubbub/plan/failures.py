@@ -145,7 +145,7 @@ def best_interval_s(checkpoint_s: float, mttf: float) -> float:
 
     Young's and Daly's are its approximations for short checkpoints.
     """
-    low, high = 0.0, 1.0
+    low, high = 0.0, 1.0 - 1e-12
     for _ in range(60):
         x = (low + high) / 2
         # log1p keeps it exact for short checkpoints, where both factors are nearly 1

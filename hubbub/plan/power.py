@@ -197,7 +197,7 @@ def clock_speed(clock: float, busy_share: float) -> Estimate:
     """
     ratio = figure("clock.maxq_mhz") / figure("clock.full_mhz")
     worst = math.exp(-math.log(figure("clock.maxq_walltime")) / math.log(ratio) * math.log(clock))
-    mid = 1 / (busy_share / clock + 1 - busy_share)
+    mid = 1 / (1 + busy_share * (1 / clock - 1))
     return Estimate(low=min(worst, mid), mid=mid, high=1.0)
 
 

@@ -1,4 +1,4 @@
-"""What runs at a date: GPUs delivered so far, rented and owned, under the power there is; it adds no tokens up.
+"""What runs at a date: GPUs delivered so far, rented and owned, and the power there is; it adds no tokens up.
 
 A run stands in one place at a time, the faster of what is rented and what is owned.
 """
