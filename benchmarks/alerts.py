@@ -62,12 +62,12 @@ def main() -> None:
     for watched, posts in read_events(args.posts):
         if args.only and args.only not in watched.stream:
             continue
-        told, num_posts, spent_s = replay(watched, posts)
-        matched = matched[0] + num_posts, matched[1] + spent_s
+        told, about, spent_s = replay(watched, posts)
+        matched = matched[0] + len(posts), matched[1] + spent_s
         days = max((posts[-1].post.received_us - posts[0].post.received_us) / US_PER_DAY, 1.0)
         labels = {item.post.id: item.is_on_topic for item in posts}
         for one in told:
-            facts = {fact: delay_of(fact, watched, one.alerts, posts) for fact in watched.facts}
+            facts = {fact: delay_of(fact, about, one.alerts) for fact in watched.facts}
             every.append((one, days, facts, labels))
             if args.events:
                 rows.append({"event": watched.stream} | summarise([every[-1]]))
@@ -89,8 +89,8 @@ def main() -> None:
     show([{"posts": matched[0], "matching us/post": round(matched[1] * 1e6 / max(matched[0], 1))}], args.json)
 
 
-def replay(watched: Watched, posts: Sequence[Labelled]) -> tuple[list[Told], int, float]:
-    """Fold an event's posts and look every half minute of its clock; also the cost of matching."""
+def replay(watched: Watched, posts: Sequence[Labelled]) -> tuple[list[Told], list[Post], float]:
+    """Fold an event's posts and look every half minute; also what was about the topic, and the cost."""
     with tempfile.TemporaryDirectory() as directory:
         index = open_index(f"sqlite:{directory}", "static")
         try:
@@ -99,12 +99,15 @@ def replay(watched: Watched, posts: Sequence[Labelled]) -> tuple[list[Told], int
             index.close()
 
 
-def _replay(index: Index, watched: Watched, posts: Sequence[Labelled]) -> tuple[list[Told], int, float]:
+def _replay(
+    index: Index, watched: Watched, posts: Sequence[Labelled]
+) -> tuple[list[Told], list[Post], float]:
     start_us = posts[0].post.received_us
     told = [Told(event=watched.stream, novelty=novelty) for novelty in LEVELS]
     standings = Standings()
-    subjects = [Subject(index, Standing(watched.question, start_us), one.novelty) for one in told]
+    subjects = [Subject(index, Standing(watched.question, start_us, index), one.novelty) for one in told]
     standings.add(0, subjects[0].standing)
+    every: list[Post] = []
     spent_s, seq = 0.0, 0
     while seq < len(posts):
         at_us = posts[seq].post.received_us + TICK_US
@@ -115,6 +118,7 @@ def _replay(index: Index, watched: Watched, posts: Sequence[Labelled]) -> tuple[
         index.fold(batch)
         began_s = time.process_time()
         about = [post for _, post in batch if standings.match(post)]
+        every += about
         spent_s += time.process_time() - began_s
         for one, subject in zip(told, subjects, strict=True):
             began_s = time.process_time()
@@ -125,20 +129,16 @@ def _replay(index: Index, watched: Watched, posts: Sequence[Labelled]) -> tuple[
                 one.alerts.append(alert)
             one.num_looks += is_look
             one.spent_s += time.process_time() - began_s
-    return told, len(posts), spent_s
+    return told, every, spent_s
 
 
-def delay_of(fact: str, watched: Watched, alerts: Sequence[Alert], posts: Sequence[Labelled]) -> float | None:
-    """Return the minutes from a fact's third post to the first alert that quotes it; None if none does."""
-    standing = Standing(watched.question, 0)
-    standings = Standings()
-    standings.add(0, standing)
+def delay_of(fact: str, about: Sequence[Post], alerts: Sequence[Alert]) -> float | None:
+    """Return the minutes from a fact's third post to the first alert that quotes it; None if none does.
+
+    -1 where fewer than three posts name topic and fact.
+    """
     pattern = re.compile(fact, re.IGNORECASE)
-    times = [
-        item.post.received_us
-        for item in posts
-        if pattern.search(item.post.text) and standings.match(item.post)
-    ]
+    times = [post.received_us for post in about if pattern.search(post.text)]
     quoting = [
         alert.made_us
         for alert in alerts

@@ -20,7 +20,7 @@ Cursor: TypeAlias = str
 """A source's own mark of how far it was read; opaque outside the source."""
 
 Visibility: TypeAlias = Literal["public", "unlisted", "followers", "direct"]
-AccountStatus: TypeAlias = Literal["removed", "suspended", "protected", "restored"]
+AccountStatus: TypeAlias = Literal["removed", "suspended", "protected", "restored", "named"]
 ConsentScope: TypeAlias = Literal["index", "show", "prompt", "corpus"]
 
 
@@ -81,12 +81,16 @@ class Deletion(
     reason: str = "deleted"
 
 
-class AccountEvent(msgspec.Struct, frozen=True, kw_only=True, tag="account", tag_field="type"):
+class AccountEvent(
+    msgspec.Struct, frozen=True, kw_only=True, tag="account", tag_field="type", omit_defaults=True
+):
     """An account changed: removed erases its posts; suspended and protected hide them until restored."""
 
     author: AuthorId
     status: AccountStatus
     received_us: int
+    handle: str | None = None
+    """With `named`: the readable name from now on, where posts do not carry it; None: it has none."""
 
 
 class ConsentEvent(msgspec.Struct, frozen=True, kw_only=True, tag="consent", tag_field="type"):

@@ -44,6 +44,8 @@ class Changes(msgspec.Struct):
     erased: dict[AuthorId, int] = {}
     """Posts of this author with lower sequence numbers go for good."""
     flagged: set[AuthorId] = set()
+    names: dict[AuthorId, tuple[int, str | None]] = {}
+    """The handle of an account from an event on, None for none."""
     num_refused: int = 0
     """Posts that may not be indexed."""
     num_known: int = 0
@@ -150,6 +152,10 @@ class _Folder:
 
     def _account(self, seq: int, event: AccountEvent | ConsentEvent) -> None:
         before = self._authors.get(event.author, AuthorState())
+        if isinstance(event, AccountEvent) and event.status == "named":
+            if before.accepts(seq):  # who is gone has no name any more
+                self._changes.names[event.author] = (seq, event.handle)
+            return
         after = before.after(seq, event)
         self._authors[event.author] = self._changes.authors[event.author] = after
         self._changes.flagged.add(event.author)
@@ -157,6 +163,7 @@ class _Folder:
             self._erase(event.author, seq)
 
     def _erase(self, author: AuthorId, seq: int) -> None:
+        self._changes.names[author] = (seq, None)
         self._changes.erased[author] = max(seq, self._changes.erased.get(author, 0))
         for key, pending in list(self._changes.pending.items()):
             if pending.post.author == author and pending.seq < seq:

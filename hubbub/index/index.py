@@ -171,7 +171,7 @@ class Index:
         return self.reranker.order(query.text, self._search(deep))[: query.limit]
 
     def _search(self, query: Query) -> list[Hit]:
-        plan = plan_filters(query, self._indexed)
+        plan = plan_filters(self.resolve(query), self._indexed)
         if plan.is_void or query.limit <= 0:
             return []
         now_us = clamp_us(query.now_us if query.now_us is not None else self._newest_us or 0)
@@ -185,6 +185,15 @@ class Index:
                     : query.limit
                 ]
             return self._ranked(query, self._widened(query, plan) or self._backend.search(weighed), now_us)
+
+    def resolve(self, query: Query) -> Query:
+        """Return the query with the account behind each handle that posts do not carry themselves."""
+        with self._lock:
+            return msgspec.structs.replace(
+                query,
+                authors=(*query.authors, *self._state.holders(query.authors)),
+                excluded_authors=(*query.excluded_authors, *self._state.holders(query.excluded_authors)),
+            )
 
     def fetch(
         self, ids: Iterable[PostId], for_prompt: bool = False, *, for_corpus: bool = False
@@ -266,7 +275,7 @@ class Index:
         for author, before in changes.erased.items():
             changes.burials |= self._erase(author, before, changes)
         # Burials first: after kill -9 they are applied again before anything is read.
-        self._state.remember(changes.burials, changes.authors)
+        self._state.remember(changes.burials, changes.authors, changes.names)
         if changes.removed:
             self._backend.delete(changes.removed)
         self._flag({author: changes.authors[author] for author in changes.flagged})
@@ -375,7 +384,12 @@ class Index:
 
     def _read(self, keys: Sequence[Key]) -> dict[Key, Post]:
         found = {key: decode_post(text) for key, text in self._backend.fetch(keys).items()}
-        return {key: post for key, post in found.items() if self._may_show(post.author)}
+        shown = {key: post for key, post in found.items() if self._may_show(post.author)}
+        names = self._state.handles({post.author for post in shown.values() if post.handle is None})
+        for key, post in shown.items() if names else ():
+            if post.handle is None and post.author in names:
+                shown[key] = msgspec.structs.replace(post, handle=names[post.author])
+        return shown
 
     def _may_show(self, author: str) -> bool:
         known = self._state.restricted.get(author)

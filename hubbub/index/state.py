@@ -31,6 +31,10 @@ CREATE TABLE IF NOT EXISTS authors (
     author TEXT PRIMARY KEY, changed INTEGER NOT NULL, is_restricted INTEGER NOT NULL, state TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS authors_changed ON authors (changed);
+CREATE TABLE IF NOT EXISTS handles (
+    author TEXT PRIMARY KEY, handle TEXT NOT NULL, seq INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS handles_handle ON handles (handle);
 CREATE TABLE IF NOT EXISTS unembedded (key BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 
@@ -71,6 +75,7 @@ class State:
         self._check_format()
         self._has_burials = bool(self._all("SELECT 1 FROM burials LIMIT 1"))
         self._has_authors = bool(self._all("SELECT 1 FROM authors LIMIT 1"))
+        self._has_handles = bool(self._all("SELECT 1 FROM handles LIMIT 1"))
         self.restricted: dict[AuthorId, AuthorState] = {
             author: _read_author(text)
             for author, text in self._all("SELECT author, state FROM authors WHERE is_restricted")
@@ -116,9 +121,14 @@ class State:
             found.update({author: _read_author(text) for author, text in self._all(sql, part)})
         return found
 
-    def remember(self, burials: Mapping[Key, Burial], authors: Mapping[AuthorId, AuthorState]) -> None:
-        """Store burials and authors in one commit that survives kill -9."""
-        if not burials and not authors:
+    def remember(
+        self,
+        burials: Mapping[Key, Burial],
+        authors: Mapping[AuthorId, AuthorState],
+        names: Mapping[AuthorId, tuple[int, str | None]] = {},
+    ) -> None:
+        """Store burials, authors and handles in one commit that survives kill -9."""
+        if not burials and not authors and not names:
             return
         rows = [
             (bytes.fromhex(key), b.seq, b.kind, bytes.fromhex(b.successor) if b.successor else None)
@@ -132,14 +142,45 @@ class State:
             [
                 ("INSERT OR REPLACE INTO burials VALUES (?, ?, ?, ?)", rows),
                 ("INSERT OR REPLACE INTO authors VALUES (?, ?, ?, ?)", states),
+                (
+                    "DELETE FROM handles WHERE author = ? AND seq <= ?",
+                    [(a, seq) for a, (seq, _) in names.items()],
+                ),
+                (
+                    "INSERT OR IGNORE INTO handles VALUES (?, ?, ?)",
+                    [(a, n, s) for a, (s, n) in names.items() if n],
+                ),
             ]
         )
+        self._has_handles |= bool(names)
         self._has_burials |= bool(burials)
         self._has_authors |= bool(authors)
         for author, state in authors.items():
             self.restricted.pop(author, None)
             if state.is_restricted:
                 self.restricted[author] = state
+
+    def handles(self, authors: Iterable[AuthorId]) -> dict[AuthorId, str]:
+        """Return the handles of those accounts that have one; what two claim at a time is nobody's."""
+        if not self._has_handles:
+            return {}
+        found: dict[AuthorId, str] = {}
+        for part in _parts(list(authors)):
+            sql = (
+                f"SELECT author, handle FROM handles h WHERE author IN ({','.join('?' * len(part))})"
+                " AND NOT EXISTS (SELECT 1 FROM handles o WHERE o.handle = h.handle AND o.author != h.author)"
+            )
+            found.update(self._all(sql, part))
+        return found
+
+    def holders(self, handles: Iterable[str]) -> list[AuthorId]:
+        """Return the accounts that have one of these handles, but for those that two claim at a time."""
+        found = []
+        for handle in handles if self._has_handles else ():
+            sql = "SELECT author FROM handles WHERE handle = ? LIMIT 2"
+            claimants = [author for (author,) in self._all(sql, (handle.lower(),))]
+            found += claimants if len(claimants) == 1 else []
+        return found
 
     def buried_since(self, seq: int) -> Iterator[Key]:
         """Yield the keys that events after `seq` buried."""

@@ -8,7 +8,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hubbub.posts import Deletion, Edit, Post, PostId
+from hubbub.posts import AccountEvent, Deletion, Edit, Post, PostId
 from hubbub.server.desk import Desk, desk_of
 from hubbub.server.feed import Change
 from hubbub.server.streams import Emit
@@ -135,4 +135,6 @@ def _encode_change(change: Change) -> bytes:
         return encode_event("edit", Edited(post=change.post.id, replaces=change.replaces))
     if isinstance(change, Deletion):
         return encode_event("deletion", change)
+    if isinstance(change, AccountEvent):  # who shows posts of it asks for them again, by the index's filters
+        return encode_event("account", msgspec.structs.replace(change, handle=None))
     return encode_event(change.__struct_config__.tag, change)  # type: ignore[arg-type]

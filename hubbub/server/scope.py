@@ -39,6 +39,10 @@ class Promptable:
         """From when on replies are found."""
         return self._index.replies_since_us
 
+    def resolve(self, query: Query) -> Query:
+        """Return the query with the accounts behind the handles that it names."""
+        return self._index.resolve(query)
+
     def search(self, query: Query) -> list[Hit]:
         """Find posts that may be put in a prompt."""
         return self._index.search(msgspec.structs.replace(query, for_prompt=True))

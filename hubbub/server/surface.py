@@ -22,6 +22,9 @@ class Searchable(Protocol):
     def search(self, query: Query) -> list[Hit]:
         """Find living, visible posts."""
 
+    def resolve(self, query: Query) -> Query:
+        """Return the query with the accounts behind the handles that it names."""
+
     @property
     def replies_since_us(self) -> int | None:
         """Up to when replies cannot be found by what they answer; None: all can."""

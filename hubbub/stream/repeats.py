@@ -84,7 +84,9 @@ def _key_of(event: Event) -> int:
         return 2
     if isinstance(event, Edit):
         return hash((event.replaces, event.post.text))
-    return hash(event.status if isinstance(event, AccountEvent) else (event.scope, event.allow))
+    if isinstance(event, AccountEvent):
+        return hash(event.status if event.handle is None else (event.status, event.handle))
+    return hash((event.scope, event.allow))
 
 
 def _subject_of(event: Event) -> str:

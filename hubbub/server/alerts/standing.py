@@ -15,6 +15,7 @@ from hubbub.index.index import PUBLIC
 from hubbub.index.language import post_language
 from hubbub.index.plan import Plan, plan_filters
 from hubbub.posts import Post
+from hubbub.server.surface import Searchable
 
 _MAX_SHARES = 5_000
 """Posts after which the memory of stems, which grows with every new one, is begun anew."""
@@ -23,8 +24,10 @@ _MAX_SHARES = 5_000
 class Standing:
     """One question in the query syntax, understood as an answer would."""
 
-    def __init__(self, text: str, clock_us: int) -> None:
+    def __init__(self, text: str, clock_us: int, index: Searchable) -> None:
         """Read it; times in it (`since:`, `until:`) mean nothing for what is still to come.
+
+        Whose handle it names is looked up in the index once, now.
 
         Raises:
             InvalidQuery: it names nothing that a post could be about, or cannot be read.
@@ -36,7 +39,7 @@ class Standing:
             raise InvalidQuery(f"{text[:80]!r} names nothing to watch for; add a place, a person or a topic")
         self._topic = Topic(self.question)
         self._num_shares = 0
-        self._plan: Plan = plan_filters(self.query, PUBLIC)
+        self._plan: Plan = plan_filters(index.resolve(self.query), PUBLIC)
         is_narrow = len(self.question.terms) > 1 and not self.question.parts
         self.least = MIN_COVERAGE_TOPIC if is_narrow else MIN_COVERAGE
 

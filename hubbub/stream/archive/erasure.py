@@ -7,6 +7,7 @@ Erased is the text of
 - a deleted post, whether it came before or after its deletion, and of the edits that gave it a new id;
 - the version that an edit replaced (an edit with a later one behind it, too);
 - all posts of a removed account up to its being restored, if it ever is;
+- the handles that an account had up to either of these;
 - all posts of an author who refuses the scope `index`, up to their taking that back, if they ever do.
 The index forgets the same posts for good, so nothing is erased that it might still show.
 """
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from typing import TypeGuard
+
+import msgspec
 
 from hubbub.posts import AccountEvent, AuthorId, ConsentEvent, Deletion, Edit, Event, Post, PostId
 
@@ -92,7 +95,7 @@ class Erasures:
             return self._takes_post(seq, event.post) or self._takes_edit(seq, event)
         if isinstance(event, Post):
             return self._takes_post(seq, event) or self._takes_version(seq, event)
-        return False
+        return isinstance(event, AccountEvent) and seq < self._gone_before(event.author)
 
     def _takes_post(self, seq: int, post: Post) -> bool:
         return post.id in self._deleted or seq < self._gone_before(post.author)
@@ -139,15 +142,19 @@ def key_of(identity: str) -> int:
     return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "little")
 
 
-def blank(event: Post | Edit) -> Post | Edit:
+def blank(event: Event) -> Event:
     """Return what is left of an erased event."""
     if isinstance(event, Edit):
         return Edit(post=_blank_post(event.post), replaces=event.replaces)
-    return _blank_post(event)
+    if isinstance(event, AccountEvent):
+        return msgspec.structs.replace(event, handle=None)
+    return _blank_post(event) if isinstance(event, Post) else event
 
 
-def is_blank(event: Post | Edit) -> bool:
+def is_blank(event: Event) -> bool:
     """Whether there is nothing to erase; the same as `event == blank(event)`, several times faster."""
+    if not isinstance(event, Post | Edit):
+        return not isinstance(event, AccountEvent) or event.handle is None
     post = event.post if isinstance(event, Edit) else event
     if post.text or post.links or post.hashtags or post.mentions or post.media or post.langs or post.is_bot:
         return False

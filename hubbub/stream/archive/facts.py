@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from hubbub.posts import AuthorId, Edit, Event, Post
+from hubbub.posts import AccountEvent, AuthorId, Edit, Event, Post
 from hubbub.stream.archive.disk import refusals
 from hubbub.stream.archive.erasure import Erasures, blank, is_blank, key_of
 from hubbub.stream.archive.segment import TEMPORARY
@@ -53,7 +53,9 @@ def collect_facts(events: Iterable[tuple[int, Event]]) -> Facts:
                 facts.whole_edits.append(seq)
                 authors.setdefault(event.post.author, seq)
         else:
-            facts.controls.append((seq, event))
+            facts.controls.append((seq, blank(event)))
+            if isinstance(event, AccountEvent) and not is_blank(event):
+                authors.setdefault(event.author, seq)
     facts.post_keys = posts.tobytes()
     facts.author_keys = array("Q", map(key_of, authors)).tobytes()
     facts.author_first_seqs = array("Q", authors.values()).tobytes()

@@ -6,6 +6,8 @@ One line is one event. v1 is `{"did", "time_us", "kind", "commit"}`; v2 wraps `{
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from hubbub.errors import InvalidEvent
@@ -25,6 +27,9 @@ _STATUSES: dict[str, AccountStatus] = {
     "suspended": "suspended",
     "deactivated": "suspended",
 }
+_HANDLE = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_MAX_HANDLE = 253
+"""Both as atproto.com/specs/handle says."""
 _INTENT_SCOPES: dict[str, ConsentScope] = {"syntheticContentGeneration": "prompt", "bulkDataset": "corpus"}
 """Of the four intents of draft 0008; a public-access archive or a bridge is nothing that hubbub makes."""
 
@@ -45,12 +50,17 @@ class _Account(msgspec.Struct):
     status: str | None = None
 
 
+class _Identity(msgspec.Struct):
+    handle: str | None = None
+
+
 class _Line(msgspec.Struct):
     did: str = ""
     time_us: int = 0
     kind: str = ""
     commit: _Commit | None = None
     account: _Account | None = None
+    identity: _Identity | None = None
     type: str | None = msgspec.field(name="$type", default=None)
     payload: msgspec.Raw = _NOTHING
 
@@ -66,6 +76,7 @@ class _Payload(msgspec.Struct):
     rkey: str = ""
     record: msgspec.Raw = _NOTHING
     account: _Account | None = None
+    identity: _Identity | None = None
 
 
 class _Subject(msgspec.Struct):
@@ -110,6 +121,7 @@ def _unwrap(payload: _Payload) -> _Line:
         kind=kind,
         commit=commit if kind == "commit" else None,
         account=payload.account,
+        identity=payload.identity,
     )
 
 
@@ -118,6 +130,8 @@ def _decode_event(event: _Line, received_us: int) -> Outcome:
         return _decode_commit(event.did, event.commit, received_us)
     if event.account is not None and event.kind == "account":
         return _decode_account(event.did, event.account, received_us)
+    if event.identity is not None and event.kind == "identity":
+        return _decode_identity(event.did, event.identity, received_us)
     if event.kind == "sync":
         # The repository was replaced as a whole; what is still in it is sent again.
         return tuple(
@@ -134,6 +148,16 @@ def _decode_account(did: str, account: _Account, received_us: int) -> Outcome:
     if status is None:
         return Dropped(f"account status {str(account.status)[:20]!a}")
     return (AccountEvent(author=did, status=status, received_us=received_us),)
+
+
+def _decode_identity(did: str, identity: _Identity, received_us: int) -> Outcome:
+    """Read an account's handle; one that does not resolve comes as `handle.invalid`, and is none."""
+    handle = (identity.handle or "").lower()
+    if not handle:
+        return Dropped("identity without a handle")
+    is_valid = handle != "handle.invalid" and len(handle) <= _MAX_HANDLE and _HANDLE.fullmatch(handle)
+    name = handle if is_valid else None
+    return (AccountEvent(author=did, status="named", received_us=received_us, handle=name),)
 
 
 def _decode_commit(did: str, commit: _Commit, received_us: int) -> Outcome:

@@ -212,7 +212,7 @@ class _Later:
         """Return the event's post if nothing later has said that it is gone, or has changed it."""
         if isinstance(event, Deletion):
             self._told.add(event.id)
-        elif isinstance(event, AccountEvent):
+        elif isinstance(event, AccountEvent) and event.status != "named":
             self._is_there.setdefault(event.author, event.status == "restored")
         elif isinstance(event, Post | Edit):
             post = event.post if isinstance(event, Edit) else event

@@ -350,3 +350,16 @@ def test_what_came_after_the_erasures_were_gathered_is_not_judged_by_them():
     erasures.note(2, AccountEvent(author=before.author, status="removed", received_us=2))
     assert erasures.takes(1, before)
     assert not erasures.takes(4, after)
+
+
+@pytest.mark.parametrize("segment_bytes", [1, 1 << 20])
+def test_the_handles_of_an_account_that_is_gone_leave_the_disk(tmp_path, segment_bytes):
+    named = [
+        AccountEvent(author=f"test://author/{n % 2}", status="named", received_us=n, handle=f"SECRET{n}")
+        for n in range(4)
+    ]
+    removed = AccountEvent(author="test://author/0", status="removed", received_us=9)
+    left = compacted(tmp_path, [*named, removed], segment_bytes=segment_bytes)
+    handles = [event.handle for event in left.values()]
+    assert handles == [None, "SECRET1", None, "SECRET3", None] and left[5] == removed
+    assert b"SECRET0" not in on_disk(tmp_path) and b"SECRET2" not in on_disk(tmp_path)

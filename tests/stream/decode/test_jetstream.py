@@ -214,6 +214,23 @@ def test_moving_pictures_and_cards():
     assert post.quote_of is None
 
 
+@pytest.mark.parametrize(
+    ("handle", "read"),
+    [
+        ("Noor.bsky.social", "noor.bsky.social"),
+        ("handle.invalid", None),
+        ("no dots", None),
+        ("a" * 300 + ".example", None),
+        ("\u202egnp.example", None),
+    ],
+)
+def test_an_identity_names_its_account(handle, read):
+    v1 = {"did": DID, "time_us": 1_700_000_000_000_000, "kind": "identity", "identity": {"handle": handle}}
+    for line in (json.dumps(v1).encode(), v2("identity", identity={"handle": handle})):
+        (event,) = decode_jetstream(line)
+        assert (event.author, event.status, event.handle) == (DID, "named", read)
+
+
 def test_what_is_of_no_use_is_dropped_and_what_is_broken_refused():
     for line in (commit(collection="app.bsky.feed.like", record={}), v2("identity", identity={}), v2("info")):
         assert isinstance(decode_jetstream(line), Dropped)
