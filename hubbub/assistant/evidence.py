@@ -166,7 +166,12 @@ class _Rating:
         if self.is_plenty and post.id not in self.corrections and not self.topic.named(around.union(said)):
             return None
         judged = span if span.first_end is None else Span(start=span.start, end=span.first_end)
-        value = quality(post.text, judged, for_opinion=self.question.intent == "opinion")
+        value = quality(
+            post.text,
+            judged,
+            for_opinion=self.question.intent == "opinion",
+            for_one=self.question.is_for_one,
+        )
         if value == 0.0:
             return None
         if len(post.text) >= MIN_CUT_CHARS and is_last(post.text, span) and _is_torn(quote, self.torn):

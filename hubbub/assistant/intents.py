@@ -68,7 +68,7 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
             r"\bwhat(?:'s|\u2019s|s| is| are| was| has been)?\s+(?:currently |now )?"
             r"(?:happening|happened|happens|going on|new|up|the (?:latest|news|situation"
             r"|status))\b(?:\s+(?:with|about|on|at))?",
-            r"\bwhat (?:has |just )?happen(?:s|ed|ing)?\b(?:\s+(?:with|to))?",
+            r"\bwhat (?:has |just )?happen(?:s|ed|ing)?\b(?!\s+(?:if|when)\b)(?:\s+(?:with|to))?",
             r"\b(?:any |the |latest |breaking )*(?:news|updates?|headlines|latest)\b(?:\s+(?:on|about"
             r"|from|of|in))?",
             r"\b(?:summari[sz]e|summary of|sum up|recap|tell me about|catch me up on|give me|show me)\b"
@@ -89,6 +89,9 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
     (_any(r"^\W*how (?:many|much|high|long|far|old|big)\b"), "number"),
     (_any(r"^\W*(?:why|how come)\b"), "why"),
     (_any(r"^\W*(?:what|which|how)\b"), "what"),
+    # asked further on: "in which magazine did ...", "..., what else ...?", "... for whom?"
+    (_any(r"\b(?:whom?|whose)\b(?=.*\?)"), "who"),
+    (_any(r"^\W*(?:\w+\W+)?(?:what|which)\b|\b(?:what|which)\b(?=[^,]*\?)"), "what"),
 )
 _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
     (

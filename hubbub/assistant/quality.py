@@ -26,22 +26,25 @@ _MARKUP = re.compile(
 )
 _ENCODED = re.compile(r"[A-Za-z0-9+/=_-]{36,}|(?:[.-]{1,6}[ /]+){8,}")
 _LONG_WORD = 36
+_ASKING = 0.5
 _LAST_TAGS = re.compile(r"(?:\s+#\w+)+$")
 _QUOTES_OTHERS = re.compile(r"\brt\s*@|\bvia @", re.IGNORECASE)
 _CUT = re.compile("(?:\\.{2,}|\u2026)\\s*$")
 
 
-def quality(text: str, span: Span, *, for_opinion: bool = False) -> float:
+def quality(text: str, span: Span, *, for_opinion: bool = False, for_one: bool = False) -> float:
     """Rate a span; 0 drops it (question, teaser, advertising, fragment, markup, encoded text).
 
     With `for_opinion`, speaking of oneself and of feelings costs nothing: that is what was asked for.
+    With `for_one`, a question costs only half: where one post answers, it may do so by asking.
     """
     sentence = text[span.start : span.end]
     words = _WORD.findall(sentence)
-    if not _is_statement(sentence, words, text[span.end : span.end + 1]):
+    is_question = "?" in sentence[-3:] or text[span.end : span.end + 1] == "?"
+    if (is_question and not for_one) or not _is_statement(sentence, words, may_ask=for_one):
         return 0.0
     lowered = [word.lower().replace("\u2019", "'") for word in words]
-    value = 1.0
+    value = _ASKING if is_question else 1.0
     for tell, cost in _COSTS_OPINION if for_opinion else _COSTS:
         value *= cost ** min(tell.count(lowered), 3)
     if for_opinion:
@@ -66,13 +69,13 @@ _COSTS_OPINION = (
 )
 
 
-def _is_statement(sentence: str, words: list[str], follows: str) -> bool:
-    if len(sentence) > _MAX_CHARS or "?" in sentence[-3:] or follows == "?":
+def _is_statement(sentence: str, words: list[str], *, may_ask: bool) -> bool:
+    if len(sentence) > _MAX_CHARS:
         return False
     lowered = sentence.lower()
     if any(hint in lowered for hint in tells.HINTS_ORDERS) and tells.ORDERS.search(sentence):
         return False
-    if any(hint in lowered for hint in tells.HINTS_ASKS) and tells.ASKS.search(sentence):
+    if not may_ask and any(hint in lowered for hint in tells.HINTS_ASKS) and tells.ASKS.search(sentence):
         return False
     if any(mark in sentence for mark in "<[`:&") and (_MARKUP.search(sentence) or is_live(sentence)):
         return False

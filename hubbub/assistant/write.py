@@ -26,6 +26,8 @@ _ANSWERS = 0.6
 _ANSWERS_IN_KIND = 0.4
 """The same for a quote that holds the kind of thing that is asked for: a time, a place, a figure."""
 _FACTS = ("said", "who", "when", "where", "number", "why", "what")
+_LEADS, _STANDS, _CONTRADICTS = 0.7, 0.6, 0.3
+"""Standing, as a share of the best post's, that the first statement, any other and a contradiction need."""
 _MAX_DOUBTFUL = 2
 """Statements that are told where none of them need be the answer."""
 _SUBJECTS = ("news", "topic", "opinion", "said")
@@ -62,15 +64,28 @@ def note(question: Question, findings: Findings, which: Note) -> Draft:
 
 
 def select(question: Question, findings: Findings, stories: Sequence[Story]) -> list[Story]:
-    """Keep what is worth telling by how surely it answers: all, the closest two, or nothing.
+    """Keep what is worth telling where one post can answer: what stands out as far as the best, or nothing.
 
     What says or denies outright what was asked is always worth it.
     """
+    if findings.certainty == "unknown":
+        return list(stories)
     claim = Claim(question) if question.intent == "check" else None
     outright = [story for story in stories if claim and claim.stance(story.head) != "near"]
-    if findings.certainty == "hardly":
+    is_best_lost = bool(stories) and stories[0].head.voice.score < _LEADS
+    if findings.certainty == "hardly" or is_best_lost or outright:
         return outright
-    return list(stories[:_MAX_DOUBTFUL] if findings.certainty == "perhaps" and not outright else stories)
+    kept = [_lean(story, claim) for story in stories if story.head.voice.score >= _STANDS]
+    return kept[:_MAX_DOUBTFUL] if findings.certainty == "perhaps" else kept
+
+
+def _lean(story: Story, claim: Claim | None) -> Story:
+    """Leave out what was far less fitting than the best: other matters at the same place."""
+    conflict = story.conflict
+    if conflict and not claim and conflict.against.voice.score < _CONTRADICTS:
+        conflict = None
+    details = tuple(item for item in story.details if item.voice.score >= _STANDS)
+    return msgspec.structs.replace(story, details=details, conflict=conflict)
 
 
 def write_quotes(question: Question, findings: Findings, stories: Sequence[Story]) -> Iterator[Draft]:
