@@ -20,7 +20,7 @@ export const english = {
   answer_done: "The answer is complete: {sentences}.", ask_again: "Ask again", partly: "Parts of this answer were withdrawn.",
   withdrawn_deleted: "Withdrawn: its post was deleted.", withdrawn_changed: "Withdrawn: its post was changed.", withdrawn_hidden: "Withdrawn: its post is no longer visible.",
   gone_deleted: "This post was deleted.", gone_hidden: "This post is no longer visible.",
-  ask_failed: "That did not work: {why}", cut: "The connection was cut before the answer was complete.", busy: "Many are asking just now. Trying again in {n} s.",
+  ask_failed: "That did not work: {why}", unreachable: "the house cannot be reached.", cut: "The connection was cut before the answer was complete.", busy: "Many are asking just now. Trying again in {n} s.",
   panel_head: "The post", panel_quote: "Quote {n} in its post", close: "Close", received: "Received {time}", claimed: "Its author says {time}",
   open_source: "Open at its source", no_link: "Its platform has no page for it.", reply: "a reply", bot: "automated account", edited_now: "Edited just now", quotes_post: "quotes another post", media: "Picture: {text}",
   query: "Search posts", query_hint: "bridge from:anna since:2h", search_button: "Search", sort: "Order", sort_best: "Best first", sort_new: "Newest first", found: "Posts found",

@@ -19,7 +19,7 @@ export const german = {
   answer_done: "Die Antwort ist vollst\u00e4ndig: {sentences}.", ask_again: "Neu fragen", partly: "Teile dieser Antwort wurden zur\u00fcckgezogen.",
   withdrawn_deleted: "Zur\u00fcckgezogen: Der Beitrag wurde gel\u00f6scht.", withdrawn_changed: "Zur\u00fcckgezogen: Der Beitrag wurde ge\u00e4ndert.", withdrawn_hidden: "Zur\u00fcckgezogen: Der Beitrag ist nicht mehr sichtbar.",
   gone_deleted: "Dieser Beitrag wurde gel\u00f6scht.", gone_hidden: "Dieser Beitrag ist nicht mehr sichtbar.",
-  ask_failed: "Das ging nicht: {why}", cut: "Die Verbindung riss ab, bevor die Antwort fertig war.", busy: "Gerade fragen viele. Neuer Versuch in {n} s.",
+  ask_failed: "Das ging nicht: {why}", unreachable: "Das Haus ist nicht zu erreichen.", cut: "Die Verbindung riss ab, bevor die Antwort fertig war.", busy: "Gerade fragen viele. Neuer Versuch in {n} s.",
   panel_head: "Der Beitrag", panel_quote: "Zitat {n} in seinem Beitrag", close: "Schlie\u00dfen", received: "Empfangen {time}", claimed: "Laut Verfasser {time}",
   open_source: "An der Quelle \u00f6ffnen", no_link: "Seine Plattform hat keine Seite daf\u00fcr.", reply: "eine Antwort", bot: "automatisches Konto", edited_now: "Gerade ge\u00e4ndert", quotes_post: "zitiert einen anderen Beitrag", media: "Bild: {text}",
   query: "Beitr\u00e4ge suchen", query_hint: "Br\u00fccke from:anna since:2h", search_button: "Suchen", sort: "Reihenfolge", sort_best: "Beste zuerst", sort_new: "Neueste zuerst", found: "Gefundene Beitr\u00e4ge",

@@ -50,7 +50,6 @@ function ask(parameters) {
 
 async function search(query, sort) {
   shown = { query, sort, cursor: null, number: 0 };
-  const status = find("search-count");
   find("results").setAttribute("aria-busy", "true");
   find("summary").replaceChildren();
   find("next").hidden = true;
@@ -62,15 +61,21 @@ async function search(query, sort) {
     find("results").replaceChildren();
     find("facets").replaceChildren(...facets(found, query, go));
     list(found);
-    status.textContent = shown.number ? `${say("hits_first", { posts: posts(shown.number) })} \u00b7 ${say("hits_took", { ms: number(found.took_ms) })}` : say("no_hits");
-    find("sum-up").hidden = !shown.number;
+    tell(shown.number ? `${say("hits_first", { posts: posts(shown.number) })} \u00b7 ${say("hits_took", { ms: number(found.took_ms) })}` : say("no_hits"), !shown.number);
   } catch (failure) {
     shown = null;
     for (const id of ["results", "facets"]) find(id).replaceChildren();
-    find("sum-up").hidden = true;
-    status.textContent = say("ask_failed", { why: failure.message });
+    tell(say("ask_failed", { why: failure.message }), true);
   }
   find("results").setAttribute("aria-busy", "false");
+}
+
+// Says how a search went; where it found nothing there is nothing to sort or to sum up.
+function tell(text, isNothing) {
+  const status = find("search-count");
+  status.textContent = text;
+  status.classList.toggle("nothing", isNothing);
+  for (const id of ["sort", "sum-up"]) find(id).hidden = isNothing;
 }
 
 const posts = (n) => count(n, "post_one", "posts");

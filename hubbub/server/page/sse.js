@@ -1,5 +1,7 @@
 // Reads server-sent events with fetch: unlike EventSource it tells errors, and never asks a question twice by itself.
 
+import { say } from "./words.js";
+
 export class Failure extends Error {
   constructor(message, status, retryAfter) {
     super(message);
@@ -31,7 +33,8 @@ export async function* readEvents(path, parameters, signal) {
 
 async function request(path, parameters, accept, signal) {
   const query = new URLSearchParams(parameters).toString();
-  const response = await fetch(query ? `${path}?${query}` : path, { signal, cache: "no-store", headers: { accept } });
+  const response = await fetch(query ? `${path}?${query}` : path, { signal, cache: "no-store", headers: { accept } })
+    .catch((failure) => { throw signal?.aborted ? failure : new Failure(say("unreachable"), 0, 0); });
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
   const retryAfter = Number(response.headers.get("retry-after")) || 0;

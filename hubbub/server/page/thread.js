@@ -42,7 +42,7 @@ async function load(id) {
     shown = null;
     const isGone = [404, 410].includes(failure.status);
     const why = failure.status === 410 ? whyGone("deleted") : isGone ? say("post_missing") : say("ask_failed", { why: failure.message });
-    body.replaceChildren(make("p", { class: isGone ? "why empty" : "trouble", role: "alert" }, why));
+    body.replaceChildren(make("p", { class: isGone ? "nothing" : "trouble", role: "alert" }, why));
   }
   body.setAttribute("aria-busy", "false");
 }

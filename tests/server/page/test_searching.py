@@ -128,6 +128,20 @@ def test_a_bar_narrows_to_its_time_by_mouse_and_by_keys(browser: Browser, house:
     browser.wait(lambda: len(browser.all("#results mark")) == 2)
 
 
+def test_dragging_over_bars_narrows_to_all_of_them(browser: Browser, house: SmallHouse) -> None:
+    from selenium.webdriver import ActionChains
+
+    house.add(*(make_post(60 * n, f"The ferry leaves pier {n}.") for n in (2, 3, 4, 5, 6)))
+    look_for(browser, "ferry")
+    browser.wait(lambda: len(browser.all("#results mark")) == 5)
+    bars = [bar for bar in browser.all(".slot") if "1 post" in bar.get_attribute("aria-label")]
+    ActionChains(browser.driver).click_and_hold(bars[3]).move_to_element(bars[1]).perform()
+    assert "3 posts" in browser.one(".said").text
+    ActionChains(browser.driver).release().perform()
+    browser.wait(lambda: len(browser.all("#results mark")) == 3)
+    assert {text[-2] for text in browser.texts("#results .text")} == {"3", "4", "5"}
+
+
 def test_more_pages_come_on_request_and_none_twice(browser: Browser, house: SmallHouse) -> None:
     house.add(*(make_post(100 + n, f"The ferry leaves pier {n}.") for n in range(45)))
     look_for(browser, "ferry")

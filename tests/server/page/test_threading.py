@@ -102,5 +102,5 @@ def test_a_post_that_is_not_here_says_so(
     house.delete(RUMOUR)
     chromium.wait(lambda: chromium.all("#stream .why"))
     chromium.run("location.hash = '#post=' + encodeURIComponent(arguments[0])", post)
-    chromium.wait(lambda: chromium.texts("#thread .why") == [said])
+    chromium.wait(lambda: chromium.texts("#thread .nothing") == [said])
     chromium.complaints()
