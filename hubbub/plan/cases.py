@@ -34,6 +34,8 @@ GEMM_DTYPES = {
 # attention core only, which a flash kernel does anyway; torchtitan's selective-op saves every second matmul
 # (arXiv 2410.06511), and selective-block every second or third block.
 RECOMPUTED = {"none": 0.0, "selective": 0.0, "selective-op": 0.33, "selective-block": 0.5, "full": 1.0}
+# Share of a layer's activations that stays in memory; selective-op keeps the outputs of every second product.
+KEPT = {"none": 1.0, "selective": 1.0, "selective-op": 0.4, "selective-block": 0.5, "full": 0.0}
 ATTENTIONS = {"flash": 0.0, "unfused": 1.0}
 
 
@@ -72,6 +74,7 @@ class Cases(msgspec.Struct, kw_only=True):
     shard: Column
     micro_batch: Column
     recompute: Column
+    kept: Column
     is_selective: Column
     is_sp: Column
     is_unfused: Column
@@ -208,6 +211,7 @@ def _layout_row(layout: Layout) -> dict[str, float]:
     recompute = choose("recompute", layout.recompute, list(RECOMPUTED))
     row = {key: float(getattr(layout, key)) for key in LAYOUT_COLUMNS}
     row["recompute"] = RECOMPUTED[recompute]
+    row["kept"] = KEPT[recompute]
     row["is_selective"] = float(recompute == "selective")
     row["is_sp"] = float(layout.is_sequence_parallel and layout.tp > 1)
     return row
@@ -219,7 +223,9 @@ def _gpu_row(run: RunSpec) -> dict[str, float]:
     curves = gemm_curves()
     if (gpu.gemm, GEMM_DTYPES[precision]) not in curves:
         able = [p for p, dtype in GEMM_DTYPES.items() if (gpu.gemm, dtype) in curves]
-        raise InvalidInput(f"precision {run.precision!r} is not known on {gpu.name!r}; it has {', '.join(able)}")
+        raise InvalidInput(
+            f"precision {run.precision!r} is not known on {gpu.name!r}; it has {', '.join(able)}"
+        )
     row = {
         "bits": {"fp8": 8.0, "mxfp8": 8.0, "nvfp4": 4.0}.get(precision, 16.0),
         "memory": gpu.memory_bytes,

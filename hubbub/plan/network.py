@@ -12,6 +12,10 @@ import numpy as np
 from hubbub.plan.cases import Cases, Column
 from hubbub.plan.stacks import Tuning
 
+# Latency of one doubling of domains, s: NCCL trees over InfiniBand (Jeaugey, "Massively scale your deep
+# learning training with NCCL 2.4", 2019: tens of us at thousands of GPUs).
+HOP_S = 8e-6
+
 
 def in_domain(c: Cases, size: Column, stride: Column) -> Column:
     """Return how many ranks of a group lie in one domain."""
@@ -27,34 +31,41 @@ def rate(c: Cases, t: Tuning, size: Column, stride: Column, measured: Column) ->
     return np.where(size > ranks, np.minimum(measured, wire), measured)
 
 
-def latency(c: Cases, t: Tuning, size: Column, stride: Column, alpha: Column) -> Column:
+def latency(c: Cases, size: Column, stride: Column, alpha: Column) -> Column:
     """Return the seconds before the bytes flow: measured inside a domain, and log2 of the domains beyond."""
     hops = np.maximum(size / in_domain(c, size, stride), 1.0)
-    return alpha + t.hop_s * np.log2(hops)
+    return alpha + HOP_S * np.log2(hops)
 
 
 def all_reduce(c: Cases, t: Tuning, num_bytes: Column, size: Column, stride: Column) -> Column:
     """Return the seconds of an all-reduce: alpha + 2 (n-1)/n S/B (Thakur 2005; NCCL tests' bus bandwidth)."""
     moved = 2.0 * (size - 1) / size * num_bytes / rate(c, t, size, stride, c.reduce_rate)
-    return np.where(size > 1, latency(c, t, size, stride, c.reduce_alpha) + moved, 0.0)
+    return np.where(size > 1, latency(c, size, stride, c.reduce_alpha) + moved, 0.0)
 
 
 def all_gather(c: Cases, t: Tuning, num_bytes: Column, size: Column, stride: Column) -> Column:
     """Return the seconds of an all-gather or reduce-scatter of S bytes in all: alpha + (n-1)/n S/B."""
     moved = (size - 1) / size * num_bytes / rate(c, t, size, stride, c.gather_rate)
-    return np.where(size > 1, latency(c, t, size, stride, c.gather_alpha) + moved, 0.0)
+    return np.where(size > 1, latency(c, size, stride, c.gather_alpha) + moved, 0.0)
 
 
-def all_to_all(c: Cases, t: Tuning, num_bytes: Column, size: Column, stride: Column) -> Column:
-    """Return the seconds of an all-to-all of S bytes a rank: what stays in the domain at the link, the rest
-    at each rank's own NIC, both at once.
+def all_to_all(
+    c: Cases, t: Tuning, num_bytes: Column, size: Column, stride: Column, copies: Column
+) -> Column:
+    """Return the seconds of an all-to-all of S bytes a rank, S holding every token `copies` times.
+
+    What stays in the domain moves at the link, the rest at each rank's own NIC, both at once. Where the
+    stack sends a token once to a domain however many of its copies go there (DeepEP, HybridEP), domains x
+    (1 - (1 - 1/domains)^copies) leave in place of `copies`.
     """
     inside = in_domain(c, size, stride)
-    near = num_bytes * (inside - 1) / size / c.exchange_rate
+    domains = np.maximum(size / inside, 1.0)
+    once = domains * (1 - (1 - 1 / domains) ** copies) / np.maximum(copies, 1.0)
+    near = num_bytes * np.maximum(inside - 1, 0) / inside / c.exchange_rate
     beyond = (c.pod > 0) & (size * stride > c.pod)
     nic = c.nic * t.wire / np.where(beyond, c.oversubscription, 1.0)
-    far = num_bytes * (size - inside) / size / nic
-    return np.where(size > 1, latency(c, t, size, stride, c.exchange_alpha) + np.maximum(near, far), 0.0)
+    far = num_bytes * (1 - 1 / domains) * (t.is_deduplicated * once + (1 - t.is_deduplicated)) / nic
+    return np.where(size > 1, latency(c, size, stride, c.exchange_alpha) + np.maximum(near, far), 0.0)
 
 
 def send(c: Cases, t: Tuning, num_bytes: Column, stride: Column) -> Column:
@@ -63,4 +74,4 @@ def send(c: Cases, t: Tuning, num_bytes: Column, stride: Column) -> Column:
     """
     nic = c.nic * t.wire / np.where((c.pod > 0) & (stride * c.pp > c.pod), c.oversubscription, 1.0)
     speed = np.where(stride * c.pp <= c.domain, c.exchange_rate, nic)
-    return np.where(c.pp > 1, t.hop_s + num_bytes / speed, 0.0)
+    return np.where(c.pp > 1, HOP_S + num_bytes / speed, 0.0)

@@ -157,17 +157,36 @@ def layout_of(row: dict[str, str]) -> Layout:
     return Layout(
         tp=tp,
         pp=_int(row, "pp", 1),
-        vpp=_int(row, "vpp", 1),
+        vpp=_chunks(row),
         cp=_int(row, "cp", 1),
         ep=_int(row, "ep", 1),
         etp=_int(row, "etp", 1),
         dp=_int(row, "dp", 1),
         zero=3 if zero == "hsdp" else _int(row, "zero"),
         shard=8 if zero == "hsdp" else 0,
-        micro_batch=_int(row, "mbs", 1),
+        micro_batch=_micro_batch(row),
         recompute=next((k for k in known if recompute.startswith(k)), "none"),
         is_sequence_parallel=_is_sp(row),
     )
+
+
+def _chunks(row: dict[str, str]) -> int:
+    """Return the interleaved chunks a stage: where the source tells of interleaving but not how many, a layer
+    each, as Llama 3 describes (arXiv 2407.21783, section 3.3.2).
+    """
+    if "VPP not stated" in row.get("notes", ""):
+        return -(-_int(row, "layers") // _int(row, "pp", 1))
+    return _int(row, "vpp", 1)
+
+
+def _micro_batch(row: dict[str, str]) -> int:
+    """Return the sequences of a micro batch: where torchtitan's table does not state them under pipelining, as
+    many micro batches as stages, which is its default (torchtitan, docs/performance.md and its job config).
+    """
+    pp, dp = _int(row, "pp", 1), _int(row, "dp", 1)
+    if "torchtitan" in row.get("software", "") and pp > 1 and "not stated" in row.get("notes", ""):
+        return max(_int(row, "gbs") // (dp * pp), 1)
+    return _int(row, "mbs", 1) or 1
 
 
 def _is_sp(row: dict[str, str]) -> bool:
