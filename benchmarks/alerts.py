@@ -13,17 +13,21 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import random
 import re
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.alerts_truth import WATCHED, Watched
 from benchmarks.report import show
+from hubbub.errors import InvalidInput
 from hubbub.index import Index, open_index
 from hubbub.posts import Post
 from hubbub.server.alerts.novelty import LEVELS, Novelty
@@ -32,6 +36,7 @@ from hubbub.server.alerts.subject import Alert, Subject
 from hubbub.stream.decode.hubbub import decode_hubbub
 from hubbub.units import US_PER_DAY, US_PER_MINUTE, format_time
 
+NUM_QUESTIONS = (1, 64, 1000)
 TICK_US = US_PER_MINUTE
 """A server looks four times a second; here each look costs a fold of its own."""
 _NOISE = re.compile(r"https?://\S+|[@#]\w+|\W+")
@@ -58,12 +63,12 @@ def main() -> None:
     args = _arguments().parse_args()
     rows: list[dict[str, object]] = []
     every: list[tuple[Told, float, dict[str, float | None], dict[str, bool | None]]] = []
-    matched = (0, 0.0)
+    last: list[Labelled] = []
     for watched, posts in read_events(args.posts):
         if args.only and not re.search(args.only, watched.stream):
             continue
-        told, about, spent_s = replay(watched, posts)
-        matched = matched[0] + len(posts), matched[1] + spent_s
+        told, about = replay(watched, posts)
+        last = posts
         days = max((posts[-1].post.received_us - posts[0].post.received_us) / US_PER_DAY, 1.0)
         labels = {item.post.id: item.is_on_topic for item in posts}
         for one in told:
@@ -86,11 +91,33 @@ def main() -> None:
     for novelty in LEVELS:
         rows.append({"event": "all"} | summarise([item for item in every if item[0].novelty == novelty]))
     show(rows, args.json)
-    show([{"posts": matched[0], "matching us/post": round(matched[1] * 1e6 / max(matched[0], 1))}], args.json)
+    show([measure_matching(last, number) for number in NUM_QUESTIONS], args.json)
 
 
-def replay(watched: Watched, posts: Sequence[Labelled]) -> tuple[list[Told], list[Post], float]:
-    """Fold an event's posts and look every minute; also what was about the topic, and the cost."""
+def measure_matching(posts: Sequence[Labelled], number: int) -> dict[str, object]:
+    """Measure what a post costs that meets so many questions of two of the stream's commonest words."""
+    rng = random.Random(1)
+    said = Counter(word for item in posts for word in item.post.text.lower().split() if word.isalpha())
+    common = [word for word, _ in said.most_common(600) if len(word) > 4]
+    standings = Standings()
+    with tempfile.TemporaryDirectory() as directory:
+        index = open_index(f"sqlite:{directory}", "none")
+        while len(standings) < number:
+            with suppress(InvalidInput):  # two words that say nothing
+                standings.add(len(standings), Standing(" ".join(rng.sample(common, 2)), 0, index))
+        index.close()
+    began_s = time.process_time()
+    num_about = sum(len(standings.match(item.post)) for item in posts)
+    spent_s = time.process_time() - began_s
+    return {
+        "questions": number,
+        "us/post": round(spent_s * 1e6 / len(posts)),
+        "questions a post is about": round(num_about / len(posts), 2),
+    }
+
+
+def replay(watched: Watched, posts: Sequence[Labelled]) -> tuple[list[Told], list[Post]]:
+    """Fold an event's posts and look every minute; also what was about the topic."""
     with tempfile.TemporaryDirectory() as directory:
         index = open_index(f"sqlite:{directory}", "static")
         try:
@@ -99,16 +126,14 @@ def replay(watched: Watched, posts: Sequence[Labelled]) -> tuple[list[Told], lis
             index.close()
 
 
-def _replay(
-    index: Index, watched: Watched, posts: Sequence[Labelled]
-) -> tuple[list[Told], list[Post], float]:
+def _replay(index: Index, watched: Watched, posts: Sequence[Labelled]) -> tuple[list[Told], list[Post]]:
     start_us = posts[0].post.received_us
     told = [Told(event=watched.stream, novelty=novelty) for novelty in LEVELS]
     standings = Standings()
     subjects = [Subject(index, Standing(watched.question, start_us, index), one.novelty) for one in told]
     standings.add(0, subjects[0].standing)
     every: list[Post] = []
-    spent_s, seq = 0.0, 0
+    seq = 0
     while seq < len(posts):
         at_us = posts[seq].post.received_us + TICK_US
         batch = []
@@ -116,10 +141,8 @@ def _replay(
             batch.append((seq + 1, posts[seq].post))
             seq += 1
         index.fold(batch)
-        began_s = time.process_time()
         about = [post for _, post in batch if standings.match(post)]
         every += about
-        spent_s += time.process_time() - began_s
         for one, subject in zip(told, subjects, strict=True):
             began_s = time.process_time()
             for post in about:
@@ -129,7 +152,7 @@ def _replay(
                 one.alerts.append(alert)
             one.num_looks += is_look
             one.spent_s += time.process_time() - began_s
-    return told, every, spent_s
+    return told, every
 
 
 def delay_of(fact: str, about: Sequence[Post], alerts: Sequence[Alert]) -> float | None:
