@@ -258,6 +258,7 @@ WITHOUT_POSTS = {
     "/api/deletions": "ids and times of what is gone",
     "/api/sources": "counts",
     "/api/status": "counts",
+    "/api/tenants": "names, limits and counts",
     "/v1/embeddings": "vectors of the texts that were sent",
     "/v1/models": "names",
     "/v1/models/{name:path}": "names",
