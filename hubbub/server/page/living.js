@@ -22,11 +22,13 @@ export const isGone = (id) => gone.has(id);
 export function deletePost(id) {
   gone.add(id);
   tell(id, null, "deleted");
+  warn();
 }
 
 // Asks the house which of these posts may still be shown, and what they say now.
 export async function recheck(ids = [...shown.keys()]) {
   prune();
+  warn();
   const wanted = ids.filter((id) => shown.has(id));
   for (let at = 0; at < wanted.length; at += MAX_IDS) {
     const part = wanted.slice(at, at + MAX_IDS);
@@ -47,6 +49,9 @@ export function recheckAuthor(author) {
   const ids = [...shown].filter(([, entries]) => entries.some((entry) => entry.author === author)).map(([id]) => id);
   return recheck(ids);
 }
+
+// Posts may have died that this page does not show, but counts.
+const warn = () => document.dispatchEvent(new CustomEvent("loss"));
 
 function tell(id, post, reason) {
   const entries = (shown.get(id) ?? []).filter((entry) => entry.element.isConnected);

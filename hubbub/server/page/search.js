@@ -13,7 +13,12 @@ import { count, number, say } from "./words.js";
 
 const LIMIT = 20;
 const DEEPEST = 500; // the house pages no deeper
+const SOON_MS = 300;
+const SELDOM_MS = 1000; // between two counts anew, however many posts die
 let current = null; // AbortController of what is being looked for
+let recount = 0; // the timer of the next count
+let counted = { at: -Infinity, text: "" };
+let isStale = false; // something has died or changed since it was counted
 let shown = null; // {query, sort, cursor, number} of the posts that are listed
 
 export function startSearch() {
@@ -25,6 +30,8 @@ export function startSearch() {
   for (const choice of document.querySelectorAll("input[name=sort]")) choice.addEventListener("change", () => go(find("query").value));
   find("next").addEventListener("click", showMore);
   find("sum-up").addEventListener("click", sumUp);
+  document.addEventListener("loss", () => { isStale = true; countSoon(); });
+  document.addEventListener("opentab", countSoon);
   register("search", ({ search: query = "", sort }) => {
     openTab("search");
     const wanted = sort === "time" ? "time" : "relevance";
@@ -59,7 +66,7 @@ async function search(query, sort) {
     if (!found) return;
     setClock(found.clock_us);
     find("results").replaceChildren();
-    find("facets").replaceChildren(...facets(found, query, go));
+    showFacets(found);
     list(found);
     tell(shown.number ? `${say("hits_first", { posts: posts(shown.number) })} \u00b7 ${say("hits_took", { ms: number(found.took_ms) })}` : say("no_hits"), !shown.number);
   } catch (failure) {
@@ -68,6 +75,28 @@ async function search(query, sort) {
     tell(say("ask_failed", { why: failure.message }), true);
   }
   find("results").setAttribute("aria-busy", "false");
+}
+
+// Names and tags beside the results are posts' own words as well: they go with the last post that has them.
+function countSoon() {
+  if (!isStale || recount || !shown || document.body.dataset.view !== "search" || document.hidden) return;
+  recount = setTimeout(async () => {
+    recount = 0;
+    isStale = false;
+    const mine = shown;
+    const found = mine && await getJson("/api/find", { ...parametersOf(mine), limit: 1 }).catch(() => null);
+    if (found && shown === mine) showFacets(found);
+  }, Math.max(SOON_MS, SELDOM_MS - (performance.now() - counted.at)));
+}
+
+function showFacets(found) {
+  const text = JSON.stringify([found.facets, found.timeline, shown.query]);
+  const isSame = text === counted.text;
+  counted = { at: performance.now(), text };
+  if (isSame && find("facets").childElementCount) return;
+  const focused = find("facets").contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  find("facets").replaceChildren(...facets(found, shown.query, go));
+  if (focused) find("facets").querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
 }
 
 // Says how a search went; where it found nothing there is nothing to sort or to sum up.

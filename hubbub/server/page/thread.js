@@ -84,6 +84,7 @@ function whole(post, card) {
     if (now !== null) return fillPost(article, now, [], now.text !== post.text);
     article.replaceChildren(make("p", { class: "why" }, whyGone(reason)));
     card.replaceChildren(make("p", { class: "why" }, say("card_gone")));
+    document.title = "hubbub";
     announce(whyGone(reason));
   });
   return article;

@@ -97,6 +97,16 @@ def test_facets_narrow_and_chips_widen_again(browser: Browser) -> None:
     assert browser.run("return location.hash") == "#search=%23flood"
 
 
+def test_a_tag_goes_with_the_last_post_that_has_it(browser: Browser, house: SmallHouse) -> None:
+    secret = make_post(34, "The mayor hides in the old mill #WhereTheMayorIs")
+    house.add(secret)
+    look_for(browser, "mill")
+    browser.wait(lambda: "#wherethemayoris" in browser.texts(".facet bdi"))
+    house.delete(secret.id)
+    browser.wait(lambda: "mayor" not in browser.html().casefold(), 2)
+    assert browser.all(".facet")
+
+
 def test_a_bar_narrows_to_its_time_by_mouse_and_by_keys(browser: Browser, house: SmallHouse) -> None:
     from selenium.webdriver.common.keys import Keys
 
