@@ -61,17 +61,17 @@ def test_every_view_names_its_controls_and_fits(
     chromium: Browser, house: SmallHouse, url: str, width: int
 ) -> None:
     house.add(make_post(31, "W" * 300 + " #" + "Regen" * 30, name="N" * 200, handle="h" * 90))
-    for place in (
-        "#search",
-        "#search=%23flood%20since%3A2026-03-14",
-        "#post=" + quote(RUMOUR, safe=""),
-        "#trends",
+    chromium.open(url, width=width, dark=True)
+    for place, sign in (
+        ("#search", "#results .item"),
+        ("#search=%23flood%20since%3A2026-03-14", "#filters .chip"),
+        ("#post=" + quote(RUMOUR, safe=""), ".main-post"),
+        ("#trends", "#trends-count:not(:empty)"),
     ):
-        chromium.open(url + "/" + place, width=width, dark=True)
-        chromium.wait(lambda: chromium.all("#results .item, .main-post, #trends-count:not(:empty)"))
-        for control in chromium.all("main button, main input, main a"):
-            if control.is_displayed():
-                assert control.accessible_name, control.get_attribute("outerHTML")
+        chromium.run("location.hash = arguments[0]", place)
+        chromium.wait(lambda sign=sign: chromium.all(sign))
+        controls = [each for each in chromium.all("main button, main input, main a") if each.is_displayed()]
+        assert all(control.accessible_name for control in controls)
         assert chromium.run("return document.scrollingElement.scrollWidth") <= width
         assert chromium.worst_contrast() >= 4.5
         ids = chromium.run("return [...document.querySelectorAll('[id]')].map((each) => each.id)")
