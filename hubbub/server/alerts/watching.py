@@ -34,9 +34,11 @@ KEEP_ALIVE_S = 15.0
 RESUME_S = 300.0
 """A question without readers is kept so long, for those who come again."""
 MAX_IDLE = 64
-LOOKED_S = 0.2
-"""Of looking at a stretch; then others have the interpreter for `REST` times as long as it took."""
+TAKEN_S = LOOKED_S = 0.2
+"""Of matching, and of looking, at a stretch; then others have the interpreter for `REST` times as long."""
 REST = 2.0
+UNNOTICED_S = 0.02
+"""A shorter stretch needs no rest."""
 
 log = logging.getLogger("hubbub.server")
 
@@ -152,16 +154,20 @@ class Alerts:
             async with channel.turn:
                 if await self._desk.look_up(channel.check, alert):
                     self._desk.streams.num_slow_dropped += channel.tell(alert)
-        if found:
-            await anyio.sleep(REST * min(time.monotonic() - began_s, 1.0))
+        took_s = time.monotonic() - began_s
+        if took_s > UNNOTICED_S:
+            await anyio.sleep(REST * min(took_s, 1.0))
 
     def _match(self, posts: Sequence[Post]) -> list[tuple[Channel, Alert]]:
         """Hand each post to the questions it is about, then look at those that may have something new."""
         self._forget()
-        for post in posts:
+        until_s = time.monotonic() + TAKEN_S
+        for post in reversed(posts):  # where there are too many, the newest count
             for number in self._standings.match(post):
                 if channel := self._numbers.get(number):
                     channel.subject.take(post)
+            if time.monotonic() > until_s:
+                break
         now_us, until_s = self._desk.house.now_us(), time.monotonic() + LOOKED_S
         found = []
         # First those that the last stretches did not reach.
