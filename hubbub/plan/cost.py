@@ -122,6 +122,11 @@ def rent_usd_per_gpu_hour(gpu: str, when: date, term: str = "on-demand") -> Esti
     return product(price.usd, bounded("rent.one_year" if term == "1-year" else "rent.three_year"))
 
 
+def has_price(gpu: str, kind: str) -> bool:
+    """Tell whether any quote of a GPU is known; `kind` is rent or buy."""
+    return any(price.gpu == gpu.strip().lower() and price.kind == kind for price in prices())
+
+
 def find_price(gpu: str, kind: str, when: date) -> Price:
     """Return the quotes of the year nearest to a date; `kind` is rent (on demand) or buy.
 

@@ -36,7 +36,7 @@ class Axis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """A line through points, with its 80% band where there is one."""
+    """A line through points, with its 80% band if any; where stepped, a point ends what held until it."""
 
     name: str
     points: tuple[tuple[float, float], ...]
@@ -195,7 +195,7 @@ def _line(line: Line, number: int, x: Axis, y: Axis) -> str:
     steps = []
     for n, (px, py) in enumerate(line.points):
         at_x, at_y = _x(x, px), _y(y, py)
-        stepped = f"H{at_x:.1f}V{at_y:.1f}" if line.is_stepped else f"L{at_x:.1f} {at_y:.1f}"
+        stepped = f"V{at_y:.1f}H{at_x:.1f}" if line.is_stepped else f"L{at_x:.1f} {at_y:.1f}"
         steps.append(stepped if n else f"M{at_x:.1f} {at_y:.1f}")
     n = number % NUM_COLORS
     return tag("path", class_=f"l{n}", stroke_dasharray=_DASHES[n], d="".join(steps))

@@ -32,7 +32,7 @@ def step_picture(parts_s: Mapping[str, float]) -> Picture:
     """Show where the seconds of one step go, largest first."""
     parts = sorted(((n, v) for n, v in parts_s.items() if v > 0), key=lambda p: -p[1])
     whole = sum(value for _, value in parts)
-    bars = [Bar(label=name, parts=((n, value),)) for n, (name, value) in enumerate(parts)]
+    bars = [Bar(label=name, parts=((0, value),)) for name, value in parts]
     return Picture(
         title="Where a step's time goes",
         finding=f"A step takes {whole:.4g} s; {parts[0][0]} is {parts[0][1] / whole:.0%} of it.",

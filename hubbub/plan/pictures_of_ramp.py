@@ -61,10 +61,7 @@ def ramp_pictures(told: Comparison) -> tuple[Picture, Picture, Picture]:
         ),
         Picture(
             title="What the run has cost",
-            finding="; ".join(
-                f"{o.plan}: {tell_usd(o.run_usd)}, of {tell_usd(o.cash_usd)} paid" for o in plans
-            )
-            + ".",
+            finding="; ".join(map(_cost, plans)) + ".",
             svg=drawing.line_chart(money, x, linear_axis("million USD", _ys(money))),
             header=("plan", "run", "paid", "energy MWh", "t CO2"),
             rows=tuple(
