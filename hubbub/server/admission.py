@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -24,8 +24,8 @@ _GUESS_S = 0.1
 class Turn:
     """One piece of work that waits for its place, or has it."""
 
-    def __init__(self, who: Caller, number: int) -> None:
-        self.who, self.number = who, number
+    def __init__(self, who: Caller, number: int, is_rest: bool) -> None:
+        self.who, self.number, self.is_rest = who, number, is_rest
         self.is_called = anyio.Event()
         self.refusal: Refusal | None = None
         self.start_s: float | None = None
@@ -40,19 +40,27 @@ class Gate:
     A quarter of the places is kept for the first.
     """
 
-    def __init__(self, kind: str, num_places: int, max_waiting: int, max_wait_s: float, usage: Usage) -> None:
+    def __init__(
+        self,
+        kind: str,
+        num_places: int,
+        max_waiting: int,
+        max_wait_s: float,
+        usage: Usage,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`kind` names the work in errors; what is refused and how long the rest took goes to `usage`."""
         self._kind, self._num_places = kind, num_places
         self._num_shared = num_places - num_places // 4
         self._max_waiting, self._max_wait_s = max_waiting, max_wait_s
-        self._usage = usage
+        self._usage, self._clock = usage, clock
         self._numbers = itertools.count()
         self._waiting: list[Turn] = []
         self._working: set[Turn] = set()
         self._mean_s = _GUESS_S
         self._had_s: dict[tuple[int, str], float] = {}
-        """Time that each tenant has had, counted on from the clock below where it came later."""
-        self._clock_s: dict[int, float] = {}
+        """Time that each tenant has had, counted on from the base below where it came later."""
+        self._base_s: dict[int, float] = {}
         """What the one called last had had, by priority."""
 
     @property
@@ -73,20 +81,23 @@ class Gate:
         finally:
             self.leave(turn)
 
-    async def enter(self) -> Turn:
+    async def enter(self, *, is_rest: bool = False) -> Turn:
         """Wait for a place for the caller; give the result to `leave`.
+
+        The rest of what was begun goes after what its tenant has not begun: so each shows something soon.
 
         Raises:
             Refusal: it would wait too long, or did, or too much waits already.
         """
-        turn = Turn(caller(), next(self._numbers))
+        turn = Turn(caller(), next(self._numbers), is_rest)
+        wait_s = math.inf if turn.who.is_let_in and not is_rest else self._max_wait_s
         if self._is_free_for(turn):
             self._call(turn)
             return turn
         self._make_room(turn)
         self._waiting.append(turn)
         try:
-            with anyio.move_on_after(math.inf if turn.who.is_let_in else self._max_wait_s):
+            with anyio.move_on_after(wait_s):
                 await turn.is_called.wait()
         except BaseException:
             self.leave(turn)
@@ -104,7 +115,7 @@ class Gate:
             return
         assert turn.start_s is not None
         self._working.remove(turn)
-        took_s = time.monotonic() - turn.start_s
+        took_s = self._clock() - turn.start_s
         self._had_s[_name(turn)] += took_s - turn.expected_s
         self._mean_s += _FORGETTING * (took_s - self._mean_s)
         if turn.who.priority:
@@ -116,8 +127,8 @@ class Gate:
             self._waiting.remove(following)
             self._call(following)
 
-    def _rank(self, turn: Turn) -> tuple[int, float, int]:
-        return turn.who.priority, self._had_s.get(_name(turn), 0.0), turn.number
+    def _rank(self, turn: Turn) -> tuple[int, float, bool, int]:
+        return turn.who.priority, self._had_s.get(_name(turn), 0.0), turn.is_rest, turn.number
 
     def _is_free_for(self, turn: Turn) -> bool:
         if turn.who.priority <= FIRST:
@@ -128,9 +139,9 @@ class Gate:
     def _call(self, turn: Turn) -> None:
         priority, name = turn.who.priority, _name(turn)
         # Who was away has not saved up: its time counts on from that of those who were here.
-        had_s = max(self._had_s.get(name, 0.0), self._clock_s.get(priority, 0.0))
-        self._clock_s[priority] = had_s
-        turn.expected_s, turn.start_s = self._mean_s, time.monotonic()
+        had_s = max(self._had_s.get(name, 0.0), self._base_s.get(priority, 0.0))
+        self._base_s[priority] = had_s
+        turn.expected_s, turn.start_s = self._mean_s, self._clock()
         self._had_s[name] = had_s + turn.expected_s  # until it is known
         self._working.add(turn)
         turn.is_called.set()

@@ -92,6 +92,7 @@ class Answering:
         # else a reader could hear of a retraction before the sentence.
         self._telling = anyio.Lock()
         self._turn: Turn | None = None
+        self._is_counted = True
         self._waiting = anyio.CancelScope()
         self._is_stopped = anyio.Event()
         self.failure: Refusal | None = None
@@ -120,18 +121,24 @@ class Answering:
             self._turn = await self._desk.asks.enter()
         if self.failure:
             raise self.failure
+        self._is_counted = False
 
     def release(self) -> None:
         """Let the next question be written, and count what was; safe to call twice."""
-        if self._turn is not None:
-            self._desk.asks.leave(self._turn)
-            self._turn = None
+        self._give_back()
+        if not self._is_counted:
+            self._is_counted = True
             self._desk.tenants.usage.note(
                 self.who.tenant,
                 num_answers=1,
                 num_tokens_in=self.num_tokens_in,
                 num_tokens_out=self.num_tokens_out,
             )
+
+    def _give_back(self) -> None:
+        if self._turn is not None:
+            self._desk.asks.leave(self._turn)
+            self._turn = None
 
     def end(self) -> None:
         """Release it, and hear of no stop any more; safe to call twice."""
@@ -205,13 +212,17 @@ class Answering:
         A thread that pushes would call back into a request that may just have ended: anyio 4.16 then leaves
         a task that spins, and its thread, for ever.
         """
-        house, threads = self._desk.house, self._desk.ask_threads
+        house, threads, is_first = self._desk.house, self._desk.ask_threads, True
         events = await to_thread.run_sync(
             house.ask, self._question, self._clock_us, self._scope, self.rules, limiter=threads
         )
         try:
             while (event := await to_thread.run_sync(next, events, None, limiter=threads)) is not None:
                 yield event
+                if is_first:  # what was found is cheap, and shown; with the rest others wait for theirs
+                    is_first = False
+                    self._give_back()
+                    self._turn = await self._desk.asks.enter(is_rest=True)
         finally:
             close = getattr(events, "close", None)
             if close is not None:

@@ -64,32 +64,60 @@ def test_a_thousand_requests_of_one_do_not_delay_the_one_of_another() -> None:
     assert len(served) == 1_000 and served.index("quiet") <= 1
 
 
+def serve(*waves: list[tuple[str, float]]) -> list[str]:
+    """Serve each wave of (tenant, seconds of work) by a clock that only work moves; give the last order."""
+    now_s, order = 0.0, []
+    the_gate = Gate("asks", 1, 1_000, 600.0, Usage(), lambda: now_s)
+
+    async def come(tenant: str, work_s: float) -> None:
+        nonlocal now_s
+        with acting_for(named(tenant)):
+            async with the_gate.place():
+                await anyio.lowlevel.checkpoint()  # the others come
+                order.append(tenant)
+                now_s += work_s
+
+    async def run() -> None:
+        for wave in waves:
+            order.clear()
+            async with anyio.create_task_group() as group:
+                for tenant, work_s in wave:
+                    group.start_soon(come, tenant, work_s)
+
+    anyio.run(run)
+    return order
+
+
 def test_within_a_priority_time_is_shared_not_requests() -> None:
-    async def run() -> list[str]:
-        the_gate, order = gate(), []
-
-        async def come(who: Caller, work_s: float) -> None:
-            with acting_for(who):
-                async with the_gate.place():
-                    order.append(who.tenant)
-                    await anyio.sleep(work_s)
-
-        async with anyio.create_task_group() as group:
-            for number in range(60):
-                group.start_soon(
-                    come, named("slow" if number % 2 else "quick"), 0.02 if number % 2 else 0.005
-                )
-        return order
-
-    order = anyio.run(run)
-    assert order[:40].count("quick") >= 2 * order[:40].count("slow")
+    order = serve([("slow", 4.0), ("quick", 1.0)] * 40)
+    assert len(order) == 80 and 3 <= order[:40].count("quick") / order[:40].count("slow") <= 5
 
 
 def test_who_was_away_has_saved_nothing_up() -> None:
-    rush = Rush(gate())
-    rush.run(*[named("loud")] * 30, work_s=0.004)
-    rush.served.clear()
-    assert 3 <= rush.run(*[named("quiet"), named("loud")] * 10, work_s=0.004)[:10].count("loud") <= 7
+    order = serve([("loud", 1.0)] * 30, [("quiet", 1.0), ("loud", 1.0)] * 10)
+    assert 4 <= order[:10].count("loud") <= 6
+
+
+def test_what_a_tenant_has_not_begun_goes_before_the_rest_of_what_it_has() -> None:
+    async def run() -> list[str]:
+        the_gate, order = gate(), []
+
+        async def come(tenant: str, is_rest: bool) -> None:
+            with acting_for(named(tenant)):
+                turn = await the_gate.enter(is_rest=is_rest)
+                order.append(f"{tenant} {'rest' if is_rest else 'first'}")
+                the_gate.leave(turn)
+
+        turn = await the_gate.enter()
+        async with anyio.create_task_group() as group:
+            for tenant, is_rest in [("a", True), ("a", True), ("a", False), ("b", True)]:
+                group.start_soon(come, tenant, is_rest)
+                await anyio.wait_all_tasks_blocked()
+            the_gate.leave(turn)
+        return order
+
+    order = anyio.run(run)
+    assert order[0] == "a first" and order.index("b rest") <= 1  # and one tenant's rest not behind another's
 
 
 def test_the_first_keep_a_reserve_and_nobody_is_driven_out() -> None:
