@@ -124,7 +124,7 @@ def rent_usd_per_gpu_hour(gpu: str, when: date, term: str = "on-demand") -> Esti
 
 def has_price(gpu: str, kind: str) -> bool:
     """Tell whether any quote of a GPU is known; `kind` is rent or buy."""
-    return any(price.gpu == gpu.strip().lower() and price.kind == kind for price in prices())
+    return any(price.gpu == _family(gpu) and price.kind == kind for price in prices())
 
 
 def find_price(gpu: str, kind: str, when: date) -> Price:
@@ -133,7 +133,7 @@ def find_price(gpu: str, kind: str, when: date) -> Price:
     Raises:
         InvalidInput: there are none for that GPU; the message names those that have some.
     """
-    wanted = gpu.strip().lower()
+    wanted = _family(gpu)
     rows = [p for p in prices() if p.kind == kind and p.term in ("on-demand", "purchase")]
     found = [p for p in rows if p.gpu == wanted]
     if not found:
@@ -144,6 +144,13 @@ def find_price(gpu: str, kind: str, when: date) -> Price:
             f"no {kind} price of {gpu[:40]!r} is known; {told}give one, or take {', '.join(names)}"
         )
     return min(found, key=lambda p: (abs(p.year - when.year), -p.year))
+
+
+def _family(gpu: str) -> str:
+    """Return the name that prices go by: a100 for a100-80."""
+    name = gpu.strip().lower()
+    known = {price.gpu for price in prices()}
+    return name if name in known else next((each for each in known if name.startswith(f"{each}-")), name)
 
 
 def volume_factor(num_gpus: int) -> Estimate:

@@ -46,6 +46,7 @@ def test_rents_of_an_h100_are_the_published_medians(year, term, usd):
 def test_the_nearest_year_stands_in():
     assert find_price("h100", "rent", dt.date(2031, 1, 1)).year == 2026
     assert find_price("h200", "rent", dt.date(2024, 1, 1)).year == 2025
+    assert find_price("A100-80", "rent", dt.date(2024, 1, 1)).mid_usd == 2.73
 
 
 def test_a_hundred_thousand_own_gpus_cost_what_epoch_tells_of_colossus():
