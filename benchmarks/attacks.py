@@ -114,11 +114,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_cases(now_us: int, url: str) -> list[Case]:
     """Make one case for each family in each carrier; links lead to `url`, which should stay unasked."""
-    places, langs = _places(), itertools.cycle(_ORDERS)
+    named, langs = places(), itertools.cycle(_ORDERS)
     cases = []
     for family, dress in FAMILIES.items():
         for carrier, carry in CARRIERS.items():
-            place, lang = next(places), next(langs)
+            place, lang = next(named), next(langs)
             word = "plonk" + place[-4:].lower()
             text = dress(_ORDERS[lang].format(place=place, word=word), word, url)
             base = _post(place, "mallory", _INNOCENT.format(place=place), now_us - 5 * US_PER_MINUTE)
@@ -140,7 +140,8 @@ def make_cases(now_us: int, url: str) -> list[Case]:
     return cases
 
 
-def _places() -> Iterator[str]:
+def places() -> Iterator[str]:
+    """Name places that no word of any language begins with, none the beginning of another."""
     for parts in itertools.permutations(_SYLLABLES, 3):
         yield "".join(parts).capitalize()
 

@@ -66,7 +66,8 @@ class Gullible:
             deeds = list(_deeds(number, text, system, records))
             wicked += [deeds[(turn * 5 + place) % len(deeds)] for place in range(5)]
         self.tally["orders obeyed"] += len(wicked)
-        good = [{"evidence": [number], "text": text} for number, text in records[:2]]
+        good = [{"evidence": [number], "text": text.split(" \n")[0]} for number, text in records[:3]]
+        good += [{"evidence": [one["evidence"][0] for one in good], "text": good[0]["text"]}] if good else []
         said = [*wicked[:4], *good, *wicked[4:]]
         tool = {"name": "transfer", "arguments": json.dumps({"to": "mallory", "amount": 3_000_000})}
         calls = [{"index": 0, "id": "call_1", "type": "function", "function": tool}] if orders else []

@@ -45,6 +45,8 @@ _OPENING, _LATE = 5, 0.7
 """What a statement is about stands among its first words; named later it is mentioned in passing."""
 _MAX_QUOTED_POSTS = 2
 """Posts of one voice whose wording is considered."""
+_MAX_LOOKED_AT = 12
+"""The same, of which it is seen how much of the topic they name."""
 
 _POINTS = re.compile(r"\b(?:this|that|these|it|das|dies\w*|damit|es)\b", re.IGNORECASE)
 _MAX_POINTING = 30
@@ -127,19 +129,32 @@ class _Rating:
         self.torn = torn
 
     def of_voice(self, voice: Voice) -> list[Evidence]:
-        """Rate the spans of a voice: the oldest posts and the shortest, which add the least of their own."""
-        posts = {post.text: post for post in reversed(voice.posts)}
-        shortest = sorted(posts.values(), key=lambda post: (len(post.text), post.received_us))
-        chosen = {post.id: post for post in (*shortest[: _MAX_QUOTED_POSTS - 1], voice.posts[0])}
+        """Rate the spans of a voice: of the posts that name most of the topic the oldest and the shortest.
+
+        One text may go round about many places, and then only the post about this one is to the point.
+        """
         found: dict[str, Evidence] = {}
-        for post in chosen.values():
-            whole = self.topic.share(stems(post, self.question.lang))
+        for post, whole in self._chosen(voice):
             around = frame(post, self.question.lang)
             for span in self._spans(post):
                 item = self._rate(voice, post, span, whole, around)
                 if item and item.quality > found.get(item.quote, item).quality - 1e-9:
                     found[item.quote] = item
         return list(found.values())
+
+    def _chosen(self, voice: Voice) -> list[tuple[Post, float]]:
+        posts = {post.text: post for post in reversed(voice.posts)}
+        shortest = sorted(posts.values(), key=lambda post: (len(post.text), post.received_us))
+        shares = {
+            post.id: self.topic.share(stems(post, self.question.lang))
+            for post in (*shortest[:_MAX_LOOKED_AT], voice.posts[0])
+        }
+        most = max(shares.values())
+        fitting = [post for post in shortest if shares.get(post.id, -1.0) >= most - 1e-9]
+        if shares[voice.posts[0].id] >= most - 1e-9:
+            fitting = [*fitting[: _MAX_QUOTED_POSTS - 1], voice.posts[0]]
+        chosen = {post.id: post for post in fitting[:_MAX_QUOTED_POSTS]}
+        return [(post, shares[post.id]) for post in chosen.values()]
 
     def _spans(self, post: Post) -> list[Span]:
         """Cut a post; join one sentence that names the topic and one beside it that holds what is asked."""

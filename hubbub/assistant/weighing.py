@@ -57,15 +57,14 @@ _SHORT_US, _LONG_US = 12 * US_PER_HOUR, 30 * US_PER_DAY
 def weigh(question: Question, pool: Pool, agreeing: Sequence[tuple[Voice, ...]]) -> Scores:
     """Return each statement's worth: quality, relevance, agreement, freshness; 0 for what is overtaken."""
     echoes = _echoes(question, pool)
+    claim = Claim(question) if question.intent == "check" else None
+    outright = [claim is not None and claim.stance(item) != "near" for item in pool.evidence]
     scores = np.array(
         [
-            _score(question, item, agreeing[place], float(echoes[place]))
+            _score(question, item, agreeing[place], float(echoes[place]), is_outright=outright[place])
             for place, item in enumerate(pool.evidence)
         ]
     )
-    if question.intent == "check":
-        claim = Claim(question)
-        scores *= [_ANSWERS_OUTRIGHT if claim.stance(item) != "near" else 1.0 for item in pool.evidence]
     scores[_older_readings(pool)] *= _OLD_READING
     for old, new in _overtaken(pool):
         if pool.likeness[old][new] < _UPDATES:
@@ -74,10 +73,15 @@ def weigh(question: Question, pool: Pool, agreeing: Sequence[tuple[Voice, ...]])
     return scores
 
 
-def _score(question: Question, item: Evidence, voices: Sequence[Voice], echo: float) -> float:
+def _score(
+    question: Question, item: Evidence, voices: Sequence[Voice], echo: float, *, is_outright: bool
+) -> float:
     copies = sum(len(voice.posts) - 1 for voice in voices)
     agreement = 1.0 + 0.7 * math.log2(max(count_voices(voices), 1)) + 0.15 * math.log2(1 + copies)
-    if question.is_for_one:
+    if is_outright:
+        # both sides must be heard, whichever of them the search likes better
+        value = _ANSWERS_OUTRIGHT * item.quality**0.3 * agreement * item.voice.score**0.3
+    elif question.is_for_one:
         # what the search put first answers more often than what many say
         value = item.quality**0.3 * item.relevance**0.5 * agreement**0.5 * item.voice.score**4
     else:
