@@ -71,7 +71,7 @@ export function facets({ facets: { authors, hashtags, days }, timeline: times, n
   function list(key, values, show, narrow) {
     const usable = values.filter(({ value }) => !/[\s"]/.test(value) && narrow(value) !== tidy(query));
     if (usable.length < (key === "facet_days" ? 2 : 1)) return null;
-    const chips = usable.map(({ value, count: n }) => make("li", {}, make("button", { class: "chip", "aria-label": say("facet_value", { what: show(value), n: number(n) }), onclick: () => search(narrow(value)) },
+    const chips = usable.map(({ value, count: n }) => make("li", {}, make("button", { class: "chip", "aria-label": say("facet_value", { what: show(value), posts: count(n, "post_one", "posts") }), onclick: () => search(narrow(value)) },
       make("bdi", {}, show(value)), make("span", { class: "number" }, number(n)))));
     return make("div", { class: "facet" }, make("h2", { title: key === "facet_days" ? say("facet_days_hint") : null }, say(key)), make("ul", { class: "chips" }, ...chips));
   }

@@ -106,7 +106,7 @@ function erased({ is_erased: isErased, is_overdue: isOverdue, archived_us: archi
   return at && archived ? say("erased_after", { time: lasting((at - archived) / 1000) }) : "\u2713";
 }
 
-function showTenants({ tenants }) {
+function showTenants({ tenants, stopped }) {
   if (!tenants.length) return [note(say("no_tenants"))];
   const of = (n, most, key) => (most === null || most === undefined ? number(n ?? 0) : say(key, { n: number(n ?? 0), most: number(most) }));
   const rows = tenants.map(({ tenant, priority, is_stopped: isStopped, limits, usage, keys, rules_version: rules }) => [
@@ -115,7 +115,8 @@ function showTenants({ tenants }) {
     number(priority), of(usage.num_requests, limits.requests_per_minute, "a_minute"), number(usage.num_refused ?? 0), number(usage.num_answers ?? 0),
     of((usage.num_tokens_in ?? 0) + (usage.num_tokens_out ?? 0), limits.tokens_per_day, "a_day"), of(usage.num_streams, limits.streams, "at_most"),
     number(Array.isArray(keys) ? keys.length : keys ?? 0), rules ? say("version", { n: number(rules) }) : "\u2013"]);
-  return [table("tenants_head", ["col_tenant", "col_state", "col_priority", "col_requests", "col_refused", "col_answers", "col_tokens", "col_open", "col_keys", "col_rules"], rows)];
+  const off = stopped ? [make("p", { class: "trouble" }, say(`stopped_${stopped}`))] : [];
+  return [...off, table("tenants_head", ["col_tenant", "col_state", "col_priority", "col_requests", "col_refused", "col_answers", "col_tokens", "col_open", "col_keys", "col_rules"], rows)];
 }
 
 const WORDY = new Set(["col_source", "col_state", "col_came", "col_what", "col_id", "col_tenant"]);

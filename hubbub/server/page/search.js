@@ -6,7 +6,7 @@ import { facets, filterChips } from "./facets.js";
 import { isGone } from "./living.js";
 import { register, visit } from "./route.js";
 import { postRow } from "./row.js";
-import { getJson } from "./sse.js";
+import { getInTurn, getJson } from "./sse.js";
 import { openTab } from "./tabs.js";
 import { setClock } from "./time.js";
 import { count, number, say } from "./words.js";
@@ -151,7 +151,7 @@ async function sumUp() {
   find("sum-up").disabled = true;
   find("summary").replaceChildren(make("h2", { class: "summary-head" }, say("summary_head")), box);
   try {
-    const { summary } = await getJson("/api/find", { ...parametersOf(mine), limit: 1, summary: true });
+    const { summary } = await getInTurn("/api/find", { ...parametersOf(mine), limit: 1, summary: true });
     if (shown !== mine) return;
     if (!summary?.sentences.length) return view.fail(say("nothing_to_sum"));
     for (const sentence of summary.sentences) view.sentence(sentence);

@@ -2,6 +2,9 @@
 
 import { say } from "./words.js";
 
+const MAX_TRIES = 5;
+const LONGEST_S = 10;
+
 export class Failure extends Error {
   constructor(message, status, retryAfter) {
     super(message);
@@ -13,6 +16,18 @@ export class Failure extends Error {
 export async function getJson(path, parameters, signal) {
   const response = await request(path, parameters, "application/json", signal);
   return response.json();
+}
+
+// The same where a place may have to be waited for, as an answer's.
+export async function getInTurn(path, parameters, signal) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await getJson(path, parameters, signal);
+    } catch (failure) {
+      if (failure.status !== 429 || tries === MAX_TRIES || signal?.aborted) throw failure;
+      await new Promise((resume) => setTimeout(resume, Math.min(failure.retryAfter || 1, LONGEST_S) * 1000));
+    }
+  }
 }
 
 export async function* readEvents(path, parameters, signal) {

@@ -7,7 +7,7 @@ import { closePanel, fillPost, openPanel } from "./panel.js";
 import { nameOf, whyGone } from "./post.js";
 import { register, visit } from "./route.js";
 import { postRow } from "./row.js";
-import { getJson } from "./sse.js";
+import { getInTurn, getJson } from "./sse.js";
 import { openTab } from "./tabs.js";
 import { moment } from "./time.js";
 import { number, say } from "./words.js";
@@ -94,7 +94,7 @@ async function explain(card, post, signal) {
   const head = make("h2", {}, say("card_head"));
   card.replaceChildren(head, waiting("card_loading"));
   try {
-    const { sentences, made_us: made } = await getJson("/api/explain", { url: post.id }, signal);
+    const { sentences, made_us: made } = await getInTurn("/api/explain", { url: post.id }, signal);
     if (isGone(post.id)) return;
     const box = make("div", { class: "answer" });
     card.replaceChildren(head, box);

@@ -43,7 +43,9 @@ def test_the_operator_sees_how_the_house_is_doing(
             assert chromium.texts("#house-figures dd")[:2] == ["7", "7"]
             assert chromium.texts("#house-sources td")[5:7] == ["7", "1"]
             chromium.wait(lambda: "choir" in chromium.texts("#house-tenants bdi"))
-            assert secret not in chromium.html()
+            assert secret not in chromium.html() and not chromium.all("#house-tenants .trouble")
+            ring.stop_all("answers")
+            chromium.wait(lambda: len(chromium.texts("#house-tenants .trouble")) == 1)
             town.archive.append([Deletion(id=make_post(3, "").id, received_us=NOW_US)])
             chromium.wait(lambda: chromium.texts("#house-deletions bdi") == [make_post(3, "").id])
             assert chromium.run("return document.scrollingElement.scrollWidth") <= width
