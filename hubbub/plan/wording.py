@@ -1,10 +1,11 @@
-"""How figures of a plan are put into words: bands, money, spans of time; it computes nothing."""
+"""How figures of a plan are put into words: bands, money, times, layouts; it computes nothing."""
 
 from __future__ import annotations
 
 import math
 
 from hubbub.plan.estimate import Estimate
+from hubbub.specs import Layout
 
 
 def tell(figure: Estimate, form: str = ".3g") -> str:
@@ -32,3 +33,13 @@ def tell_time(seconds: float) -> str:
 
 def _number(value: float, form: str) -> str:
     return format(value, form) if math.isfinite(value) else "never"
+
+
+def tell_layout(layout: Layout) -> str:
+    """Write a layout in the fewest words, as `tp8 pp16 vpp8 dp128`; what is 1 is left out."""
+    fields = ("tp", "pp", "vpp", "cp", "ep", "etp", "dp", "shard")
+    told = [f"{name}{getattr(layout, name)}" for name in fields if getattr(layout, name) > 1]
+    told.append(f"mbs{layout.micro_batch}")
+    told += [f"zero{layout.zero}"] if layout.zero != 1 else []
+    told += [f"{layout.recompute} recompute"] if layout.recompute != "none" else []
+    return " ".join(told)
