@@ -130,7 +130,9 @@ def _replay(index: Index, watched: Watched, posts: Sequence[Labelled]) -> tuple[
     start_us = posts[0].post.received_us
     told = [Told(event=watched.stream, novelty=novelty) for novelty in LEVELS]
     standings = Standings()
-    subjects = [Subject(index, Standing(watched.question, start_us, index), one.novelty) for one in told]
+    subjects = [
+        Subject(index, Standing(watched.question, start_us, index), LEVELS[one.novelty]) for one in told
+    ]
     standings.add(0, subjects[0].standing)
     every: list[Post] = []
     seq = 0

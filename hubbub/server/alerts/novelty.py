@@ -41,14 +41,19 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     min_voices: int
     same: float
     """Likeness to anything known from which on it is not new."""
+    fresh_words: int
+    """Words of its own that nothing near may hold."""
     interval_us: int
+    """Between two alerts; each of the last day makes the next wait a quarter of it longer."""
     a_day: int
 
 
 LEVELS: dict[Novelty, Level] = {
-    "low": Level(min_voices=2, same=REPEATS, interval_us=US_PER_MINUTE, a_day=96),
-    "medium": Level(min_voices=3, same=AGREES, interval_us=5 * US_PER_MINUTE, a_day=24),
-    "high": Level(min_voices=5, same=(AGREES + RELATED) / 2, interval_us=30 * US_PER_MINUTE, a_day=8),
+    "low": Level(min_voices=2, same=REPEATS, fresh_words=1, interval_us=US_PER_MINUTE, a_day=96),
+    "medium": Level(min_voices=3, same=AGREES, fresh_words=2, interval_us=5 * US_PER_MINUTE, a_day=24),
+    "high": Level(
+        min_voices=5, same=(AGREES + RELATED) / 2, fresh_words=3, interval_us=30 * US_PER_MINUTE, a_day=8
+    ),
 }
 
 
@@ -189,7 +194,9 @@ class Memory:
     def _adds(self, item: Evidence, near: Sequence[Evidence]) -> bool:
         """Tell whether of what a statement says about the topic enough is in nothing near."""
         said = item.terms - self._topic
-        return len(said.difference(*(known.terms for known in near))) >= max(1, FRESH * len(said))
+        return len(said.difference(*(known.terms for known in near))) >= max(
+            min(self._level.fresh_words, len(said)), FRESH * len(said), 1
+        )
 
 
 def gives_other_figures(item: Evidence, known: Evidence) -> bool:

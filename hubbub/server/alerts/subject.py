@@ -15,7 +15,7 @@ from hubbub.assistant.verify import cite, failure
 from hubbub.assistant.wording import Said
 from hubbub.assistant.write import wording
 from hubbub.posts import Post
-from hubbub.server.alerts.novelty import LEVELS, Kind, Memory, Novelty
+from hubbub.server.alerts.novelty import Kind, Level, Memory
 from hubbub.server.alerts.standing import Standing
 from hubbub.server.surface import Searchable
 from hubbub.units import US_PER_DAY
@@ -38,10 +38,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
 class Subject:
     """What one standing question has told; its calls block, and are made by one thread at a time."""
 
-    def __init__(self, index: Searchable, standing: Standing, novelty: Novelty) -> None:
+    def __init__(self, index: Searchable, standing: Standing, level: Level) -> None:
         self._index = index
         self.standing = standing
-        self.level = LEVELS[novelty]
+        self.level = level
         if standing.is_by_author:  # whose voice is wanted was said
             self.level = msgspec.structs.replace(self.level, min_voices=1)
         self.memory = Memory(standing.question, index.embed, self.level)
@@ -84,8 +84,10 @@ class Subject:
         made = self._made_us
         if not made:
             return 0
+        num_today = sum(made_us > made[-1] - US_PER_DAY for made_us in made)
         is_full = len(made) == self.level.a_day
-        return max(made[-1] + self.level.interval_us, made[0] + US_PER_DAY if is_full else 0)
+        wait_us = self.level.interval_us * (3 + num_today) // 4
+        return max(made[-1] + wait_us, made[0] + US_PER_DAY if is_full else 0)
 
     def _verified(self, story: Story, now_us: int) -> Sentence | None:
         """Word a story as an answer would and check it against the posts as they are now."""

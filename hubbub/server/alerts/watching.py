@@ -16,7 +16,7 @@ import anyio.to_thread
 from hubbub.assistant.answer import Retraction
 from hubbub.posts import AuthorId, Event, Post, PostId
 from hubbub.server.alerts.channel import Channel
-from hubbub.server.alerts.novelty import Novelty
+from hubbub.server.alerts.novelty import LEVELS, Novelty
 from hubbub.server.alerts.standing import Standing, Standings
 from hubbub.server.alerts.subject import Alert, Subject
 from hubbub.server.desk import Desk
@@ -112,7 +112,7 @@ class Alerts:
         channel = Channel(
             key[1],
             key[2],
-            Subject(index, standing, key[2]),
+            Subject(index, standing, LEVELS[key[2]]),
             Watch(index),
             self._desk.limits.max_buffered,
         )
