@@ -185,13 +185,12 @@ def model(writer: str) -> Iterator[str]:
         return
     command = [sys.executable, "-m", "benchmarks.gullible_model"]
     flags = ["--hostile"] if writer == "hostile" else []
-    process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout
-        yield f"{process.stdout.readline().strip()}#{writer}"
-    finally:
-        process.terminate()
-        process.wait(_PATIENCE_S)
+    with subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield f"{process.stdout.readline().strip()}#{writer}"
+        finally:
+            process.terminate()
 
 
 @contextlib.contextmanager

@@ -165,7 +165,7 @@ def main() -> None:
 
 
 def measure(writer: str, *, is_told: bool = False) -> list[dict[str, object]]:
-    """Ask about every lie; return a row for all, then for each way of telling, kind of account, number denying."""
+    """Ask about every lie; return a row for all, then for each way of telling, account and denial."""
     scenes = list(make_scenes(now_us()))
     told: list[tuple[Scene, str, int]] = []
     with tempfile.TemporaryDirectory() as directory:
