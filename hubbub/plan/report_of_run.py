@@ -75,11 +75,12 @@ def _parts(stage: StageReport) -> dict[str, float]:
 
 
 def _step_facts(told: Prediction) -> tuple[Fact, ...]:
+    fits = "fits" if told.fits else "does not fit"
     return (
         _fact("Step", told.step_s, "s"),
-        _fact("Tokens a second", told.tokens_per_s, "", ",.0f"),
+        _fact("Million tokens a second", told.tokens_per_s.scaled(1e-6), ""),
         _fact("MFU", told.mfu, "", ".1%"),
-        Fact(name="Memory", value=f"{told.memory_gib:.1f} GiB", band=told.verdict),
+        Fact(name="Memory", value=f"{told.memory_gib:.1f} GiB", band=f"{fits}, of {told.capacity_gib:.0f}"),
     )
 
 
@@ -92,9 +93,9 @@ def _outlook_facts(ahead: Outlook) -> tuple[Fact, ...]:
         _fact("Carbon", ahead.carbon_t, "t CO2", ",.0f"),
     ]
     if ahead.rent_usd:
-        facts.append(_fact("Rented", ahead.rent_usd.scaled(1e-6), "million USD"))
+        facts.append(_fact("Rented", ahead.rent_usd.scaled(1e-6), "M USD"))
     if ahead.own_usd:
-        facts.append(_fact("Owned", ahead.own_usd.scaled(1e-6), "million USD"))
+        facts.append(_fact("Owned", ahead.own_usd.scaled(1e-6), "M USD"))
     return tuple(facts)
 
 
