@@ -151,15 +151,17 @@ def attention(c: Cases, t: Tuning) -> LayerTime:
 def memory_passes(c: Cases, t: Tuning) -> LayerTime:
     """Return the time of what only moves memory: norms, residuals, dropout, activations, rotation.
 
-    Bytes a token forward: 20 h for two norms and two residual additions, (2 g) f for the activation, 16-bit;
-    backward twice that. `t.passes` counts how often, against a fused stack.
+    Bytes a token forward: 20 h for two norms and two residual additions, (2 g) f for the activation, 4 for
+    each element of queries, keys and values (rotation and copies: much with MLA), 16-bit; backward twice that. `t.passes` counts how often, against a fused stack.
     """
     split = np.where(c.is_sp > 0, c.tp, 1.0)
     dense_width = c.ffn / c.tp
     moe_width = (c.moe_ffn * c.top_k / c.tp) + c.moe_ffn * c.shared_experts / c.tp
     share = c.moe_layers / c.num_layers
     width = (1 - share) * dense_width + share * moe_width
-    row = 20.0 * c.hidden / split + 2.0 * c.gates * width
+    kv = np.maximum(c.kv_heads / c.tp, 1.0)
+    rotated = c.heads / c.tp * c.qk_dim + kv * (c.qk_dim + c.v_dim)
+    row = 20.0 * c.hidden / split + 2.0 * c.gates * width + 4.0 * rotated
     moved = c.tokens * row * t.passes / c.hbm
     return LayerTime(forward=moved, backward=2 * moved)
 

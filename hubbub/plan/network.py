@@ -23,11 +23,18 @@ def in_domain(c: Cases, size: Column, stride: Column) -> Column:
 
 
 def rate(c: Cases, t: Tuning, size: Column, stride: Column, measured: Column) -> Column:
-    """Return the bytes a second at which a ring of the group moves."""
+    """Return the bytes a second at which a ring of the group moves.
+
+    Above a pod the tier is thinner, but of a ring's ranks in a pod only one sends across it. Where there are
+    pods, pipelines lie within them and replicas across (arXiv 2407.21783, section 3.3.2).
+    """
     ranks = in_domain(c, size, stride)
-    wire = c.nic * t.wire * np.minimum(ranks, np.maximum(c.domain / stride, 1.0))
-    beyond = (c.pod > 0) & (size * stride > c.pod)
-    wire = wire / np.where(beyond, c.oversubscription, 1.0)
+    wire = c.nic * t.wire * ranks
+    if np.any(c.pod > 0):
+        outer = stride * c.pp
+        share = np.clip(np.floor(c.pod / outer), 1.0, size)
+        beyond = (c.pod > 0) & (size * outer > c.pod)
+        wire = wire / np.where(beyond, np.maximum(c.oversubscription / share, 1.0), 1.0)
     return np.where(size > ranks, np.minimum(measured, wire), measured)
 
 
@@ -69,9 +76,12 @@ def all_to_all(
 
 
 def send(c: Cases, t: Tuning, num_bytes: Column, stride: Column) -> Column:
-    """Return the seconds of sending S bytes to the next pipeline stage: over the link while the stages share a
-    domain, else over the rank's NIC.
+    """Return the seconds of sending S bytes to the next stage.
+
+    Over the link while the whole pipeline shares a domain, else over the rank's own NIC; pods hold pipelines
+    that fit into them.
     """
-    nic = c.nic * t.wire / np.where((c.pod > 0) & (stride * c.pp > c.pod), c.oversubscription, 1.0)
+    beyond = (c.pod > 0) & (c.tp * c.cp * c.pp > c.pod)
+    nic = c.nic * t.wire / np.where(beyond, c.oversubscription, 1.0)
     speed = np.where(stride * c.pp <= c.domain, c.exchange_rate, nic)
     return np.where(c.pp > 1, HOP_S + num_bytes / speed, 0.0)

@@ -144,7 +144,7 @@ def model_of(row: dict[str, str]) -> ModelSpec:
         num_shared_experts=_int(row, "n_shared"),
         num_dense_layers=_int(row, "dense_layers"),
         source=row.get("source", ""),
-        **mla,
+        **mla,  # type: ignore[arg-type]
     )
 
 

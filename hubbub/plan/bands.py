@@ -1,0 +1,105 @@
+"""The 80% band of a prediction: what published runs like it took, against what was predicted of them.
+
+The residuals come from cross-validation (`data/residuals.csv`): each row was predicted by a fit that had not
+seen its (model, GPU, precision) cluster. It predicts nothing itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import msgspec
+import numpy as np
+
+from hubbub.plan.cases import Column
+from hubbub.plan.estimate import Estimate
+from hubbub.plan.hardware import read_data
+from hubbub.plan.runs import PublishedRun, read_runs, scoreable
+from hubbub.plan.stacks import architecture, find_stack
+from hubbub.specs import RunSpec
+
+# How much less a residual counts for each way in which its run differs: experts or none matter most, as MoE
+# rows scatter three times as wide; then the family of releases, the GPU's generation, the precision.
+_UNLIKE = {"moe": 0.02, "family": 0.2, "gpu": 0.5, "bits": 0.7}
+_LOW, _HIGH = 0.1, 0.9
+# A band never claims less than this: two repeats of one run differ by 1 to 2 % (Llama 3, section 3.3.4).
+_LEAST_LOG = 0.02
+
+
+class Residual(msgspec.Struct, frozen=True, kw_only=True):
+    """One published run's log(measured / predicted), and what makes another run like it."""
+
+    id: str
+    cluster: str
+    kind: dict[str, str]
+    log_error: float
+    weight: float
+
+
+def kind_of(run: RunSpec) -> dict[str, str]:
+    """Return what makes two runs alike."""
+    return {
+        "moe": str(run.model.num_experts > 0),
+        "family": find_stack(run.stack).family,
+        "gpu": architecture(run.cluster.gpu),
+        "bits": {"fp8": "8", "mxfp8": "8", "nvfp4": "4"}.get(run.precision, "16"),
+    }
+
+
+def residuals_of(runs: Sequence[PublishedRun], logs: Sequence[float]) -> list[Residual]:
+    """Pair runs with their residuals; the rows of a cluster share the weight of the root of their number."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        counts[run.cluster_key] = counts.get(run.cluster_key, 0) + 1
+    return [
+        Residual(
+            id=run.id,
+            cluster=run.cluster_key,
+            kind=kind_of(run.run),
+            log_error=float(log),
+            weight=counts[run.cluster_key] ** -0.5,
+        )
+        for run, log in zip(runs, logs, strict=True)
+        if run.run is not None
+    ]
+
+
+@cache
+def residuals() -> list[Residual]:
+    """Return the shipped residuals."""
+    logs = {row["id"]: float(row["log_error"]) for row in csv.DictReader(io.StringIO(read_data("residuals.csv")))}
+    runs = [run for run in scoreable(read_runs()) if run.id in logs]
+    return residuals_of(runs, [logs[run.id] for run in runs])
+
+
+def log_band(run: RunSpec, known: Sequence[Residual] | None = None, *, without: str = "") -> tuple[float, float]:
+    """Return the logarithms of the band's ends against the prediction: weighted 10% and 90% of the residuals.
+
+    `without` leaves a cluster out, as a check of the band on that cluster must.
+    """
+    kind = kind_of(run)
+    rows = [r for r in (residuals() if known is None else known) if r.cluster != without]
+    weights = np.array([r.weight * _alike(kind, r.kind) for r in rows])
+    logs = np.array([r.log_error for r in rows])
+    low, high = _quantile(logs, weights, _LOW), _quantile(logs, weights, _HIGH)
+    return min(low, -_LEAST_LOG), max(high, _LEAST_LOG)
+
+
+def _alike(kind: dict[str, str], other: dict[str, str]) -> float:
+    return math.prod(less for key, less in _UNLIKE.items() if kind[key] != other[key])
+
+
+def _quantile(values: Column, weights: Column, share: float) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order]) - weights[order] / 2
+    return float(np.interp(share * weights.sum(), total, values[order]))
+
+
+def band(run: RunSpec, mid: float) -> Estimate:
+    """Return a predicted time with its 80% band."""
+    low, high = log_band(run)
+    return Estimate(low=mid * math.exp(low), mid=mid, high=mid * math.exp(high))
