@@ -6,7 +6,7 @@ import { asSyntax, period } from "./time.js";
 import { count, language, locale, number, say } from "./words.js";
 
 const DEEP = 200; // of so many of the best matches the house counts what says the words
-const OPERATOR = /(?<=^|\s)(?:(?<not>-?)(?<name>from|since|until|lang):(?<value>[^\s"]+)|(?<tag>[#\uff03][\p{L}\p{N}_]*\p{L}[\p{L}\p{N}_]*))(?=\s|$)/giu;
+const OPERATOR = /(?<=^|\s)(?:(?<not>-?)(?<name>from|since|until|lang):(?<value>[^\s"]+)|(?<tag>[#\uff03][\p{L}\p{M}\p{N}_]*\p{L}[\p{L}\p{M}\p{N}_]*))(?=\s|$)/giu;
 const PHRASE = /-?"[^"]*"/g;
 const languages = new Intl.DisplayNames(language, { type: "language" });
 
@@ -65,8 +65,9 @@ export function facets({ facets: { authors, hashtags, days }, timeline: times, n
   ];
   const drawn = times && times.counts.length > 1 && timeline(times, (from, to) => search(narrowed(query, `since:${asSyntax(from)}`, `until:${asSyntax(to)}`)));
   const posts = count(counted, "post_one", "posts");
-  const note = counted && make("p", { class: "note" }, hasWords(query) ? say("facets_say", { posts, deep: number(DEEP) }) : say("facets_new", { posts }));
-  return [drawn || null, ...lists, note || null].filter((each) => each);
+  if (!drawn && !lists.some((each) => each)) return []; // nothing to narrow by
+  const note = make("p", { class: "note" }, hasWords(query) ? say("facets_say", { posts, deep: number(DEEP) }) : say("facets_new", { posts }));
+  return [drawn, ...lists, note].filter((each) => each);
 
   function list(key, values, show, narrow) {
     const usable = values.filter(({ value }) => !/[\s"]/.test(value) && narrow(value) !== tidy(query));

@@ -32,7 +32,7 @@ export const german = {
   tab_house: "Haus", back: "Zur\u00fcck", ask_about: "Dazu fragen", search_for: "Suchen", ask_about_what: "Was sagen die Leute \u00fcber {what}?",
   more_hits: "Mehr", more_loading: "Suche mehr", all_hits: "Das sind alle: {posts}.", hits_first: "{posts} gezeigt", hits_took: "{ms} ms", deepest: "Tiefer als {n} Beitr\u00e4ge geht es nicht; grenze die Suche ein.",
   filters: "Eingegrenzt", remove_filter: "{what} entfernen", facet_authors: "Verfasser", facet_hashtags: "Hashtags", facet_days: "Tage", facet_days_hint: "Tage in UTC", facet_value: "{what}: {posts}; darauf eingrenzen", facets: "Suche eingrenzen",
-  facets_say: "Die Zahlen z\u00e4hlen {posts}: die unter den besten {deep}, in denen die Worte stehen.", facets_new: "Die Zahlen z\u00e4hlen die neuesten {posts}, die passen.",
+  facets_say: "Die Zahlen z\u00e4hlen {posts}: die unter den besten {deep}, in denen die Worte stehen.", facets_new: "Die Zahlen z\u00e4hlen {posts}: die neuesten, die passen.",
   timeline: "Wann sie kamen", timeline_text: "Beitr\u00e4ge im Lauf der Zeit, von {from} bis {to}: insgesamt {posts}, die meisten ({n}) {when}.", timeline_bar: "{when}: {posts}", timeline_hint: "W\u00e4hle einen Balken oder zieh \u00fcber mehrere.", timeline_chosen: "{when}: {posts}. Eingabe grenzt darauf ein.",
   from_filter: "von {what}", not_from_filter: "nicht von {what}", since_filter: "ab {what}", until_filter: "bis {what}", lang_filter: "auf {what}",
   sum_up: "Zusammenfassen", summing_up: "Fasse zusammen", summary_head: "Zusammenfassung des Gefundenen", nothing_to_sum: "Es gibt nichts zusammenzufassen.",
