@@ -79,6 +79,7 @@ function hear(name, data) {
 
 function push(post) {
   if (isGone(post.id) || !post.text) return;
+  document.dispatchEvent(new CustomEvent("arrival", { detail: post }));
   waiting.push(post);
   if (waiting.length > MAX_WAITING) leftOut += waiting.splice(0, waiting.length - MAX_WAITING).length;
   flush();

@@ -14,6 +14,7 @@ import { number, say } from "./words.js";
 
 let current = null;
 let shown = null; // id of the post that is shown
+let known = new Map(); // the posts of its thread, by id
 
 export function startThread() {
   find("thread-back").addEventListener("click", () => history.back());
@@ -21,6 +22,16 @@ export function startThread() {
     openTab("thread");
     if (id && id !== shown) load(id);
   });
+  document.addEventListener("arrival", ({ detail: { id, reply_to: parent } }) => {
+    if (shown && known.has(parent) && !known.has(id)) refresh(shown).catch(() => {});
+  });
+}
+
+// Somebody has just replied.
+async function refresh(id) {
+  const { post, thread } = await getJson("/api/post", { id, thread: true });
+  const section = find("thread-body").querySelector(".replies");
+  if (id === shown && section) section.replaceWith(replies(post, thread));
 }
 
 async function load(id) {
@@ -51,12 +62,9 @@ const waiting = (key) => make("p", { class: "state", role: "status" }, make("spa
 const visitPost = (_, id) => visit({ post: id });
 
 function parts(post, thread, signal) {
-  const { above, quoted, num_missing: missing, below = [], has_more_below: hasMore, is_below_unsure: isUnsure } = thread;
-  const known = new Map([post, ...above, ...below].map((each) => [each.id, each]));
+  const { above, quoted, num_missing: missing } = thread;
   const row = (each) => postRow(each, { open: visitPost });
-  const reply = (each) => postRow(each, { open: visitPost, above: answered(each, known, post) });
   const card = make("section", { class: "context", "aria-live": "polite" });
-  const notes = [hasMore && say("replies_more"), isUnsure && say("replies_unsure"), !below.length && !isUnsure && say("no_replies")];
   explain(card, post, signal);
   return [
     missing ? make("p", { class: "note" }, missing === 1 ? say("missing_one") : say("missing_many", { n: number(missing) })) : null,
@@ -64,14 +72,20 @@ function parts(post, thread, signal) {
     whole(post, card),
     quoted ? make("section", { class: "quoted-post" }, make("h2", {}, say("quoted_head")), make("ol", { class: "results" }, row(quoted))) : null,
     card,
-    make("section", { class: "replies" }, make("h2", {}, say("replies_head"), below.length ? make("span", { class: "number" }, number(below.length)) : null),
-      below.length ? make("ol", { class: "results" }, ...below.map(reply)) : null,
-      ...notes.map((note) => note && make("p", { class: "note" }, note)).filter((each) => each)),
+    replies(post, thread),
   ].filter((each) => each);
 }
 
+function replies(post, { above, below = [], has_more_below: hasMore, is_below_unsure: isUnsure }) {
+  known = new Map([post, ...above, ...below].map((each) => [each.id, each]));
+  const notes = [hasMore && say("replies_more"), isUnsure && say("replies_unsure"), !below.length && !isUnsure && say("no_replies")];
+  return make("section", { class: "replies" }, make("h2", {}, say("replies_head"), below.length ? make("span", { class: "number" }, number(below.length)) : null),
+    below.length ? make("ol", { class: "results" }, ...below.map((each) => postRow(each, { open: visitPost, above: answered(each, post) }))) : null,
+    ...notes.map((note) => note && make("p", { class: "note" }, note)).filter((each) => each));
+}
+
 // Whom a reply in a list answers, where that is not the post that is shown.
-function answered(each, known, post) {
+function answered(each, post) {
   const parent = known.get(each.reply_to);
   if (!parent || parent.id === post.id) return null;
   return make("p", { class: "answered" }, say("reply_to", { who: "@" + (parent.handle ?? nameOf(parent)) }));

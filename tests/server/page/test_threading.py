@@ -73,6 +73,15 @@ def test_a_deleted_post_takes_its_view_along(browser: Browser, house: SmallHouse
     browser.wait(lambda: browser.all(".replies .withdrawn") and not browser.reads(REPLY.text))
 
 
+def test_a_reply_joins_its_thread_as_it_arrives(browser: Browser, house: SmallHouse, url: str) -> None:
+    open_post(browser, url, RUMOUR)
+    assert browser.one(".replies .note").text == "No replies here."
+    house.add(REPLY)
+    browser.wait(lambda: posts_in(browser, ".replies") == [REPLY.id])
+    house.add(DEEPER)
+    browser.wait(lambda: posts_in(browser, ".replies") == [REPLY.id, DEEPER.id])
+
+
 def test_one_walks_through_a_thread_and_back(browser: Browser, house: SmallHouse, url: str) -> None:
     house.add(REPLY, DEEPER)
     browser.one("#tab-search").click()
