@@ -121,7 +121,7 @@ def _length(match: re.Match[str]) -> timedelta:
     groups = match.groupdict()
     # "in the last hours" names no number: three, as "a few" does
     word = (groups["count"] or groups.get("count2") or ("3" if _PLURAL.search(unit) else "1")).casefold()
-    return length * (int(word) if word.isdigit() else NUMBERS[word])
+    return length * (int(word) if word.isdecimal() else NUMBERS[word])
 
 
 def _midnight(now: datetime, days: int = 0) -> datetime:
@@ -196,7 +196,7 @@ def _calendar(match: re.Match[str], now: datetime) -> Span:
 def _date(match: re.Match[str], now: datetime) -> Span:
     """A calendar day; without a year it is the latest one that has come."""
     month = match["month"].casefold().rstrip(".")
-    number = int(month) if month.isdigit() else MONTHS[month]
+    number = int(month) if month.isdecimal() else MONTHS[month]
     year = match["year"]
     full = (int(year) + 2000 if len(year) == 2 else int(year)) if year else now.year
     day = _midnight(now).replace(year=full, month=number, day=int(match["dom"]))

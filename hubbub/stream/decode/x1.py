@@ -27,6 +27,8 @@ _USER_NOTICES: dict[str, AccountStatus] = {
     "user_suspend": "suspended",
     "user_unsuspend": "restored",
 }
+_STAMP_DIGITS = 20
+"""Of a time in milliseconds; Python refuses to read numbers of thousands of digits."""
 
 
 class _User(msgspec.Struct):
@@ -144,7 +146,8 @@ def _read_delete(notice: _Delete, received_us: int | None) -> Deletion:
     who = _pick(status.user_id_str, status.user_id)
     if received_us is None:
         stamp = notice.timestamp_ms
-        received_us = read_time_us(int(stamp)) if stamp is not None and str(stamp).isdigit() else None
+        text = "" if stamp is None else str(stamp)
+        received_us = read_time_us(int(text)) if text.isdecimal() and len(text) <= _STAMP_DIGITS else None
     return Deletion(
         id=status_uri(_pick(status.id_str, status.id) or ""),
         author=None if who is None else user_uri(who),

@@ -102,4 +102,4 @@ class HttpStream:
 
 def _until(reset: str | None) -> float | None:
     """Read the moment, in seconds since 1970, at which X lets us ask again."""
-    return max(0.0, float(reset) - time.time()) if reset and reset.isdigit() else None
+    return max(0.0, float(reset) - time.time()) if reset and reset.isdecimal() else None

@@ -141,7 +141,7 @@ def timeline_of(stream: str, tag: str) -> tuple[str, dict[str, str]]:
 
 def earlier(number: str) -> str:
     """Return the number that a status `LATE_MS` older would have; the same where numbers tell no time."""
-    if not number.isdigit():
+    if not number.isdecimal():
         return number
     return str(max(0, int(number) - (LATE_MS << SNOWFLAKE_BITS)))
 

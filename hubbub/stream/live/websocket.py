@@ -161,4 +161,4 @@ def _refusal(where: str, response: Response) -> Refused:
 
 def read_retry_s(value: str | None) -> float | None:
     """Read a `Retry-After` in seconds; its other form, a date, is left to the back-off."""
-    return float(value) if value and value.strip().isdigit() else None
+    return float(value) if value and value.strip().isdecimal() else None

@@ -223,10 +223,10 @@ def _read_countries(text: str) -> frozenset[str]:
 
 def _backfill_minutes(allowed: str | None, after: Cursor | None, counts: Counts) -> int:
     """Tell how many minutes to ask for again, as far as the customer is allowed (`?backfill_minutes=5`)."""
-    if not after or not after.isdigit():
+    if not after or not after.isdecimal():
         return 0
     missed = -(-(now_us() - int(after)) // US_PER_MINUTE)
-    limit = min(MAX_BACKFILL_MINUTES, int(allowed)) if allowed and allowed.isdigit() else 0
+    limit = min(MAX_BACKFILL_MINUTES, int(allowed)) if allowed and allowed.isdecimal() else 0
     if missed > limit:
         counts.vitals.note_gap(f"about {missed} minutes were missed, of which X sends {limit} again")
         counts.vitals.note_missed((missed - limit) * 60.0)

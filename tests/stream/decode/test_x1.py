@@ -97,6 +97,9 @@ def test_deletions_and_accounts():
     )
     assert decode(3, delete=delete)[0].received_us == 3
     assert decode(3, delete={"status": {"id": 17}}) == (Deletion(id="x://status/17", received_us=3),)
+    for stamp in ("\u00b2", "9" * 5_000, "soon"):
+        (deletion,) = decode(delete={**delete, "timestamp_ms": stamp})
+        assert (deletion.id, deletion.received_us) == ("x://status/17", 0)
     for name, found in (
         ("user_delete", "removed"),
         ("user_suspend", "suspended"),
