@@ -1,0 +1,278 @@
+"""Find the fastest layout of a model on a cluster that fits its memory, and say why the rest was refused.
+
+Every legal layout (`candidates`) is timed by the one model of time, in chunks of columns; no layout is left
+out by a guess. It knows no money and no failures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from hubbub.errors import InvalidInput
+from hubbub.plan.candidates import Candidates, Fixed, candidates
+from hubbub.plan.cases import Cases, Column, cases_of_layouts
+from hubbub.plan.check import check_run
+from hubbub.plan.pictures import LayoutPoint
+from hubbub.plan.predict import Prediction, memory_at, predict
+from hubbub.plan.stacks import Stack, find_stack, tuning_of
+from hubbub.plan.step import step_time
+from hubbub.specs import ClusterSpec, Layout, ModelSpec, RunSpec
+
+# Columns of this many layouts stay in a core's cache while some hundred operations pass over them.
+_CHUNK = 8192
+# A near miss lacks at most this share of the memory there is.
+_NEAR = 1.25
+FIELDS = ("tp", "pp", "vpp", "cp", "ep", "etp", "dp", "zero", "micro_batch", "recompute")
+# Tokens of one step for each GPU, and the most: Llama 3 405B took 16M on 16,384 (arXiv 2407.21783, table 4).
+_TOKENS_PER_GPU, _MOST_BATCH_TOKENS = 1024, 2**24
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """One layout, what is predicted of it, and how many GPUs it leaves idle (as spares)."""
+
+    name: str
+    layout: Layout
+    num_idle: int
+    prediction: Prediction
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why layouts, or sizes of which layouts are made, were refused, and how many."""
+
+    reason: str
+    count: int
+
+
+class LayoutSearch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search found.
+
+    `ranked` are the fastest that fit; `misses` would be faster but lack memory (where nothing fits: lack
+    least); `points` hold the fastest of each shape, for a picture; `notes` are for the reader.
+    """
+
+    run: RunSpec
+    num_gpus: int
+    num_tried: int
+    num_fit: int
+    ranked: tuple[Found, ...]
+    misses: tuple[Found, ...]
+    refused: tuple[Refusal, ...]
+    points: tuple[LayoutPoint, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def best(self) -> RunSpec | None:
+        """Return the run in its fastest layout that fits, if one does."""
+        return self.run if self.ranked else None
+
+
+class Landscape(msgspec.Struct, kw_only=True):
+    """Every layout tried: seconds of a step, bytes of the fullest stage, and what most of them are for."""
+
+    step_s: Column
+    memory_bytes: Column
+    culprit: NDArray[np.intp]
+    culprits: tuple[str, ...]
+
+
+def search(
+    model: ModelSpec,
+    cluster: ClusterSpec,
+    num_gpus: int,
+    *,
+    global_batch: int = 0,
+    seq: int = 0,
+    precision: str = "bf16",
+    stack: str = "",
+    attention: str = "flash",
+    fixed: Fixed | None = None,
+    top: int = 10,
+) -> LayoutSearch:
+    """Rank the legal layouts by predicted step time.
+
+    `global_batch` in sequences (0: `default_batch`), `seq` in tokens (0: the model's), `fixed` the fields of
+    Layout that must be so, as {"tp": 8}. Layouts may leave GPUs idle where the sizes do not divide.
+
+    Raises:
+        InvalidInput: a value cannot be; the message names the field, the value and the nearest that works.
+    """
+    _check(cluster, num_gpus, {"global_batch": global_batch, "seq": seq}, top)
+    for field in fixed or {}:
+        if field not in FIELDS:
+            raise InvalidInput(f"fixed field {field!r} is not known; those that can be: {', '.join(FIELDS)}")
+    run = RunSpec(
+        model=model,
+        cluster=cluster,
+        layout=Layout(),
+        global_batch=global_batch or default_batch(num_gpus, seq or model.seq),
+        precision=precision,
+        stack=find_stack(stack).name,
+        seq=seq or model.seq,
+        attention=attention,
+    )
+    check_run(run)
+    found = candidates(run, num_gpus, fixed)
+    if not found.count:
+        told = ", ".join(f"{name} {value}" for name, value in (fixed or {}).items())
+        raise InvalidInput(
+            f"no legal layout on {num_gpus} GPUs has {told or 'this batch'}; leave one of them free"
+        )
+    return _ranked(run, num_gpus, found, top)
+
+
+def _check(cluster: ClusterSpec, num_gpus: int, sizes: dict[str, int], top: int) -> None:
+    if num_gpus < 1 or top < 1:
+        raise InvalidInput(f"num_gpus is {num_gpus} and top {top}; both must be 1 or more")
+    for name, value in sizes.items():
+        if value < 0:
+            raise InvalidInput(f"{name} is {value}; it must be 1 or more, or 0 for what is usual")
+    if cluster.num_gpus and num_gpus > cluster.num_gpus:
+        raise InvalidInput(
+            f"num_gpus {num_gpus} is more than cluster {cluster.name!r} has; the most is {cluster.num_gpus}"
+        )
+
+
+def default_batch(num_gpus: int, seq: int) -> int:
+    """Return the usual sequences of a step: about 1,024 tokens a GPU as a power of 2, at most 16M."""
+    tokens = min(_MOST_BATCH_TOKENS, _TOKENS_PER_GPU << (num_gpus - 1).bit_length())
+    return max(1, tokens // seq)
+
+
+def survey(run: RunSpec, found: Candidates) -> Landscape:
+    """Time and weigh every candidate; some 2 us each."""
+    tuning, stack = tuning_of([run]), find_stack(run.stack)
+    parts = []
+    for start in range(0, found.count, _CHUNK):
+        cases = cases_of_layouts(run, found.cases(slice(start, start + _CHUNK)))
+        parts.append((step_time(cases, tuning).total_s, *_fullest(cases, stack)))
+    step_s, memory, culprit = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Landscape(step_s=step_s, memory_bytes=memory, culprit=culprit, culprits=_culprits())
+
+
+_STAGES = ("the first stage", "the first stage of experts", "the last stage")
+_PARTS = ("weights", "gradients", "optimizer states", "activations", "logits", "work space", "overhead")
+
+
+def _culprits() -> tuple[str, ...]:
+    return tuple(f"{part} of {stage}" for stage in _STAGES for part in _PARTS)
+
+
+def _fullest(cases: Cases, stack: Stack) -> tuple[Column, NDArray[np.intp]]:
+    """Return the bytes of the fullest stage, and the index of its largest part.
+
+    The fullest is the first (most micro batches in flight), the last (logits), or the first that has experts.
+    """
+    stages = {0: np.zeros_like(cases.pp), 2: cases.pp - 1.0}
+    dense = cases.num_layers - cases.moe_layers
+    if np.any((cases.moe_layers > 0) & (dense > 0)):
+        full = np.ceil(cases.num_layers / cases.pp - 1e-9)
+        stages[1] = np.minimum(np.ceil(dense / full), cases.pp - 1.0)
+    most, culprit = np.zeros_like(cases.pp), np.zeros(len(cases.pp), dtype=np.intp)
+    for number, stage in stages.items():
+        held = memory_at(cases, stage, stack)
+        parts = np.stack([np.broadcast_to(getattr(held, n), most.shape) for n in held.__struct_fields__])
+        total = parts.sum(axis=0)
+        is_more = total > most
+        culprit = np.where(is_more, number * len(_PARTS) + parts.argmax(axis=0), culprit)
+        most = np.where(is_more, total, most)
+    return most, culprit
+
+
+def _ranked(run: RunSpec, num_gpus: int, found: Candidates, top: int) -> LayoutSearch:
+    seen, capacity = survey(run, found), run.cluster.gpu.memory_bytes
+    does_fit = seen.memory_bytes <= capacity
+    order = np.lexsort((seen.memory_bytes, seen.step_s))
+    fit = order[does_fit[order]]
+    near = order[~does_fit[order] & (seen.memory_bytes[order] <= _NEAR * capacity)]
+    near = near[seen.step_s[near] < seen.step_s[fit[0]]] if len(fit) else np.argsort(seen.memory_bytes)
+    ranked = _told(run, num_gpus, found, fit[:top])
+    if ranked:
+        run = msgspec.structs.replace(run, layout=ranked[0].layout)
+    return LayoutSearch(
+        run=run,
+        num_gpus=num_gpus,
+        num_tried=found.count,
+        num_fit=len(fit),
+        ranked=ranked,
+        misses=_told(run, num_gpus, found, near[: min(top, 3)]),
+        refused=_refusals(seen, does_fit, found),
+        points=_points(found, seen, does_fit, order),
+        notes=tuple(_notes(run, num_gpus, ranked)),
+    )
+
+
+def _told(run: RunSpec, num_gpus: int, found: Candidates, rows: NDArray[np.intp]) -> tuple[Found, ...]:
+    layouts = [found.layout(int(row)) for row in rows]
+    return tuple(
+        Found(
+            name=describe(layout),
+            layout=layout,
+            num_idle=num_gpus - layout.num_gpus,
+            prediction=predict(msgspec.structs.replace(run, layout=layout)),
+        )
+        for layout in layouts
+    )
+
+
+def _refusals(seen: Landscape, does_fit: NDArray[np.bool_], found: Candidates) -> tuple[Refusal, ...]:
+    """Return the reasons, most frequent first: what memory lacks before what cannot be."""
+    counts = np.bincount(seen.culprit[~does_fit], minlength=len(seen.culprits))
+    large = Counter(
+        {f"do not fit: {name}": int(n) for name, n in zip(seen.culprits, counts, strict=True) if n}
+    )
+    both = (*large.most_common(), *found.refused.most_common())
+    return tuple(Refusal(reason=reason, count=count) for reason, count in both)
+
+
+def _points(
+    found: Candidates, seen: Landscape, does_fit: NDArray[np.bool_], order: NDArray[np.intp]
+) -> tuple[LayoutPoint, ...]:
+    """Return the fastest that fits and the fastest that does not of each TP, PP, CP and EP."""
+    shape = np.zeros(found.count)
+    for name in ("tp", "pp", "cp", "ep"):
+        shape = shape * 1024 + found.columns[name]
+    _, first = np.unique((shape * 2 + does_fit)[order], return_index=True)
+    return tuple(
+        LayoutPoint(
+            name=describe(found.layout(int(row))),
+            step_s=float(seen.step_s[row]),
+            memory_bytes=float(seen.memory_bytes[row]),
+            is_fit=bool(does_fit[row]),
+        )
+        for row in order[np.sort(first)]
+    )
+
+
+def _notes(run: RunSpec, num_gpus: int, ranked: tuple[Found, ...]) -> Iterable[str]:
+    if not ranked:
+        yield "nothing fits; more GPUs, a smaller seq, or a GPU with more memory would help"
+        return
+    best = ranked[0]
+    if best.num_idle:
+        yield f"{best.num_idle:,} of {num_gpus:,} GPUs stay idle: spares for those that fail"
+        group = best.layout.num_gpus // best.layout.dp
+        most = num_gpus // group
+        batch = max(1, round(run.global_batch / most)) * most
+        if best.num_idle >= group:
+            yield f"the nearest batch that feeds {most * group:,} GPUs in this shape has {batch:,} sequences"
+
+
+def describe(layout: Layout) -> str:
+    """Return a layout in short words, sizes of 1 left out, as `TP 8, PP 16 x 3, ZeRO 1, micro batch 2`."""
+    sizes = {"TP": layout.tp, "PP": layout.pp, "CP": layout.cp, "EP": layout.ep, "DP": layout.dp}
+    words = [f"{name} {size}" for name, size in sizes.items() if size > 1]
+    if layout.vpp > 1:
+        words[words.index(f"PP {layout.pp}")] += f" x {layout.vpp}"
+    if layout.etp > 1:
+        words.append(f"expert TP {layout.etp}")
+    if layout.zero:
+        words.append(f"ZeRO {layout.zero}" + (f" over {layout.shard}" if layout.shard else ""))
+    words.append(f"micro batch {layout.micro_batch}")
+    if layout.recompute != "none":
+        words.append(f"{layout.recompute} recompute")
+    return ", ".join(words)
