@@ -55,7 +55,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.num_heads % self.num_kv_heads:
             raise InvalidInput(
                 f"model {self.name!r}: num_kv_heads {self.num_kv_heads} does not divide num_heads "
-                f"{self.num_heads}; the nearest that does is {nearest_divisor(self.num_heads, self.num_kv_heads)}"
+                f"{self.num_heads}; the nearest that does is "
+                f"{nearest_divisor(self.num_heads, self.num_kv_heads)}"
             )
         if self.num_experts and not (1 <= self.top_k <= self.num_experts and self.moe_ffn > 0):
             raise InvalidInput(
@@ -75,7 +76,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def attention_params(self) -> int:
-        """Count the weights of one layer's attention; MLA as in DeepSeek-V3 (arXiv 2412.19437, section 2.1)."""
+        """Count the weights of one layer's attention; MLA as in arXiv 2412.19437, section 2.1."""
         h, a, d = self.hidden, self.num_heads, self.head_dim
         if not self.kv_rank:
             return h * d * (2 * a + 2 * self.num_kv_heads)

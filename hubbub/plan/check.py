@@ -66,7 +66,7 @@ def _pipeline(run: RunSpec) -> Iterator[str]:
     per_stage = math.ceil(model.num_layers / layout.pp)
     if layout.pp > 1 and model.num_layers - (layout.pp - 1) * per_stage < 0:
         near = nearest_divisor(model.num_layers, layout.pp)
-        yield f"pp {layout.pp} leaves a stage of num_layers {model.num_layers} empty; the nearest is pp {near}"
+        yield f"pp {layout.pp} leaves a stage of num_layers {model.num_layers} empty; the nearest is {near}"
     if layout.vpp > per_stage:
         yield f"vpp {layout.vpp} is more than the {per_stage} layers of a stage; the most is {per_stage}"
     if layout.vpp > 1 and layout.pp == 1:
@@ -78,7 +78,7 @@ def _experts(model: ModelSpec, layout: Layout) -> Iterator[str]:
         yield f"ep {layout.ep} needs experts, and {model.name!r} has none; it must be 1"
     elif model.num_experts % layout.ep:
         near = nearest_divisor(model.num_experts, layout.ep)
-        yield f"ep {layout.ep} does not divide num_experts {model.num_experts}; the nearest that does is {near}"
+        yield f"ep {layout.ep} does not divide num_experts {model.num_experts}; the nearest is {near}"
     if layout.ep * layout.etp > layout.tp * layout.cp * layout.dp:
         most = layout.tp * layout.cp * layout.dp // layout.etp
         yield f"ep {layout.ep} x etp {layout.etp} is more than the replicas of a stage; the most is ep {most}"
@@ -97,7 +97,8 @@ def _batch(run: RunSpec) -> Iterator[str]:
             f"{run.layout.micro_batch}; the nearest that is: {near}"
         )
     if seq % run.layout.cp:
-        yield f"cp {run.layout.cp} does not divide seq {seq}; the nearest is {nearest_divisor(seq, run.layout.cp)}"
+        near = nearest_divisor(seq, run.layout.cp)
+        yield f"cp {run.layout.cp} does not divide seq {seq}; the nearest that does is {near}"
     if not (math.isfinite(run.num_tokens) and run.num_tokens >= 0):
         yield f"num_tokens is {run.num_tokens}; it must be above 0, as 15.6T"
 

@@ -152,7 +152,8 @@ def memory_passes(c: Cases, t: Tuning) -> LayerTime:
     """Return the time of what only moves memory: norms, residuals, dropout, activations, rotation.
 
     Bytes a token forward: 20 h for two norms and two residual additions, (2 g) f for the activation, 4 for
-    each element of queries, keys and values (rotation and copies: much with MLA), 16-bit; backward twice that. `t.passes` counts how often, against a fused stack.
+    each element of queries, keys and values (rotation and copies: much with MLA), 16-bit; backward twice
+    that. `t.passes` counts how often, against a fused stack.
     """
     split = np.where(c.is_sp > 0, c.tp, 1.0)
     dense_width = c.ffn / c.tp

@@ -1,4 +1,4 @@
-"""Fit the constants of the model of time to measured steps, by whole clusters; nothing is fitted to single rows.
+"""Fit the constants of the model of time to measured steps, by whole clusters, never to single rows.
 
 Loss: mean |log(measured / predicted)|, half over rows and half over groups, capped at 0.7 (a factor of 2) so
 that outliers do not rule, plus a pull of every constant to its prior. The search walks one constant at a time
@@ -66,7 +66,7 @@ class Sample:
         return step_time(self.cases, take(self.keys, self.index, fitted)).total_s
 
     def folds(self, num_folds: int = NUM_FOLDS) -> NDArray[np.intp]:
-        """Assign each row a fold, whole clusters together: by a checksum of the cluster's name, nothing else."""
+        """Assign each row a fold, whole clusters together, by a checksum of the cluster's name."""
         return np.array([zlib.crc32(key.encode()) % num_folds for key in self.clusters], dtype=np.intp)
 
 

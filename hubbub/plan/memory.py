@@ -78,8 +78,9 @@ def stage_memory(c: Cases, stage: Column, grad_bytes: Column, logit_bytes: Colum
 
     States: weights 2, gradients `grad_bytes`, Adam 12 bytes a parameter (arXiv 1910.02054, K = 12), spread by
     ZeRO; experts spread over the replicas of their group. ZeRO 2 spreads gradients only without pipelining,
-    which must add up micro batches. FSDP (ZeRO 3) keeps its weights spread, and two gathered layers. Stage i of 1F1B holds p - i micro batches; interleaved 1 + (p-1)/(pv) times as much on
-    the first (arXiv 2205.05198, section 4.2.3).
+    which must add up micro batches. FSDP (ZeRO 3) keeps its weights spread, and two gathered layers. Stage i
+    of 1F1B holds p - i micro batches; interleaved 1 + (p-1)/(pv) times as much on the first (arXiv
+    2205.05198, section 4.2.3).
     """
     last = stage >= c.pp - 1
     first = stage <= 0
@@ -122,7 +123,7 @@ def stage_memory(c: Cases, stage: Column, grad_bytes: Column, logit_bytes: Colum
 
 
 def boundary(c: Cases) -> Column:
-    """Return the bytes of a layer's input, all that full recompute keeps: 2 s b h, split by sequence parallelism."""
+    """Return the bytes of a layer's input, which full recompute keeps: 2 s b h, over t with SP."""
     return 2.0 * c.tokens * c.hidden / np.where(c.is_sp > 0, c.tp, 1.0)
 
 

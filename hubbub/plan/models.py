@@ -75,7 +75,9 @@ def parse_hf(config: Mapping[str, Any], name: str) -> ModelSpec:
             found[field] = value
     for field in ("num_layers", "hidden", "num_heads", "vocab"):
         if field not in found:
-            raise InvalidInput(f"config of {name!r} has none of {', '.join(_HF_NAMES[field])}; {field} is needed")
+            raise InvalidInput(
+                f"config of {name!r} has none of {', '.join(_HF_NAMES[field])}; {field} is needed"
+            )
     found.setdefault("num_kv_heads", found["num_heads"])
     found.setdefault("ffn", 4 * found["hidden"])
     is_latent = bool(found.get("kv_rank"))
@@ -94,7 +96,9 @@ def parse_hf(config: Mapping[str, Any], name: str) -> ModelSpec:
 
 def _is_gated(config: Mapping[str, Any]) -> bool:
     kind = str(config.get("model_type", ""))
-    act = str(config.get("hidden_act") or config.get("activation_function") or config.get("hidden_activation") or "")
+    act = str(
+        config.get("hidden_act") or config.get("activation_function") or config.get("hidden_activation") or ""
+    )
     return kind.startswith("gemma") or not (kind in _UNGATED_TYPES or (act in _PLAIN and not kind))
 
 
@@ -106,7 +110,7 @@ def _experts(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _windows(config: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the window, and how many layers have it: those that `layer_types` names, else all that use one."""
+    """Return the window, and how many layers have it: as `layer_types` says, else all."""
     window = config.get("sliding_window")
     if not isinstance(window, int) or config.get("use_sliding_window") is False:
         return {}

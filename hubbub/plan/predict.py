@@ -42,8 +42,8 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What is expected of a run.
 
-    `parts_s` says where the step's seconds go; `busy_share` is the share in which GPUs compute; FLOP/s are the
-    model's (causal mask halved, no recompute), MFU against the dense peak of the run's precision. `train_s` is
+    `parts_s` says where the seconds of a step go; `busy_share` is the share in which GPUs compute; FLOP/s are
+    the model's (causal mask halved, no recompute), MFU against the dense peak of the precision. `train_s` is
     the time for all tokens without failures. `verdict` names what does not fit.
     """
 
@@ -117,7 +117,10 @@ def stage_reports(run: RunSpec) -> tuple[StageReport, ...]:
     return tuple(
         StageReport(
             stage=number,
-            **{f"{name}_gib": float(np.broadcast_to(getattr(held, name), len(numbers))[i]) / GIB for name in fields},
+            **{
+                f"{name}_gib": float(np.broadcast_to(getattr(held, name), len(numbers))[i]) / GIB
+                for name in fields
+            },
         )
         for i, number in enumerate(numbers)
     )

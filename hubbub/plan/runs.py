@@ -1,4 +1,4 @@
-"""The published runs: rows of the shipped CSV, or of any file with its columns, as runs with what was measured.
+"""The published runs: rows of the shipped CSV, or of a file with its columns, and what was measured.
 
 A row that cannot be scored keeps the reason; it is never left out in silence.
 """
@@ -171,8 +171,10 @@ def layout_of(row: dict[str, str]) -> Layout:
 
 
 def _chunks(row: dict[str, str]) -> int:
-    """Return the interleaved chunks a stage: where the source tells of interleaving but not how many, a layer
-    each, as Llama 3 describes (arXiv 2407.21783, section 3.3.2).
+    """Return the interleaved chunks a stage.
+
+    Where the source tells of interleaving but not how many, a layer each (Llama 3, arXiv 2407.21783, section
+    3.3.2).
     """
     if "VPP not stated" in row.get("notes", ""):
         return -(-_int(row, "layers") // _int(row, "pp", 1))
@@ -180,8 +182,10 @@ def _chunks(row: dict[str, str]) -> int:
 
 
 def _micro_batch(row: dict[str, str]) -> int:
-    """Return the sequences of a micro batch: where torchtitan's table does not state them under pipelining, as
-    many micro batches as stages, which is its default (torchtitan, docs/performance.md and its job config).
+    """Return the sequences of a micro batch.
+
+    Where torchtitan's table does not state them under pipelining: as many micro batches as stages, its
+    default (job config of 2024).
     """
     pp, dp = _int(row, "pp", 1), _int(row, "dp", 1)
     if "torchtitan" in row.get("software", "") and pp > 1 and "not stated" in row.get("notes", ""):

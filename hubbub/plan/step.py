@@ -90,7 +90,7 @@ def updated(c: Cases, params: HeldParams) -> Column:
 
 
 def layer_cost(c: Cases, t: Tuning) -> LayerCost:
-    """Return what a layer costs; the GPU idles where the host queues kernels more slowly than it runs them."""
+    """Return what a layer costs; the GPU idles where the host queues kernels more slowly than they run."""
     again, share = c.recompute, c.moe_layers / c.num_layers
     proj, attn = compute.projections(c, t), compute.attention(c, t)
     passes, ffn = compute.memory_passes(c, t), compute.feed_forward(c, t)

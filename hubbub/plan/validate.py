@@ -7,7 +7,6 @@ own by the constants that ship.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -16,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubbub.errors import InvalidInput
-from hubbub.plan.bands import Residual, log_band, residuals_of
 from hubbub.plan.anchors import Anchor, anchors
+from hubbub.plan.bands import Residual, log_band, residuals_of
 from hubbub.plan.cases import Column, cases_of
 from hubbub.plan.fit import Sample, cross_validate
 from hubbub.plan.hardware import read_data
@@ -80,7 +79,7 @@ DENSE = (
 
 
 def _is_native(run: PublishedRun) -> bool:
-    """Tell whether Calculon models a row itself: GPT, full heads, plain FFN, no FSDP, 16 or 8 bit, no context."""
+    """Tell whether Calculon models a row: GPT, full heads, plain FFN, 16 bit, no FSDP, no context."""
     assert run.run is not None
     model, layout = run.run.model, run.run.layout
     plain = not model.is_gated and model.num_kv_heads == model.num_heads and not model.num_experts
@@ -88,8 +87,9 @@ def _is_native(run: PublishedRun) -> bool:
 
 
 SETS: dict[str, Callable[[PublishedRun], bool]] = {
-    "dense Megatron / NeMo / MLPerf": lambda r: r.group in DENSE
-    or (r.group == "nvidia-dgxc" and r.run is not None and not r.run.model.num_experts),
+    "dense Megatron / NeMo / MLPerf": lambda r: (
+        r.group in DENSE or (r.group == "nvidia-dgxc" and r.run is not None and not r.run.model.num_experts)
+    ),
     "native to Calculon": _is_native,
     "mixture of experts": lambda r: r.run is not None and r.run.model.num_experts > 0,
     "all but experts": lambda r: r.run is not None and not r.run.model.num_experts,
@@ -114,7 +114,9 @@ def validate(path: str | None = None, *, refit: bool = False) -> Validation:
     scored = scoreable(runs)
     if not scored:
         reasons = "; ".join(f"{run.id}: {run.reason}" for run in runs[:3])
-        raise InvalidInput(f"no row of {path or 'runs.csv'!r} can be scored; the first: {reasons or 'no rows'}")
+        raise InvalidInput(
+            f"no row of {path or 'runs.csv'!r} can be scored; the first: {reasons or 'no rows'}"
+        )
     sample = Sample(scored)
     if path is None:
         predicted = cross_validate(sample)[0] if refit else cross_predict(sample)
