@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from hubbub.plan.cost import find_price, has_price
 from hubbub.plan.estimate import Estimate
-from hubbub.plan.outlook import Outlook
+from hubbub.plan.outlook import Circumstances, Outlook, outlook
 from hubbub.plan.pictures import GIB, LayoutPoint, Picture, layout_picture, memory_picture, step_picture
 from hubbub.plan.pictures_of_ramp import ramp_pictures
 from hubbub.plan.pictures_of_running import goodput_picture, money_picture, power_picture
 from hubbub.plan.power import find_server
 from hubbub.plan.predict import Prediction, StageReport
+from hubbub.plan.prospect import Prospect
 from hubbub.plan.ramp import Comparison
 from hubbub.plan.report import Fact, Report
 from hubbub.plan.scenario import Scenario
@@ -48,8 +49,8 @@ def report_of_run(
     )
 
 
-def report_of_build(scenario: Scenario, told: Comparison, steps: Sequence[Picture] = ()) -> Report:
-    """Return the page of a scenario."""
+def report_of_build(scenario: Scenario, told: Comparison, prospect: Prospect) -> Report:
+    """Return the page of a scenario; what surrounds the run is shown for its largest cluster."""
     facts = [
         Fact(
             name=f"{each.plan}: done",
@@ -64,9 +65,27 @@ def report_of_build(scenario: Scenario, told: Comparison, steps: Sequence[Pictur
         lead=f"{scenario.tokens / 1e12:.4g}T tokens of {scenario.model} on {scenario.gpu.upper()}; "
         f"earliest: {told.earliest or 'none'}, cheapest: {told.cheapest or 'none'}.",
         facts=tuple(facts),
-        pictures=(*ramp_pictures(told), *steps),
+        pictures=(*ramp_pictures(told), *_surroundings(scenario, told, prospect)),
         sources=(*scenario.notes, *sources),
     )
+
+
+def _surroundings(scenario: Scenario, told: Comparison, prospect: Prospect) -> list[Picture]:
+    most = max((point.state.num_gpus for each in told.outcomes for point in each.curve), default=0)
+    if not most:
+        return []
+    ahead = outlook(
+        scenario.gpu,
+        most,
+        prospect.model.num_params,
+        scenario.tokens,
+        prospect.speed_of(most),
+        Circumstances(region=scenario.region, when=scenario.plans[0].phases[0].date, pue=scenario.pue),
+    )
+    pictures = [goodput_picture(ahead.goodput), power_picture(ahead.draw)]
+    if ahead.owned and ahead.rent_usd:
+        pictures.append(money_picture(ahead.owned, scenario.gpu, ahead.when))
+    return pictures
 
 
 def _parts(stage: StageReport) -> dict[str, float]:

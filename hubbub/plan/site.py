@@ -39,7 +39,8 @@ class Site:
     def __init__(self, scenario: Scenario, plan: BuildPlan, speed_of: SpeedOf, num_params: float) -> None:
         self.scenario, self.plan = scenario, plan
         self.region: Region = find_region(scenario.region)
-        self.start = scenario.start or plan.phases[0].date
+        firsts = [each.phases[0].date for each in scenario.plans]  # one start, so that plans compare
+        self.start = scenario.start or min(firsts)
         find_server(scenario.gpu)
         for phase in plan.phases:
             _require_price(scenario, phase)

@@ -132,6 +132,14 @@ def test_more_tokens_are_never_earlier_nor_cheaper(a, b, late):
         assert end.run_usd.low <= end.run_usd.mid <= end.run_usd.high
 
 
+def test_plans_count_from_one_start():
+    early = BuildPlan(name="early", phases=(phase(1000, "rent"),))
+    late = BuildPlan(name="late", phases=(phase(4000, "rent", days=60),))
+    told = compare(Scenario(name="s", model="m", tokens=1e12, plans=(late, early)), plain, PARAMS)
+    assert told.earliest == "early"
+    assert told.outcomes[0].days.mid > 60
+
+
 def test_more_gpus_may_stay_idle_but_never_hurt():
     def worse(num_gpus):
         return Speed(tokens_per_s=exact(1e6 if num_gpus <= 1000 else 1e5), busy_share=0.8)
