@@ -71,12 +71,16 @@ def residuals_of(runs: Sequence[PublishedRun], logs: Sequence[float]) -> list[Re
 @cache
 def residuals() -> list[Residual]:
     """Return the shipped residuals."""
-    logs = {row["id"]: float(row["log_error"]) for row in csv.DictReader(io.StringIO(read_data("residuals.csv")))}
+    logs = {
+        row["id"]: float(row["log_error"]) for row in csv.DictReader(io.StringIO(read_data("residuals.csv")))
+    }
     runs = [run for run in scoreable(read_runs()) if run.id in logs]
     return residuals_of(runs, [logs[run.id] for run in runs])
 
 
-def log_band(run: RunSpec, known: Sequence[Residual] | None = None, *, without: str = "") -> tuple[float, float]:
+def log_band(
+    run: RunSpec, known: Sequence[Residual] | None = None, *, without: str = ""
+) -> tuple[float, float]:
     """Return the logarithms of the band's ends against the prediction: weighted 10% and 90% of the residuals.
 
     `without` leaves a cluster out, as a check of the band on that cluster must.
