@@ -15,7 +15,7 @@ from hubbub.assistant.model import ChatModel
 from hubbub.assistant.prompt import MAX_RECORDS, messages, schema
 from hubbub.assistant.question import Question
 from hubbub.assistant.storylines import Story
-from hubbub.assistant.verify import MIN_SUPPORT, support
+from hubbub.assistant.verify import SAYS_IT, support
 from hubbub.assistant.voices import Voice, count_voices
 from hubbub.assistant.wordforms import fold
 from hubbub.assistant.write import say, wording
@@ -120,7 +120,7 @@ def _draft(question: Question, found: object, given: Sequence[Record], *, is_fir
     chosen = [given[number - 1] for number in numbers]
     evidence = tuple(item for item, _, _ in chosen)
     shares = [support(claim, [item.quote], question.lang) for item in evidence]
-    saying = [record for record, share in zip(chosen, shares, strict=True) if share >= MIN_SUPPORT]
+    saying = [record for record, share in zip(chosen, shares, strict=True) if share >= SAYS_IT]
     voices = list({id(voice): voice for _, group, _ in saying for voice in group}.values())
     if count_voices(voices) <= 1:
         voices = [evidence[shares.index(max(shares))].voice]

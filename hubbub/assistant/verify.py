@@ -32,7 +32,7 @@ Failure: TypeAlias = Literal[
     "unsupported",
 ]
 
-MIN_SUPPORT = 0.6
+SAYS_IT = 0.85
 """Share of the topic words of a model's sentence that a quote must hold to count as saying it; all of its
 quotes together must hold every one, since a single word put in may turn everything."""
 

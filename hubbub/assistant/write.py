@@ -97,7 +97,7 @@ def write_quotes(question: Question, findings: Findings, stories: Sequence[Story
     stories = _with_witnesses(claim, stories) if claim else stories
     if findings.is_outside:
         yield note(question, findings, "elsewhen")
-    is_doubtful = bool(stories) and _is_doubtful(question, findings, claim, stories[0].head)
+    is_doubtful = bool(stories) and _is_doubtful(question, findings, claim, stories[0])
     for draft in _told_of(question, findings, claim, stories, is_doubtful):
         yield msgspec.structs.replace(draft, is_doubtful=is_doubtful)
     stances = {claim.stance(story.head) for story in stories} if claim else set()
@@ -143,19 +143,22 @@ def _agrees(claim: Claim, voice: Voice, story: Story) -> bool:
     return voice is story.head.voice or any(claim.stance(item) == claim.stance(story.head) for item in said)
 
 
-def _is_doubtful(question: Question, findings: Findings, claim: Claim | None, evidence: Evidence) -> bool:
-    """Tell whether even the best quote need not be to the point.
+def _is_doubtful(question: Question, findings: Findings, claim: Claim | None, story: Story) -> bool:
+    """Tell whether even the best statement need not be to the point.
 
-    It does not stand out of what the search found, misses a word of the question, or the kind of thing asked.
+    It does not stand out of what the search found, unless several agree; or it misses a word of the question,
+    or the kind of thing asked.
     """
+    evidence = story.head
     if claim:
         return claim.stance(evidence) == "near" and findings.certainty != "sure"
-    is_missing = question.intent in ("when", "number") and not holds(question.intent, evidence.quote)
+    if question.intent in ("when", "number") and not holds(question.intent, evidence.quote):
+        return True
+    if question.intent not in _FACTS or findings.certainty == "sure":
+        return False
     is_in_kind = fits(question.intent, evidence.quote) > 1.0 and question.intent != "number"
-    least = _ANSWERS_IN_KIND if is_in_kind else _ANSWERS
-    if findings.certainty == "perhaps" or is_missing:
-        return question.intent in _FACTS
-    return question.intent in _FACTS and findings.certainty == "unknown" and evidence.relevance < least
+    is_missing = evidence.relevance < (_ANSWERS_IN_KIND if is_in_kind else _ANSWERS)
+    return is_missing or (findings.certainty == "perhaps" and story.num_voices < 2)
 
 
 def _lead(
