@@ -98,7 +98,7 @@ def layout_picture(layouts: Sequence[LayoutPoint], capacity_bytes: float) -> Pic
         )
         for each in near
     ]
-    marks = [Mark(x=best.step_s, y=best.memory_bytes / GIB, text=best.name)] if best else []
+    marks = [Mark(x=best.step_s, y=best.memory_bytes / GIB, text="the fastest")] if best else []
     x = linear_axis("seconds of a step", [each.step_s for each in near], from_zero=False)
     told = f"Of {len(layouts):,} layouts {len(fit):,} fit"
     return Picture(

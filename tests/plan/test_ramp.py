@@ -149,6 +149,44 @@ def test_more_gpus_may_stay_idle_but_never_hurt():
     assert rate.tokens_per_day(10).mid < rate.tokens_per_day(1000).mid
 
 
+phases = st.builds(
+    phase,
+    st.integers(1, 200_000),
+    st.sampled_from(["own", "rent"]),
+    st.integers(0, 900),
+    term=st.sampled_from(["on-demand", "1-year", "3-year"]),
+)
+sources = st.builds(
+    PowerSource,
+    kind=st.sampled_from(["grid", "generator", "battery"]),
+    mw=st.floats(0, 500),
+    date=st.integers(0, 900).map(lambda days: DAY + dt.timedelta(days=days)),
+    usd_per_kwh=st.none() | st.floats(0, 1),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    phases=st.lists(phases, min_size=1, max_size=5).map(lambda found: sorted(found, key=lambda p: p.date)),
+    power=st.lists(sources, max_size=4),
+    tokens=st.floats(1e6, 1e16),
+    cap=st.none() | st.floats(0.01, 500),
+)
+def test_any_plan_is_followed_to_a_sound_end(phases, power, tokens, cap):
+    plan = BuildPlan(name="p", phases=tuple(phases), power=tuple(power), power_cap_mw=cap)
+    told = follow(Scenario(name="s", model="m", tokens=tokens, plans=(plan,)), plan, thinning, PARAMS)
+    assert 0 <= told.days.low <= told.days.mid <= told.days.high
+    for band in (told.run_usd, told.cash_usd, told.energy_mwh, told.carbon_t):
+        assert 0 <= band.low <= band.mid <= band.high
+    for before, after in zip(told.curve, told.curve[1:], strict=False):
+        assert before.tokens <= after.tokens * (1 + 1e-9)
+        assert before.run_usd <= after.run_usd * (1 + 1e-9)
+        assert before.energy_mwh <= after.energy_mwh * (1 + 1e-9)
+        assert after.state.running_gpus <= after.state.num_gpus
+    if told.done:
+        assert told.curve[-1].tokens == pytest.approx(tokens)
+
+
 def test_memphis_compares_renting_building_and_both():
     def large(num_gpus):
         return Speed(tokens_per_s=within(150.0 * num_gpus / (1 + num_gpus / 1e6), 1.1), busy_share=0.85)
