@@ -148,18 +148,19 @@ def tensor_sizes(run: RunSpec, num_gpus: int, refused: Counter[str]) -> list[int
     A domain of 72 is used as 64 by groups of a power of 2.
     """
     model, domain = run.model, run.cluster.link_domain
-    legal = []
-    for tp in divisors(model.num_heads):
-        groups = model.num_kv_heads % tp and tp % model.num_kv_heads
-        if tp > min(num_gpus, _MOST_TP) or groups or model.ffn % tp:
-            continue
-        if tp > domain:
-            refused[f"TP {tp} leaves the NVLink domain of {domain}"] += 1
-        elif domain % tp and 2 ** int(math.log2(domain)) % tp:
-            refused[f"groups of TP {tp} straddle NVLink domains of {domain}"] += 1
-        else:
-            legal.append(tp)
-    return legal
+    sizes = [
+        tp
+        for tp in divisors(model.num_heads)
+        if tp <= min(num_gpus, _MOST_TP)
+        and not (model.num_kv_heads % tp and tp % model.num_kv_heads)
+        and model.ffn % tp == 0
+    ]
+    large = [tp for tp in sizes if tp > domain]
+    odd = [tp for tp in sizes if tp < domain and domain % tp and 2 ** int(math.log2(domain)) % tp]
+    for wrong, told in ((large, "leaves the NVLink domain of"), (odd, "straddles NVLink domains of")):
+        if wrong:
+            refused[f"TP {', '.join(map(str, wrong))} {told} {domain}"] += len(wrong)
+    return [tp for tp in sizes if tp not in (*large, *odd)]
 
 
 def pipeline_sizes(run: RunSpec, num_gpus: int, refused: Counter[str]) -> list[int]:

@@ -21,6 +21,7 @@ from hubbub.plan.pictures import LayoutPoint
 from hubbub.plan.predict import Prediction, memory_at, predict
 from hubbub.plan.stacks import Stack, find_stack, tuning_of
 from hubbub.plan.step import step_time
+from hubbub.plan.wording import tell_layout
 from hubbub.specs import ClusterSpec, Layout, ModelSpec, RunSpec
 
 # Columns of this many layouts stay in a core's cache while some hundred operations pass over them.
@@ -51,8 +52,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 class LayoutSearch(msgspec.Struct, frozen=True, kw_only=True):
     """What a search found.
 
-    `ranked` are the fastest that fit; `misses` would be faster but lack memory (where nothing fits: lack
-    least); `points` hold the fastest of each shape, for a picture; `notes` are for the reader.
+    `ranked` are the fastest that fit; `misses` the fastest of those that lack little memory (where nothing
+    fits: that lack least); `points` are the fastest of each shape, for a picture; `notes` for the reader.
     """
 
     run: RunSpec
@@ -189,7 +190,7 @@ def _ranked(run: RunSpec, num_gpus: int, found: Candidates, top: int) -> LayoutS
     order = np.lexsort((seen.memory_bytes, seen.step_s))
     fit = order[does_fit[order]]
     near = order[~does_fit[order] & (seen.memory_bytes[order] <= _NEAR * capacity)]
-    near = near[seen.step_s[near] < seen.step_s[fit[0]]] if len(fit) else np.argsort(seen.memory_bytes)
+    near = near if len(fit) else np.argsort(seen.memory_bytes)
     ranked = _told(run, num_gpus, found, fit[:top])
     if ranked:
         run = msgspec.structs.replace(run, layout=ranked[0].layout)
@@ -210,7 +211,7 @@ def _told(run: RunSpec, num_gpus: int, found: Candidates, rows: NDArray[np.intp]
     layouts = [found.layout(int(row)) for row in rows]
     return tuple(
         Found(
-            name=describe(layout),
+            name=tell_layout(layout),
             layout=layout,
             num_idle=num_gpus - layout.num_gpus,
             prediction=predict(msgspec.structs.replace(run, layout=layout)),
@@ -239,7 +240,7 @@ def _points(
     _, first = np.unique((shape * 2 + does_fit)[order], return_index=True)
     return tuple(
         LayoutPoint(
-            name=describe(found.layout(int(row))),
+            name=tell_layout(found.layout(int(row))),
             step_s=float(seen.step_s[row]),
             memory_bytes=float(seen.memory_bytes[row]),
             is_fit=bool(does_fit[row]),
@@ -260,19 +261,3 @@ def _notes(run: RunSpec, num_gpus: int, ranked: tuple[Found, ...]) -> Iterable[s
         batch = max(1, round(run.global_batch / most)) * most
         if best.num_idle >= group:
             yield f"the nearest batch that feeds {most * group:,} GPUs in this shape has {batch:,} sequences"
-
-
-def describe(layout: Layout) -> str:
-    """Return a layout in short words, sizes of 1 left out, as `TP 8, PP 16 x 3, ZeRO 1, micro batch 2`."""
-    sizes = {"TP": layout.tp, "PP": layout.pp, "CP": layout.cp, "EP": layout.ep, "DP": layout.dp}
-    words = [f"{name} {size}" for name, size in sizes.items() if size > 1]
-    if layout.vpp > 1:
-        words[words.index(f"PP {layout.pp}")] += f" x {layout.vpp}"
-    if layout.etp > 1:
-        words.append(f"expert TP {layout.etp}")
-    if layout.zero:
-        words.append(f"ZeRO {layout.zero}" + (f" over {layout.shard}" if layout.shard else ""))
-    words.append(f"micro batch {layout.micro_batch}")
-    if layout.recompute != "none":
-        words.append(f"{layout.recompute} recompute")
-    return ", ".join(words)
