@@ -24,8 +24,8 @@ from hubbub.server.run import serve_in_thread
 from hubbub.server.usage import USAGE_FILE, Usage, count_tokens
 from hubbub.units import US_PER_DAY
 from tests.server.mcp_client import ERAS, given, use
-from tests.server.reading import Stream
-from tests.server.small_house import NOON_US, SmallHouse
+from tests.server.reading import Stream, open_stream
+from tests.server.small_house import NOON_US, SmallHouse, make_post
 from tests.server.test_ask import QUESTION, SlowHouse, slow_house  # noqa: F401
 from tests.server.test_keys import bearer
 from tests.server.test_lookup import error_of
@@ -281,6 +281,33 @@ def test_what_refuses_prompts_is_under_v1_for_display_only(house: SmallHouse, tm
             assert explained.status_code == (200 if is_there else 404)
         assert error_of(x.search(**{"for": "training"}))["code"] == "invalid_use"
         assert "author5" in x.http.get("/api/search?q=dam").text
+
+
+def test_alerts_under_v1_quote_nobody_who_refuses_prompts(house: SmallHouse, url: str) -> None:
+    def may_prompt(is_allowed: bool) -> ConsentEvent:
+        return ConsentEvent(author=author, scope="prompt", allow=is_allowed, received_us=house.clock_us)
+
+    author = make_post(100, "").author
+    house.add(may_prompt(False))
+    asked = {"q": "from:author100 ferry", "novelty": "low"}
+    with (
+        open_stream(url, "/v1/alerts", **asked) as programs,
+        open_stream(url, "/api/alerts", **asked) as people,
+    ):
+        programs.next("started"), people.next("started")
+        house.add(make_post(100, "The ferry Anneliese is on fire off Hollin, smoke over the harbour."))
+        assert "Anneliese" in str(people.next("alert"))
+        house.add(may_prompt(True))
+        house.add(
+            make_post(
+                101,
+                "The ferry Luise has sunk at the North Pier, nobody aboard.",
+                author=author,
+                handle="author100",
+            )
+        )
+        told = str(programs.next("alert"))
+    assert "Luise" in told and "Anneliese" not in told
 
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
