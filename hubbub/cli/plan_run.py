@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,58 +10,20 @@ import msgspec
 
 from hubbub.cli.options import Moment, json_option
 from hubbub.cli.output import print_json, print_note
+from hubbub.cli.plan_options import parse_count, search_asked, search_options
 from hubbub.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from hubbub.plan.layouts import LayoutSearch
     from hubbub.plan.outlook import Outlook
     from hubbub.plan.predict import Prediction
     from hubbub.specs import RunSpec
 
-_COUNT = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?)\s*([kmbtKMBT]?)")
-_SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
-_LAYOUT = ("tp", "pp", "vpp", "cp", "ep", "etp", "dp", "zero", "micro_batch")
-
-
-def parse_count(text: str) -> float:
-    """Read a count such as `15.6T`, `300B` or `2e12`.
-
-    Raises:
-        InvalidInput: the text is no such count, or not above 0.
-    """
-    match = _COUNT.fullmatch(text.strip())
-    value = float(match[1]) * _SCALES[match[2].lower()] if match else 0.0
-    if not 0 < value < 1e18:
-        raise InvalidInput(f"tokens is {text[:40]!r}; write a number above 0 with k, M, B or T, as 15.6T")
-    return value
-
-
-def _layout_options(command: Any) -> Any:
-    for name in _LAYOUT:
-        flag = f"--{name.replace('_', '-')}"
-        command = click.option(flag, name, type=int, help=f"Fix {name}; what is left free is searched.")(
-            command
-        )
-    return command
-
 
 @click.command()
-@click.option(
-    "--model", "model_name", required=True, metavar="NAME", help="Built-in, a config.json, or a TOML file."
-)
-@click.option("--cluster", "cluster_name", required=True, metavar="NAME", help="Built-in, or a TOML file.")
-@click.option("--gpus", required=True, type=int, help="How many GPUs.")
+@search_options
 @click.option(
     "--tokens", metavar="COUNT", help="Tokens to train on, as 15.6T; without, one step is predicted."
 )
-@click.option("--batch", type=int, default=0, help="Sequences a step [default: about 1,024 tokens a GPU].")
-@click.option("--seq", type=int, default=0, help="Tokens a sequence [default: the model's].")
-@click.option("--precision", default="bf16", show_default=True, help="fp16, bf16, fp8, mxfp8 or nvfp4.")
-@click.option(
-    "--stack", default="", help="Software profile [default: nemo-2025]; `plan show stacks` lists them."
-)
-@click.option("--recompute", type=str, help="none, selective or full; left free it is searched.")
-@_layout_options
 @click.option(
     "--region", default="usa", show_default=True, help="Where the grid's carbon and prices are from."
 )
@@ -79,7 +40,7 @@ def run(
     from hubbub.plan.predict import predict
 
     num_tokens = parse_count(tokens) if tokens else 0.0
-    found = _search(model_name, cluster_name, gpus, flags)
+    found = search_asked(model_name, cluster_name, gpus, flags, top=1)
     if not found.ranked:
         raise InvalidInput("; ".join((f"no layout of {model_name} fits {gpus} GPUs", *found.notes[:2])))
     spec = msgspec.structs.replace(found.run, num_tokens=num_tokens)
@@ -98,25 +59,6 @@ def run(
     _print(spec, told, ahead)
     for note in found.notes:
         print_note(note)
-
-
-def _search(model_name: str, cluster_name: str, gpus: int, flags: dict[str, Any]) -> LayoutSearch:
-    from hubbub.plan.hardware import find_cluster
-    from hubbub.plan.layouts import search
-    from hubbub.plan.models import find_model
-
-    fixed = {name: flags[name] for name in (*_LAYOUT, "recompute") if flags[name] is not None}
-    return search(
-        find_model(model_name),
-        find_cluster(cluster_name),
-        gpus,
-        global_batch=flags["batch"],
-        seq=flags["seq"],
-        precision=flags["precision"].lower(),
-        stack=flags["stack"],
-        fixed=fixed,
-        top=1,
-    )
 
 
 def _outlook(spec: RunSpec, told: Prediction, flags: dict[str, Any]) -> Outlook:
