@@ -26,8 +26,9 @@ class HttpStream:
         """
         self._link = link
         self._http = h11.Connection(h11.CLIENT)
-        self._rest = b""
-        self._lines: list[bytes] = []
+        self._begun: list[bytes] = []
+        """Parts of a line whose end has not come: a long one would be copied again with each part."""
+        self._num_begun = 0
         fixed = {"Host": host, "User-Agent": "hubbub", "Accept-Encoding": "identity"}
         try:
             request = h11.Request(method="GET", target=target, headers=list({**fixed, **headers}.items()))
@@ -54,9 +55,19 @@ class HttpStream:
             raise Disconnected(f"{self._link.where} ended the stream")
         if not isinstance(event, h11.Data):
             return []
-        *lines, self._rest = (self._rest + bytes(event.data)).split(b"\n")
-        if len(self._rest) > MAX_MESSAGE_BYTES:
+        return self._split(bytes(event.data))
+
+    def _split(self, data: bytes) -> list[bytes]:
+        head, *lines = data.split(b"\n")
+        self._begun.append(head)
+        self._num_begun += len(head)
+        if self._num_begun > MAX_MESSAGE_BYTES:
             raise Disconnected(f"{self._link.where} sent a line of more than {MAX_MESSAGE_BYTES} bytes")
+        if not lines:
+            return []
+        lines.insert(0, b"".join(self._begun))
+        self._begun = [lines.pop()]
+        self._num_begun = len(self._begun[0])
         return [line.removesuffix(b"\r") for line in lines]
 
     def _next(self, timeout_s: float) -> object:
