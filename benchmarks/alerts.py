@@ -196,7 +196,7 @@ def summarise(
         "alerts": len(alerts),
         "a day": round(len(alerts) / sum(days for _, days, _, _ in items), 1),
         "repeats %": round(100 * num_repeats / max(len(alerts), 1), 1),
-        "on topic %": round(100 * sum(map(bool, labels)) / max(len(labels), 1), 1),
+        "on topic %": round(100 * sum(map(bool, labels)) / len(labels), 1) if labels else "",
         "facts told": f"{len(found)} of {len(delays)}",
         "delay min p50": round(statistics.median(found), 1) if found else "",
         "look ms": round(1000 * sum(told.spent_s for told, _, _, _ in items) / max(num_looks, 1), 1),
