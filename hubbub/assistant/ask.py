@@ -32,7 +32,7 @@ from hubbub.assistant.searchable import Searchable
 from hubbub.assistant.storylines import Story, tell
 from hubbub.assistant.verify import broken, cite, failure
 from hubbub.assistant.voices import count_voices
-from hubbub.assistant.write import note, select, write_quotes
+from hubbub.assistant.write import note, select, unheard, write_quotes
 from hubbub.errors import ModelError
 from hubbub.posts import AuthorId, Post
 from hubbub.units import now_us
@@ -174,6 +174,8 @@ class _Run:
         except ModelError:
             self.dropped["model_failed"] += 1
         if self.shown:
+            cited = {citation.post for sentence in self.shown for citation in sentence.citations}
+            yield from self._show(unheard(self.question, stories, cited), for_prompt=True)
             self.writer = model.name
 
     def _show(self, drafts: Iterator[Draft], *, for_prompt: bool) -> Iterator[AnswerEvent]:

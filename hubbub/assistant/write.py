@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -20,6 +20,7 @@ from hubbub.assistant.voices import Voice, count_voices
 from hubbub.assistant.wording import Contrary, Note, Said, Scene, Wording
 from hubbub.assistant.wording_de import German
 from hubbub.assistant.wording_en import English
+from hubbub.posts import PostId
 
 _ANSWERS = 0.6
 """Share from which on a quote may answer a question for a fact."""
@@ -104,6 +105,23 @@ def write_quotes(question: Question, findings: Findings, stories: Sequence[Story
     if stances <= {"says", "near"} and "says" in stances and count_voices(findings.voices) > 1:
         if not any(story.conflict for story in stories):
             yield note(question, findings, "uncontradicted")
+
+
+def unheard(question: Question, stories: Sequence[Story], cited: Collection[PostId]) -> Iterator[Draft]:
+    """Write the contradictions of which a model told one side: it may choose, but not whom to silence."""
+    for number, story in enumerate(stories):
+        conflict = story.conflict
+        if conflict is None:
+            continue
+        told = any(item.post.id in cited for item in (story.head, *story.wordings))
+        is_against_told = conflict.against.post.id in cited
+        if told and not is_against_told:
+            yield _contradiction(question, conflict, number)
+        elif is_against_told and not told:
+            turned = Conflict(
+                claim=conflict.against, against=conflict.claim, reason=conflict.reason, voices=story.voices
+            )
+            yield _contradiction(question, turned, number)
 
 
 def _told_of(

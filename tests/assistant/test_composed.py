@@ -173,6 +173,22 @@ def test_what_was_denied_later_is_not_told_alone(open_world):
     assert done.report.dropped["denied"] == 1 and done.report.writer == "quotes"
 
 
+def test_a_model_that_tells_one_side_gets_the_other_beside_it(open_world):
+    broke = post("The Hollin dam has broken, a wave is coming down the valley.", "kev", minute=10)
+    holds = post("FALSE: the Hollin dam has NOT broken, says the keeper.", "nora", minute=30)
+
+    def reply(request):
+        number = number_of(type("", (), {"asked": [request]}), "says the keeper")
+        return says(([number], "The Hollin dam has not broken, says the keeper."))(request)
+
+    with model(reply) as (endpoint, _):
+        world = open_world(broke, holds)
+        done = answer(world.index, "Has the Hollin dam broken?", clock_us=NOW_US, model=endpoint)
+    assert done.report.writer == "tiny"
+    assert [sentence.kind for sentence in done.sentences] == ["lead", "conflict"]
+    assert {citation.post for citation in done.sentences[1].citations} == {broke.id, holds.id}
+
+
 def test_a_model_that_repeats_itself_is_cut(open_world):
     once = "Police closed the old bridge."
     done, _ = composed(open_world(CLOSED), says(([1], once), ([1], once), ([1], f"{once} " * 5)))
