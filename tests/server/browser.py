@@ -100,7 +100,7 @@ class Browser:
     def focused(self) -> WebElement:
         return self.driver.switch_to.active_element
 
-    def wait(self, is_true: Callable[[], T], timeout_s: float = 10.0) -> T:
+    def wait(self, is_true: Callable[[], T], timeout_s: float = 30.0) -> T:
         deadline_s = time.monotonic() + timeout_s
         while True:
             found = is_true()

@@ -241,7 +241,7 @@ def test_a_page_that_was_cut_off_looks_after_its_posts_again(chromium: Browser, 
     house.delete(post)
     port = int(url.rpartition(":")[2])
     with serve_in_thread(create_app(house), port=port):
-        chromium.wait(lambda: not chromium.reads(TEXTS[post]), 15)
+        chromium.wait(lambda: not chromium.reads(TEXTS[post]))
         assert chromium.all(".sentence.withdrawn")
     chromium.complaints()
 

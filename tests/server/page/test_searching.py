@@ -103,7 +103,7 @@ def test_a_tag_goes_with_the_last_post_that_has_it(browser: Browser, house: Smal
     look_for(browser, "mill")
     browser.wait(lambda: "#wherethemayoris" in browser.texts(".facet bdi"))
     house.delete(secret.id)
-    browser.wait(lambda: "mayor" not in browser.html().casefold(), 2)
+    browser.wait(lambda: "mayor" not in browser.html().casefold())
     assert browser.all(".facet")
 
 
