@@ -88,6 +88,11 @@ class FailureModel(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+def rate_of(gpu: str) -> Estimate:
+    """Return the rate that fits a GPU best: RSC-1's for an A100, Llama 3's for all that came later."""
+    return published_rate("rsc1" if gpu.lower().startswith("a100") else "llama3")
+
+
 def published_rate(name: str) -> Estimate:
     """Return a cluster's rate per 8-GPU server and day, with the 80% band that four modern clusters span.
 

@@ -13,7 +13,7 @@ import msgspec
 from hubbub.errors import InvalidInput
 from hubbub.plan.cost import Owned, has_price, own, rent_usd_per_gpu_hour
 from hubbub.plan.estimate import Estimate, exact, inverse, product
-from hubbub.plan.failures import DAY_S, FailureModel, Goodput, expect_goodput
+from hubbub.plan.failures import DAY_S, SERVER_GPUS, FailureModel, Goodput, expect_goodput, rate_of
 from hubbub.plan.grid import Region, find_region
 from hubbub.plan.power import Draw, carbon_kg, draw, energy_kwh, require_power
 from hubbub.plan.throughput import Speed
@@ -32,7 +32,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run takes; `rent_usd` and `own_usd` are None where no price is known."""
+    """What a run takes; rent and own cost count spare servers too, and are None where no price is known."""
 
     days: Estimate
     goodput: Goodput
@@ -63,10 +63,11 @@ def outlook(
     full = draw(gpu, num_gpus, busy_share=speed.busy_share, pue=where.pue or region.pue)
     if where.power_cap_mw is not None:
         require_power(full, where.power_cap_mw)
-    goodput = expect_goodput(num_gpus, num_params, where.failures)
+    failures = where.failures or FailureModel(rate=rate_of(gpu))
+    goodput = expect_goodput(num_gpus, num_params, failures)
     days = product(exact(num_tokens / DAY_S), inverse(speed.tokens_per_s), inverse(goodput.goodput))
     hours = days.scaled(24)
-    gpu_hours = hours.scaled(num_gpus)
+    paid_hours = hours.scaled(num_gpus + goodput.spare_servers * SERVER_GPUS)
     energy = energy_kwh(full.mean_mw, hours)
     owned = _owned(full, gpu, when, region)
     rent = _rent(gpu, when, where)
@@ -76,9 +77,9 @@ def outlook(
         draw=full,
         energy_mwh=energy.scaled(1e-3),
         carbon_t=carbon_kg(energy, region.carbon).scaled(1e-3),
-        gpu_hours=gpu_hours,
-        rent_usd=product(gpu_hours, rent) if rent else None,
-        own_usd=product(gpu_hours, owned.usd_per_gpu_hour) if owned else None,
+        gpu_hours=hours.scaled(num_gpus),
+        rent_usd=product(paid_hours, rent) if rent else None,
+        own_usd=product(paid_hours, owned.usd_per_gpu_hour) if owned else None,
         owned=owned,
         region=region,
         when=when,

@@ -133,7 +133,8 @@ def stays_until_done(site: Site, num_tokens: float, level: str = "mid") -> list[
 def _curve(site: Site, ledger: Ledger, stays: list[Stay], num_tokens: float) -> tuple[Point, ...]:
     """Return points at the ends of stays and evenly between."""
     end = _end(stays)
-    marks = sorted({stay.until_day for stay in stays} | {end * n / _MARKS for n in range(_MARKS + 1)})
+    evenly = {end * n / _MARKS for n in range(_MARKS)}
+    marks = sorted({stay.until_day for stay in stays} | {day for day in evenly if day < end})
     points = []
     for day in marks:
         so_far = [_cut(stay, day) for stay in stays if stay.from_day < day or day == 0 == stay.from_day]

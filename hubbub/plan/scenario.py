@@ -56,7 +56,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What is to be trained, on what, and the plans to compare.
 
     `global_batch` and `seq` are the step's; `stack` a dated software profile. `busy_share` is the share of
-    the step in which the GPUs compute; left out, it comes from the prediction.
+    the step in which the GPUs compute; left out, it comes from the prediction. `rate` names a published rate
+    of interruptions; left out, the one that fits the GPU. Spare servers come on top of the GPUs of a phase.
     """
 
     name: str
@@ -74,7 +75,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seq: int = 0
     pue: float | None = None
     busy_share: float | None = None
-    rate: str = "llama3"
+    rate: str = ""
     restart_s: float | None = None
     own: OwnTerms = OwnTerms()
     notes: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ import msgspec
 from hubbub.errors import InvalidInput
 from hubbub.plan.cost import find_price
 from hubbub.plan.estimate import Estimate, exact, product
-from hubbub.plan.failures import FailureModel, published_rate
+from hubbub.plan.failures import FailureModel, published_rate, rate_of
 from hubbub.plan.grid import Region, find_region
 from hubbub.plan.power import Capped, Draw, draw, find_server, under_cap
 from hubbub.plan.scenario import BuildPlan, Phase, PowerSource, Scenario
@@ -47,7 +47,8 @@ class Site:
         dates = {phase.date for phase in plan.phases} | {source.date for source in plan.power}
         dates |= {phase.until for phase in plan.phases if phase.until}
         self.events = sorted({0.0, *(self.day(each) for each in dates if each > self.start)})
-        model = FailureModel(rate=published_rate(scenario.rate), restart_s=scenario.restart_s)
+        rate = published_rate(scenario.rate) if scenario.rate else rate_of(scenario.gpu)
+        model = FailureModel(rate=rate, restart_s=scenario.restart_s)
         sizes = {size for day in self.events for size in self._delivered(day) if size}
         self.throughput = Throughput(speed_of, num_params, sizes, model)
         self._known: dict[tuple[float, ...], State] = {}

@@ -27,12 +27,14 @@ def test_llama_3_405b():
     assert told.gpu_hours.low < 30.84e6 < told.gpu_hours.high
     assert told.energy_mwh.mid == pytest.approx(told.draw.mean_mw.mid * told.days.mid * 24)
     assert told.carbon_t.mid == pytest.approx(told.energy_mwh.mid * 0.3695, rel=0.001)
-    assert told.rent_usd.mid == pytest.approx(told.gpu_hours.mid * 3.95)
+    assert told.goodput.spare_servers == 32  # paid for as well
+    assert told.rent_usd.mid == pytest.approx(told.days.mid * 24 * (16_384 + 32 * 8) * 3.95)
     assert msgspec.json.encode(told)
 
 
 def test_terms_and_prices_of_ones_own():
-    assert look(Circumstances(usd_per_gpu_hour=2.0)).rent_usd.mid == pytest.approx(look().gpu_hours.mid * 2)
+    given = look(Circumstances(usd_per_gpu_hour=2.0))
+    assert given.rent_usd.mid == pytest.approx(look().rent_usd.mid * 2 / 3.95)
     assert look(msgspec.structs.replace(THEN, term="3-year")).rent_usd.mid < look().rent_usd.mid
     no_price = look(gpu="tpu-v5p")
     assert (no_price.rent_usd, no_price.own_usd) == (None, None)
