@@ -27,8 +27,8 @@ _ANSWERS = 0.6
 _ANSWERS_IN_KIND = 0.4
 """The same for a quote that holds the kind of thing that is asked for: a time, a place, a figure."""
 _FACTS = ("said", "who", "when", "where", "number", "why", "what")
-_LEADS, _STANDS, _CONTRADICTS = 0.7, 0.6, 0.3
-"""Standing, as a share of the best post's, that the first statement, any other and a contradiction need."""
+_LEADS, _STANDS = 0.7, 0.6
+"""Standing, as a share of the best post's, that the first statement and any other need."""
 _MAX_DOUBTFUL = 2
 """Statements that are told where none of them need be the answer."""
 _SUBJECTS = ("news", "topic", "opinion", "said")
@@ -76,17 +76,14 @@ def select(question: Question, findings: Findings, stories: Sequence[Story]) -> 
     is_best_lost = bool(stories) and stories[0].head.voice.score < _LEADS
     if findings.certainty == "hardly" or is_best_lost or outright:
         return outright
-    kept = [_lean(story, claim) for story in stories if story.head.voice.score >= _STANDS]
+    kept = [_lean(story) for story in stories if story.head.voice.score >= _STANDS]
     return kept[:_MAX_DOUBTFUL] if findings.certainty == "perhaps" else kept
 
 
-def _lean(story: Story, claim: Claim | None) -> Story:
-    """Leave out what was far less fitting than the best: other matters at the same place."""
-    conflict = story.conflict
-    if conflict and not claim and conflict.against.voice.score < _CONTRADICTS:
-        conflict = None
+def _lean(story: Story) -> Story:
+    """Leave out details that were far less fitting than the best; a contradiction is always told."""
     details = tuple(item for item in story.details if item.voice.score >= _STANDS)
-    return msgspec.structs.replace(story, details=details, conflict=conflict)
+    return msgspec.structs.replace(story, details=details)
 
 
 def write_quotes(question: Question, findings: Findings, stories: Sequence[Story]) -> Iterator[Draft]:
