@@ -48,6 +48,7 @@ def test_surface_is_frozen():
         "follow": sorted([*data, *read, "--json", "--no-index", "sources"]),
         "index": [],
         "keys": [],
+        "plan": [],
         "search": sorted([*data, "--json", "--limit", "--newest", "--rerank", "query"]),
         "status": sorted([*data, "--json"]),
         "tenants": [],
