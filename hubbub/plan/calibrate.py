@@ -96,11 +96,12 @@ def read_calibration(path: str) -> Calibration:
 def calibrated_errors(runs: Sequence[PublishedRun], measured: Column, predicted: Column) -> Column:
     """Return the relative errors at the larger scales of every family, once calibrated at its smallest.
 
-    A family is one source's model, sequence, precision, GPU and software at several GPU counts.
+    A family is one source's model, sequence, precision, GPU, software, recompute and model-parallel
+    layout at several GPU counts.
     """
     families: dict[tuple[str, ...], list[int]] = {}
     for i, run in enumerate(runs):
-        names = ("group", "model", "seq", "precision", "gpu", "software")
+        names = ("group", "model", "seq", "precision", "gpu", "software", "tp", "pp", "cp", "recompute")
         families.setdefault(tuple(run.row.get(name, "") for name in names), []).append(i)
     errors = []
     for rows in families.values():

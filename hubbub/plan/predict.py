@@ -36,7 +36,7 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def total_gib(self) -> float:
         """Return the sum of all parts."""
-        return sum(getattr(self, name) for name in self.__struct_fields__ if name != "stage")
+        return float(sum(getattr(self, name) for name in self.__struct_fields__ if name != "stage"))
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,6 +78,7 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     context_skew: float
     wire: float
     step_s: float
+    jitter: float
     score_bytes: float
     odd_head: float
     permute: float
@@ -92,6 +93,7 @@ class Tuning(msgspec.Struct, kw_only=True):
     unfused attention; passes: trips over memory; permute: trips of routed tokens; host_s, moe_host_s,
     expert_host_s: host time a layer and pass, more for routing, and more for each local expert; *_seen: the
     share of traffic that is not hidden; wire: of a NIC's rate that NCCL reaches; step_s: fixed time a step;
+    jitter: waiting for the slowest, a doubling of GPUs beyond a server;
     scale: what the family as a whole takes beside the model.
     """
 
@@ -118,6 +120,7 @@ class Tuning(msgspec.Struct, kw_only=True):
     cp_seen: Column
     wire: Column
     step_s: Column
+    jitter: Column
     scale: Column
 
 
@@ -229,6 +232,7 @@ def tuning_row(stack: Stack, gpu: GpuSpec, bits: float, is_moe: bool, fitted: Fi
         "cp_seen": k.context_seen,
         "wire": k.wire,
         "step_s": k.step_s,
+        "jitter": k.jitter,
         "scale": fitted.scales.get(scale_key(stack, is_moe), 1.0),
     }
 

@@ -56,7 +56,8 @@ def step_time(c: Cases, t: Tuning) -> StepTime:
     """Return the seconds of one step of every case.
 
     stage x (m + (p-1)/v) + exposed data parallelism + optimizer, with the slowest stage's time of a micro
-    batch (arXiv 2104.04473 section 2.2); the bubble runs at the mean stage's. All times the family's scale.
+    batch (arXiv 2104.04473 section 2.2); the bubble runs at the mean stage's. All of it times the family's
+    scale, and a wait for the slowest of many that grows with the logarithm of their number.
     """
     m, layers = c.micro_batches, stage_layers(c)
     layer, head = layer_cost(c, t), compute.logits(c, t)
@@ -68,7 +69,8 @@ def step_time(c: Cases, t: Tuning) -> StepTime:
     sends = 2.0 * c.vpp * hop * t.pp_seen
     params = held_params(c, layers, np.where(c.pp > 1, 1.0, 2.0 - c.is_tied))
     rest = layer.total - layer.work
-    scaled = m * t.scale
+    scale = t.scale * (1 + t.jitter * np.log2(np.maximum(c.gpus / 8.0, 1.0)))
+    scaled = m * scale
     return StepTime(
         compute_s=scaled * (stage - layers * rest),
         tensor_s=scaled * layers * layer.tensor,
@@ -76,9 +78,9 @@ def step_time(c: Cases, t: Tuning) -> StepTime:
         context_s=scaled * layers * layer.context,
         host_s=scaled * layers * layer.idle,
         pipeline_s=scaled * sends,
-        bubble_s=t.scale * (c.pp - 1) / c.vpp * (mean + sends),
-        data_s=t.scale * data_parallel(c, t, stage, params),
-        optimizer_s=t.scale * (compute.optimizer(c, updated(c, params)) + t.step_s),
+        bubble_s=scale * (c.pp - 1) / c.vpp * (mean + sends),
+        data_s=scale * data_parallel(c, t, stage, params),
+        optimizer_s=scale * (compute.optimizer(c, updated(c, params)) + t.step_s),
     )
 
 
@@ -167,7 +169,8 @@ def data_parallel(c: Cases, t: Tuning, stage: Column, params: HeldParams) -> Col
     own = params.dense + params.ends
     once = network.all_gather(c, t, 2.0 * own, group, c.tp)
     if np.any(params.routed > 0):
-        once = once + network.all_gather(c, t, 2.0 * params.routed, few, np.maximum(c.ep * c.etp, c.tp))
+        apart = network.all_gather(c, t, 2.0 * params.routed, few, np.maximum(c.ep * c.etp, c.tp))
+        once = once + np.where(params.routed > 0, apart, 0.0)
     plain = 2 * once
     shown = plain * t.dp_seen + np.maximum(plain * (1 - t.dp_seen) - stage, 0.0)
     if np.any(c.zero >= 3):

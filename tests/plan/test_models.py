@@ -53,7 +53,9 @@ def test_a_config_of_hugging_face_is_the_built_in_model(tmp_path):
 
 
 def test_a_gpt2_has_no_gate_and_its_own_names():
-    model = parse_hf({"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257}, "g")
+    model = parse_hf(
+        {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257}, "g"
+    )
     assert (model.is_gated, model.ffn, model.head_dim) == (False, 3072, 64)
 
 

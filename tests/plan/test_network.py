@@ -51,14 +51,21 @@ def test_a_gather_by_hand():
 
 
 def test_a_domain_of_72_keeps_what_8_must_send():
-    near, far = (network.all_to_all(*world(name, dp=64), one(1e9), one(64), one(1), one(8)) for name in ("gb200", "b200"))
+    near, far = (
+        network.all_to_all(*world(name, dp=64), one(1e9), one(64), one(1), one(8))
+        for name in ("gb200", "b200")
+    )
     assert far[0] > 5 * near[0]
 
 
 def test_tokens_sent_once_to_a_domain_leave_less():
     c, t = world(dp=64)
-    often = network.all_to_all(c, msgspec.structs.replace(t, is_deduplicated=one(0)), one(1e9), one(64), one(1), one(8))
-    once = network.all_to_all(c, msgspec.structs.replace(t, is_deduplicated=one(1)), one(1e9), one(64), one(1), one(8))
+    often = network.all_to_all(
+        c, msgspec.structs.replace(t, is_deduplicated=one(0)), one(1e9), one(64), one(1), one(8)
+    )
+    once = network.all_to_all(
+        c, msgspec.structs.replace(t, is_deduplicated=one(1)), one(1e9), one(64), one(1), one(8)
+    )
     # 8 domains, 8 copies: 8 (1 - (7/8)^8) = 5.25 of 8 leave.
     assert (once[0] - 1e-4) / (often[0] - 1e-4) == pytest.approx(8 * (1 - (7 / 8) ** 8) / 8, rel=0.05)
 
@@ -68,7 +75,9 @@ def test_replicas_across_pods_share_the_thin_tier_only_where_few_lie_in_a_pod():
     c, t = world(cluster, tp=8, pp=16, dp=128)
     open_, _ = world("h100", tp=8, pp=16, dp=128)
     # 24 replicas of 128 GPUs lie in a pod of 3,072: more than the 7 that would share one link.
-    assert network.rate(c, t, one(128), one(8), c.gather_rate) == network.rate(open_, t, one(128), one(8), c.gather_rate)
+    assert network.rate(c, t, one(128), one(8), c.gather_rate) == network.rate(
+        open_, t, one(128), one(8), c.gather_rate
+    )
     c, t = world(cluster, tp=8, pp=64, dp=128)
     # Six of 512 GPUs: each gets 6/7.
     assert network.rate(c, t, one(128), one(8), c.gather_rate)[0] == pytest.approx(50e9 * t.wire[0] * 6 / 7)
