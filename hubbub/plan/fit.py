@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hubbub.plan.cases import Column, cases_of
 from hubbub.plan.hardware import read_data
 from hubbub.plan.runs import PublishedRun
-from hubbub.plan.stacks import Constants, Fitted, combinations, find_stack, scale_key, take
+from hubbub.plan.stacks import Constants, Fitted, combinations, find_stack, take
 from hubbub.plan.step import step_time
 
 Mask = NDArray[np.bool_]
@@ -53,9 +53,7 @@ class Sample:
         self.measured = np.array([run.step_s for run in runs])
         self.groups = np.array([run.group for run in runs])
         self.clusters = np.array([run.cluster_key for run in runs])
-        self.families = np.array(
-            [scale_key(find_stack(spec.stack), spec.model.num_experts > 0) for spec in specs]
-        )
+        self.families = np.array([find_stack(spec.stack).family for spec in specs])
         counts = {g: int((self.groups == g).sum()) for g in set(self.groups)}
         self.weights = np.array(
             [0.5 / len(runs) + 0.5 / (len(counts) * counts[g]) for g in self.groups], dtype=np.float64

@@ -188,12 +188,7 @@ def architecture(gpu: GpuSpec) -> str:
 _USUAL_W = {"a100": 400.0, "h100": 700.0}
 
 
-def scale_key(stack: Stack, is_moe: bool) -> str:
-    """Return what shares a scale: the releases of a family, models with experts apart."""
-    return f"{stack.family}-moe" if is_moe else stack.family
-
-
-def tuning_row(stack: Stack, gpu: GpuSpec, bits: float, is_moe: bool, fitted: Fitted) -> dict[str, float]:
+def tuning_row(stack: Stack, gpu: GpuSpec, bits: float, fitted: Fitted) -> dict[str, float]:
     """Return the constants of one profile on one GPU at one precision.
 
     A board limited below its usual watts runs at (watts / usual)^(1/3) of the clock: P = f V^2 with V as f.
@@ -233,7 +228,7 @@ def tuning_row(stack: Stack, gpu: GpuSpec, bits: float, is_moe: bool, fitted: Fi
         "wire": k.wire,
         "step_s": k.step_s,
         "jitter": k.jitter,
-        "scale": fitted.scales.get(scale_key(stack, is_moe), 1.0),
+        "scale": fitted.scales.get(stack.family, 1.0),
     }
 
 
@@ -247,21 +242,20 @@ def tuning_of(runs: Sequence[RunSpec], fitted: Fitted | None = None) -> Tuning:
     return take(keys, index, fitted or shipped())
 
 
-Combination = tuple[Stack, GpuSpec, float, bool]
+Combination = tuple[Stack, GpuSpec, float]
 
 
 def combinations(runs: Sequence[RunSpec]) -> tuple[list[Combination], Any]:
-    """Return the different (profile, GPU, bits, experts or none) of runs, and which of them each run has."""
-    seen: dict[tuple[str, str, float, bool], int] = {}
+    """Return the different (profile, GPU, bits) of runs, and which of them each run has."""
+    seen: dict[tuple[str, str, float], int] = {}
     keys: list[Combination] = []
     index = np.zeros(len(runs), dtype=np.intp)
     for i, run in enumerate(runs):
         gpu, bits = run.cluster.gpu, {"fp8": 8.0, "mxfp8": 8.0, "nvfp4": 4.0}.get(run.precision, 16.0)
-        is_moe = run.model.num_experts > 0
-        name = (run.stack, f"{gpu.name} {gpu.gemm} {gpu.tdp_w}", bits, is_moe)
+        name = (run.stack, f"{gpu.name} {gpu.gemm} {gpu.tdp_w}", bits)
         if name not in seen:
             seen[name] = len(keys)
-            keys.append((find_stack(run.stack), gpu, bits, is_moe))
+            keys.append((find_stack(run.stack), gpu, bits))
         index[i] = seen[name]
     return keys, index
 
