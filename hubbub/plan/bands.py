@@ -25,7 +25,7 @@ from hubbub.specs import RunSpec
 # How much less a residual counts for each way in which its run differs: experts or none matter most, as MoE
 # rows scatter three times as wide; then the family of releases, the GPU's generation, the precision.
 _UNLIKE = {"moe": 0.02, "family": 0.2, "gpu": 0.5, "bits": 0.7}
-_LOW, _HIGH = 0.1, 0.9
+_HIGH = 0.9
 # A band never claims less than this: two repeats of one run differ by 1 to 2 % (Llama 3, section 3.3.4).
 _LEAST_LOG = 0.02
 
@@ -89,7 +89,10 @@ def log_band(
     rows = [r for r in (residuals() if known is None else known) if r.cluster != without]
     weights = np.array([r.weight * _alike(kind, r.kind) for r in rows])
     logs = np.array([r.log_error for r in rows])
-    low, high = _quantile(logs, weights, _LOW), _quantile(logs, weights, _HIGH)
+    # Few residuals: the ends move out as the quantiles of a sample of that effective size must to keep their
+    # promise (split conformal prediction, Lei et al., JASA 2018: (n + 1) / n).
+    wider = 1 + weights @ weights / weights.sum() ** 2
+    low, high = _quantile(logs, weights, 1 - _HIGH * wider), _quantile(logs, weights, _HIGH * wider)
     return min(low, -_LEAST_LOG), max(high, _LEAST_LOG)
 
 
