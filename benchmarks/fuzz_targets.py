@@ -110,7 +110,7 @@ class _Bytes:
     where = "fuzz"
 
     def __init__(self, data: bytes, rng: random.Random) -> None:
-        self._data, self._rng = data, rng
+        self._data, self._rng, self._at = data, rng, 0
 
     def send(self, data: bytes) -> None:
         """Nobody listens."""
@@ -120,11 +120,11 @@ class _Bytes:
 
     def receive(self, timeout_s: float) -> bytes:
         """Return the next piece."""
-        if not self._data:
+        if self._at >= len(self._data):
             raise Disconnected("the end")
-        size = self._rng.choice((1, 7, 100, 1 << 18)) if len(self._data) < 5000 else 1 << 18
-        piece, self._data = self._data[:size], self._data[size:]
-        return piece
+        size = self._rng.choice((1, 7, 100, 1 << 18)) if len(self._data) - self._at < 5000 else 1 << 18
+        self._at += size
+        return self._data[self._at - size : self._at]
 
 
 class _Teller(FakeServer):
