@@ -50,8 +50,8 @@ MUTANTS = (
     Mutant(
         "no tombstone is remembered",
         "hubbub/index/index.py",
-        "self._state.remember(changes.burials, changes.authors)",
-        "self._state.remember({}, changes.authors)",
+        "self._state.remember(changes.burials, changes.authors, changes.names)",
+        "self._state.remember({}, changes.authors, changes.names)",
         (SCHEDULES,),
     ),
     Mutant(
