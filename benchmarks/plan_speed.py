@@ -1,7 +1,7 @@
 """How fast runs are predicted: many layouts at once, one run with its checks, and cost by micro batches.
 
-CPU time of one core (set OMP_NUM_THREADS=1). Calculon takes 3.0 ms a prediction on such a core (shared planning
-note, section 1).
+CPU time of one core (set OMP_NUM_THREADS=1). Calculon takes 3.0 ms a prediction on such a core (shared
+planning note, section 1).
 """
 
 from __future__ import annotations
