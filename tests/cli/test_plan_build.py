@@ -86,6 +86,6 @@ def test_misuse_is_one_line_and_exit_code_2(scenario, capsys, old, new, told):
 def test_memphis_ships_with_the_package(capsys):
     assert run(["plan", "build", "--scenario", "memphis.toml", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [each["plan"] for each in told["outcomes"]] == ["rent", "build", "both"]
+    assert [each["plan"] for each in told["outcomes"]] == ["rent", "build", "both", "grid only"]
     ends = {each["plan"]: each["days"]["mid"] for each in told["outcomes"]}
     assert ends["both"] <= min(ends["rent"], ends["build"])

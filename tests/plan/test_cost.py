@@ -105,6 +105,14 @@ def test_own_terms_come_before_the_published():
     assert mine.capital_usd_year.mid == pytest.approx(yearly)
 
 
+def test_what_is_left_counts_at_its_worth_of_today():
+    kept = OwnTerms(gpu_usd=10_000, residual=0.3, hall_usd_per_mw=0.0)
+    mine = own(draw("h100", 1000, busy_share=0.8), "h100", WHEN, TENNESSEE, kept)
+    assert mine.capital_usd_year.mid == pytest.approx(
+        mine.compute_usd.mid * crf(0.08, 3) * (1 - 0.3 / 1.08**3)
+    )
+
+
 def test_every_price_has_a_band_and_a_source():
     for price in prices():
         assert 0 < price.low_usd <= price.mid_usd <= price.high_usd, price

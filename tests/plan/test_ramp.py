@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.errors import InvalidInput
-from hubbub.plan.cost import rent_usd_per_gpu_hour
+from hubbub.plan.cost import own, rent_usd_per_gpu_hour
 from hubbub.plan.estimate import exact, within
+from hubbub.plan.grid import find_region
+from hubbub.plan.power import draw
 from hubbub.plan.ramp import compare, follow
 from hubbub.plan.scenario import BuildPlan, Phase, PowerSource, Scenario, read_scenario
 from hubbub.plan.throughput import Speed, Throughput
@@ -77,6 +79,32 @@ def test_a_term_is_paid_to_its_end():
     by_year = outcome(phase(1000, "rent", usd_per_gpu_hour=2.0, term="1-year"), tokens=1e12)
     assert by_need.run_usd.mid == pytest.approx(2.0 * 1000 * 24 * by_need.days.mid)
     assert by_year.run_usd.mid == 2.0 * 1000 * 24 * 365
+
+
+def test_rent_ends_where_the_run_moves_on():
+    def cost(usd):
+        rented = phase(1000, "rent", usd_per_gpu_hour=usd)
+        return outcome(rented, phase(2000, days=10), tokens=4e12).run_usd.mid
+
+    assert cost(2.0) - cost(1.0) == pytest.approx(1000 * 24 * 10)
+
+
+def test_energy_is_paid_by_the_kwh():
+    def told(usd):
+        return outcome(phase(1000), power=(PowerSource(kind="grid", mw=9, date=DAY, usd_per_kwh=usd),))
+
+    paid = told(1.0).run_usd.mid - told(0.0).run_usd.mid
+    assert paid == pytest.approx(told(0.0).energy_mwh.mid * 1000)
+
+
+def test_what_is_owned_costs_from_its_delivery_on():
+    free = PowerSource(kind="grid", mw=9, date=DAY, usd_per_kwh=0.0)
+    told = outcome(phase(1000), phase(1000, days=10), tokens=4e12, power=(free,))
+    whole = own(draw("h100", 2000, busy_share=0.85), "h100", DAY, find_region("usa"))
+    yearly = whole.capital_usd_year.mid + whole.opex_usd_year.mid
+    gpu_days = 1000 * told.days.mid + 1000 * (told.days.mid - 10)
+    assert told.run_usd.mid == pytest.approx(yearly / 2000 * gpu_days / 365.25)
+    assert told.cash_usd.mid > whole.capex_usd.mid
 
 
 def test_power_that_comes_late_holds_back():
@@ -192,11 +220,13 @@ def test_memphis_compares_renting_building_and_both():
         return Speed(tokens_per_s=within(150.0 * num_gpus / (1 + num_gpus / 1e6), 1.1), busy_share=0.85)
 
     told = compare(read_scenario("memphis"), large, 405e9)
-    rent, build, both = told.outcomes
-    assert [each.plan for each in told.outcomes] == ["rent", "build", "both"]
+    rent, build, both, grid_only = told.outcomes
+    assert [each.plan for each in told.outcomes] == ["rent", "build", "both", "grid only"]
     assert both.done <= min(rent.done, build.done)
     assert build.cash_usd.mid > rent.cash_usd.mid
     assert build.curve[0].state.where == "nowhere"
+    assert grid_only.done > build.done
+    assert grid_only.curve[-1].state.limit != "none"
     assert {point.state.where for point in both.curve} == {"rent", "own"}
     assert msgspec.json.decode(msgspec.json.encode(told))["earliest"] == told.earliest
 
