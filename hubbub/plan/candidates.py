@@ -24,8 +24,12 @@ from hubbub.specs import RECOMPUTES, Layout, RunSpec
 MOST_TOKENS = 65536
 # Fewer tokens of a sequence on a GPU than a tile of a flash kernel (arXiv 2307.08691) are not worth cutting.
 LEAST_TOKENS = 128
-# Layouts that leave more idle than this share of what the best filling one uses are not looked at.
-_IDLE = 0.1
+# Layouts that leave more idle than this share of what the best filling one uses are not looked at: below a
+# power of 2 there are always sizes that leave half, and the bubble of sizes that fit 2,304 can cost more.
+_IDLE = 0.4
+# Of one shape, only replicas within this share of the most are looked at: fewer help no more than to make the
+# number of micro batches divide.
+_FEWER = 0.1
 # Shards of FSDP over some replicas only (HSDP, arXiv 2304.11277 section 3.2.2), counted in NVLink domains.
 _SHARD_DOMAINS = (1, 4, 16, 64)
 # No published layout has a tensor or context group of more than this.
@@ -121,7 +125,7 @@ def _structures(run: RunSpec, num_gpus: int, fixed: Fixed, refused: Counter[str]
                 # The groups of the experts tile the replicas of a stage.
                 step = math.lcm(tp * cp, ep * etp) // (tp * cp)
                 sizes = [d for d in batches if d * tp * pp * cp <= num_gpus and d % step == 0]
-                yield from ((tp, pp, cp, ep, etp, d) for d in sizes if d >= (1 - _IDLE) * sizes[-1])
+                yield from ((tp, pp, cp, ep, etp, d) for d in sizes if d >= (1 - _FEWER) * sizes[-1])
 
 
 def _allowed(sizes: Sequence[int], name: str, fixed: Fixed) -> list[int]:

@@ -203,7 +203,7 @@ def _ranked(run: RunSpec, num_gpus: int, found: Candidates, top: int) -> LayoutS
         misses=_told(run, num_gpus, found, near[: min(top, 3)]),
         refused=_refusals(seen, does_fit, found),
         points=_points(found, seen, does_fit, order),
-        notes=tuple(_notes(run, num_gpus, ranked)),
+        notes=tuple(_notes(run, num_gpus, ranked, _told(run, num_gpus, found, _fullest_use(found, fit)))),
     )
 
 
@@ -249,13 +249,25 @@ def _points(
     )
 
 
-def _notes(run: RunSpec, num_gpus: int, ranked: tuple[Found, ...]) -> Iterable[str]:
+def _fullest_use(found: Candidates, fit: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the fastest of those that leave the fewest GPUs idle, if there is one."""
+    used = np.prod([found.columns[name][fit] for name in ("tp", "pp", "cp", "dp")], axis=0)
+    return fit[used == used.max()][:1] if len(fit) else fit
+
+
+def _notes(
+    run: RunSpec, num_gpus: int, ranked: tuple[Found, ...], fullest: tuple[Found, ...]
+) -> Iterable[str]:
     if not ranked:
         yield "nothing fits; more GPUs, a smaller seq, or a GPU with more memory would help"
         return
     best = ranked[0]
     if best.num_idle:
         yield f"{best.num_idle:,} of {num_gpus:,} GPUs stay idle: spares for those that fail"
+        most_used = fullest[0]
+        if most_used.num_idle < best.num_idle:
+            step_s = most_used.prediction.step_s.mid
+            yield f"the fewest idle are {most_used.num_idle:,}: {most_used.name}, {step_s:.4g} s a step"
         group = best.layout.num_gpus // best.layout.dp
         most = num_gpus // group
         batch = max(1, round(run.global_batch / most)) * most

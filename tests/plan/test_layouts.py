@@ -124,7 +124,7 @@ def test_where_nothing_fits_the_nearest_are_shown() -> None:
     assert "nothing fits" in found.notes[0]
 
 
-@pytest.mark.parametrize(("num_gpus", "batch"), [(4099, 1536), (100_000, 2048), (9, 64)])
+@pytest.mark.parametrize(("num_gpus", "batch"), [(4099, 1536), (100_000, 65_536), (9, 64)])
 def test_odd_numbers_leave_spares_and_say_so(num_gpus: int, batch: int) -> None:
     model = TINY if num_gpus < 10 else GPT3
     best = search(model, H100, num_gpus, global_batch=batch)
@@ -133,10 +133,17 @@ def test_odd_numbers_leave_spares_and_say_so(num_gpus: int, batch: int) -> None:
     assert f"{idle:,} of {num_gpus:,} GPUs stay idle" in best.notes[0]
 
 
+def test_fewer_gpus_may_be_faster_and_the_fullest_is_told() -> None:
+    found = search(find_model("llama3-405b"), H100, 100_000, global_batch=2048)
+    best = found.ranked[0]
+    assert best.num_idle > 10_000, "16M tokens are little work for 100,000 GPUs"
+    assert found.notes[1].startswith("the fewest idle are 1,696: tp8 pp12")
+
+
 def test_a_batch_smaller_than_the_replicas_names_one_that_feeds_them() -> None:
     found = search(TINY, H100, 512, global_batch=3, fixed={"cp": 1})
     assert found.ranked[0].num_idle > 0
-    assert "the nearest batch that feeds 512 GPUs in this shape has" in found.notes[1]
+    assert "the nearest batch that feeds 512 GPUs in this shape has" in found.notes[-1]
 
 
 @pytest.mark.parametrize(
