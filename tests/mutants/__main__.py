@@ -18,6 +18,8 @@ from tests.mutants.planting import Copy
 def main(words: list[str]) -> None:
     """Print one row a bug; exits 1 if one was not caught."""
     rows = []
+    if not any(word in mutant.name for mutant in MUTANTS for word in words or [""]):
+        sys.exit(f"no planted bug's name holds any of {words}")
     with tempfile.TemporaryDirectory(prefix="hubbub-mutants-") as directory:
         copy = Copy(Path(directory))
         for mutant in MUTANTS:
