@@ -6,7 +6,9 @@
 Runs `hubbub serve` over a real socket on a fake Jetstream that posts and deletes at the given rates, while
 questions stay open. Every probe is a post that all surfaces of `deletion_surfaces.py` show; then its author
 deletes it (every fifth time: the whole account goes), and each surface is watched until it is gone. Times run
-from the platform's sending. A leak is a surface that shows a post again, or still after `GIVE_UP_S`.
+from the platform's sending: `told` to the end of the first look without the post, `asked` to its beginning,
+so that whoever asks later is not shown it; writing an answer takes its time. A leak is a surface that shows
+a post again, or still after `GIVE_UP_S`.
 
 `--disk` deletes marked posts under the same load and looks for the marks in every file of the data directory,
 and in the archive's events (its frames may be compressed), until they are gone.
@@ -119,17 +121,21 @@ class Sight:
     def __init__(self) -> None:
         self.was_seen = False
         self.gone_s: float | None = None
+        """When a look that showed nothing came back."""
+        self.asked_s: float | None = None
+        """When that look was begun."""
         self.num_back = 0
         self._deleted_s: float | None = None
         self._begun = anyio.Event()
 
-    def note(self, is_shown: bool) -> None:
-        """Take in a look."""
+    def note(self, is_shown: bool, began_s: float | None = None) -> None:
+        """Take in a look, and when it was begun if it had to be asked for."""
         self.was_seen |= is_shown
         if self._deleted_s is None:
             return
         if not is_shown and self.gone_s is None:
             self.gone_s = time.monotonic()
+            self.asked_s = max(self._deleted_s, self.gone_s if began_s is None else began_s)
         self.num_back += is_shown and self.gone_s is not None
 
     async def pause(self) -> None:
@@ -151,6 +157,7 @@ class Probes:
     def __init__(self, fake: FakeJetstream, url: str, options: argparse.Namespace) -> None:
         self._fake, self._url, self._options = fake, url, options
         self._times_ms: dict[str, list[float]] = defaultdict(list)
+        self._asked_ms: dict[str, list[float]] = defaultdict(list)
         self._leaks: dict[str, int] = defaultdict(int)
         self._unseen: dict[str, int] = defaultdict(int)
         self._number = 0
@@ -214,8 +221,9 @@ class Probes:
                 self._unseen[name] += name not in rare
                 continue
             self._leaks[name] += sight.num_back + (sight.gone_s is None)
-            if sight.gone_s is not None:
+            if sight.gone_s is not None and sight.asked_s is not None:
                 self._times_ms[name].append((sight.gone_s - deleted_s) * 1000)
+                self._asked_ms[name].append((sight.asked_s - deleted_s) * 1000)
 
     @contextlib.asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx2.AsyncClient]:
@@ -227,20 +235,27 @@ class Probes:
 
     def rows(self) -> list[dict[str, object]]:
         """One row a surface, and one over all."""
-        named = {surface.name: self._times_ms[surface.name] for surface in SURFACES}
-        named["all"] = [time_ms for times_ms in named.values() for time_ms in times_ms]
+        names = [surface.name for surface in SURFACES]
+        asked, told = (
+            {**times, "all": [time_ms for name in names for time_ms in times[name]]}
+            for times in (self._asked_ms, self._times_ms)
+        )
         return [
             {
                 "surface": name,
-                "number": len(times_ms),
-                **{f"p{p} ms": round(percentile(times_ms, p)) if times_ms else "-" for p in (50, 95, 99)},
-                "max ms": round(max(times_ms, default=0)),
+                "number": len(told.get(name, [])),
+                **_percentiles("asked", asked.get(name, [])),
+                **_percentiles("told", told.get(name, [])),
                 "bar ms": BAR_MS,
                 "leaks": sum(self._leaks.values()) if name == "all" else self._leaks[name],
                 "not shown before": sum(self._unseen.values()) if name == "all" else self._unseen[name],
             }
-            for name, times_ms in named.items()
+            for name in (*names, "all")
         ]
+
+
+def _percentiles(what: str, times_ms: list[float]) -> dict[str, object]:
+    return {f"{what} p{p}": round(percentile(times_ms, p)) if times_ms else "-" for p in (50, 95, 99)}
 
 
 async def _until(is_so: Callable[[], bool], patience_s: float = GIVE_UP_S) -> None:

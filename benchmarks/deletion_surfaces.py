@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -21,8 +22,8 @@ class Target(NamedTuple):
 class Noting(Protocol):
     """Who is told what a surface shows."""
 
-    def note(self, is_shown: bool) -> None:
-        """Take in a look."""
+    def note(self, is_shown: bool, began_s: float | None = None) -> None:
+        """Take in a look, and when it was begun if it had to be asked for."""
 
     async def pause(self) -> None:
         """Wait until it is worth looking again."""
@@ -56,9 +57,10 @@ def _posted(path: str, body: Callable[[Target], object]) -> Watch:
 def _looked_at(look: Callable[[httpx2.AsyncClient, Target], Awaitable[httpx2.Response]]) -> Watch:
     async def watch(client: httpx2.AsyncClient, target: Target, sight: Noting) -> None:
         while True:
+            began_s = time.monotonic()
             response = await look(client, target)
             if response.status_code in _LOOKED:
-                sight.note(target.seal in response.text)
+                sight.note(target.seal in response.text, began_s)
             await sight.pause()
 
     return watch
@@ -134,7 +136,7 @@ async def _read_answer(response: httpx2.Response, target: Target, sight: Noting)
 async def _asked_anew(client: httpx2.AsyncClient, target: Target, sight: Noting) -> None:
     """A reader who asks again and again; an answer shows the post if anything in it does."""
     while True:
-        is_shown, num_events = False, 0
+        is_shown, num_events, began_s = False, 0, time.monotonic()
         async with client.stream("GET", "/api/ask", params=_question(target)) as response:
             async for kind, event in read_events(response):
                 num_events += 1
@@ -146,7 +148,7 @@ async def _asked_anew(client: httpx2.AsyncClient, target: Target, sight: Noting)
                 if kind == "done" or (kind == "gone" and event["post"] == target.post):
                     break
         if num_events and not is_shown:
-            sight.note(False)
+            sight.note(False, began_s)
         await sight.pause()
 
 
