@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from hubbub.plan.cases import Column
 from hubbub.plan.estimate import Estimate
@@ -30,14 +32,14 @@ _HIGH = 0.9
 _LEAST_LOG = 0.02
 
 
-class Residual(msgspec.Struct, frozen=True, kw_only=True):
-    """One published run's log(measured / predicted), and what makes another run like it."""
+class Residuals(msgspec.Struct, frozen=True, kw_only=True):
+    """Published runs' log(measured / predicted) as columns, and what makes another run like each of them."""
 
-    id: str
-    cluster: str
-    kind: dict[str, str]
-    log_error: float
-    weight: float
+    ids: tuple[str, ...]
+    clusters: NDArray[np.str_]
+    kinds: dict[str, NDArray[np.str_]]
+    logs: Column
+    weights: Column
 
 
 def kind_of(run: RunSpec) -> dict[str, str]:
@@ -50,54 +52,44 @@ def kind_of(run: RunSpec) -> dict[str, str]:
     }
 
 
-def residuals_of(runs: Sequence[PublishedRun], logs: Sequence[float]) -> list[Residual]:
+def residuals_of(runs: Sequence[PublishedRun], logs: Column) -> Residuals:
     """Pair runs with their residuals; the rows of a cluster share the weight of the root of their number."""
-    counts: dict[str, int] = {}
-    for run in runs:
-        counts[run.cluster_key] = counts.get(run.cluster_key, 0) + 1
-    return [
-        Residual(
-            id=run.id,
-            cluster=run.cluster_key,
-            kind=kind_of(run.run),
-            log_error=float(log),
-            weight=counts[run.cluster_key] ** -0.5,
-        )
-        for run, log in zip(runs, logs, strict=True)
-        if run.run is not None
-    ]
+    kinds = [kind_of(run.run) for run in runs if run.run is not None]
+    clusters = np.array([run.cluster_key for run in runs])
+    counts = Counter(run.cluster_key for run in runs)
+    return Residuals(
+        ids=tuple(run.id for run in runs),
+        clusters=clusters,
+        kinds={name: np.array([kind[name] for kind in kinds]) for name in _UNLIKE},
+        logs=logs,
+        weights=np.array([counts[run.cluster_key] ** -0.5 for run in runs]),
+    )
 
 
 @cache
-def residuals() -> list[Residual]:
+def residuals() -> Residuals:
     """Return the shipped residuals."""
-    logs = {
-        row["id"]: float(row["log_error"]) for row in csv.DictReader(io.StringIO(read_data("residuals.csv")))
-    }
+    rows = csv.DictReader(io.StringIO(read_data("residuals.csv")))
+    logs = {row["id"]: float(row["log_error"]) for row in rows}
     runs = [run for run in scoreable(read_runs()) if run.id in logs]
-    return residuals_of(runs, [logs[run.id] for run in runs])
+    return residuals_of(runs, np.array([logs[run.id] for run in runs]))
 
 
-def log_band(
-    run: RunSpec, known: Sequence[Residual] | None = None, *, without: str = ""
-) -> tuple[float, float]:
+def log_band(run: RunSpec, known: Residuals | None = None, *, without: str = "") -> tuple[float, float]:
     """Return the logarithms of the band's ends against the prediction: weighted 10% and 90% of the residuals.
 
     `without` leaves a cluster out, as a check of the band on that cluster must.
     """
-    kind = kind_of(run)
-    rows = [r for r in (residuals() if known is None else known) if r.cluster != without]
-    weights = np.array([r.weight * _alike(kind, r.kind) for r in rows])
-    logs = np.array([r.log_error for r in rows])
+    rows, kind = known or residuals(), kind_of(run)
+    weights = rows.weights * (rows.clusters != without)
+    for name, less in _UNLIKE.items():
+        weights = weights * np.where(rows.kinds[name] == kind[name], 1.0, less)
     # Few residuals: the ends move out as the quantiles of a sample of that effective size must to keep their
     # promise (split conformal prediction, Lei et al., JASA 2018: (n + 1) / n).
     wider = 1 + weights @ weights / weights.sum() ** 2
-    low, high = _quantile(logs, weights, 1 - _HIGH * wider), _quantile(logs, weights, _HIGH * wider)
+    low = _quantile(rows.logs, weights, 1 - _HIGH * wider)
+    high = _quantile(rows.logs, weights, _HIGH * wider)
     return min(low, -_LEAST_LOG), max(high, _LEAST_LOG)
-
-
-def _alike(kind: dict[str, str], other: dict[str, str]) -> float:
-    return math.prod(less for key, less in _UNLIKE.items() if kind[key] != other[key])
 
 
 def _quantile(values: Column, weights: Column, share: float) -> float:

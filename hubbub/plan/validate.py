@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hubbub.errors import InvalidInput
 from hubbub.plan.anchors import Anchor, anchors
-from hubbub.plan.bands import Residual, log_band, residuals_of
+from hubbub.plan.bands import Residuals, log_band, residuals_of
 from hubbub.plan.cases import Column, cases_of
 from hubbub.plan.fit import Sample, cross_validate
 from hubbub.plan.hardware import read_data
@@ -120,7 +120,7 @@ def validate(path: str | None = None, *, refit: bool = False) -> Validation:
     sample = Sample(scored)
     if path is None:
         predicted = cross_validate(sample)[0] if refit else cross_predict(sample)
-        known, method = residuals_of(scored, list(np.log(sample.measured / predicted))), "cross-validated"
+        known, method = residuals_of(scored, np.log(sample.measured / predicted)), "cross-validated"
     else:
         predicted, known, method = sample.predict(shipped()), None, "constants as shipped"
     inside = _inside(scored, sample.measured, predicted, known)
@@ -136,7 +136,7 @@ def cross_predict(sample: Sample) -> Column:
 
 
 def _inside(
-    runs: Sequence[PublishedRun], measured: Column, predicted: Column, known: list[Residual] | None
+    runs: Sequence[PublishedRun], measured: Column, predicted: Column, known: Residuals | None
 ) -> NDArray[np.bool_]:
     """Tell which rows lie in their band; in cross-validation the band knows nothing of the row's cluster."""
     logs = np.log(measured / predicted)

@@ -71,7 +71,7 @@ def test_no_fold_sees_its_own_clusters(sample):
 
 def test_the_shipped_residuals_are_those_of_cross_validation(sample):
     logs = np.log(sample.measured / cross_predict(sample))
-    known = {each.id: each.log_error for each in residuals()}
+    known = dict(zip(residuals().ids, residuals().logs, strict=True))
     assert [known[run.id] for run in sample.runs] == pytest.approx(list(logs), abs=2e-3)
 
 
