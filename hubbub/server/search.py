@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from hubbub.index import parse_query
 from hubbub.index.query import Hit, Query
 from hubbub.server.answering import Answering
 from hubbub.server.desk import Desk, desk_of, is_for_prompt, read_param
-from hubbub.server.facets import Timeline, count_facets, draw_timeline
+from hubbub.server.facets import count_facets, draw_timeline
 from hubbub.server.highlights import Highlighter
 from hubbub.server.lookup import read_limit, read_sort
 from hubbub.server.openai.whole import write_whole
@@ -43,7 +44,10 @@ class Page(msgspec.Struct, frozen=True, array_like=True):
 
 
 async def search(request: Request) -> Response:
-    """Search `q`; `limit`, `sort`, `cursor` (of the page before) and `summary=true` as given."""
+    """Search `q`; `limit`, `sort`, `cursor` (of the page before), `facets` and `summary=true` as given.
+
+    Facets are counted for the first page unless `facets=false`, as they cost twice as much as the posts.
+    """
     desk = desk_of(request)
     text = read_param(request, "q", desk.limits.max_question_chars)
     limit, sort = read_limit(request, desk.limits.max_hits), read_sort(request)
@@ -57,24 +61,23 @@ async def search(request: Request) -> Response:
             400, "the cursor belongs to another order; leave it out", code="invalid_cursor", param="cursor"
         )
     before = page.given if page else frozenset()
+    has_facets = (read_param(request, "facets", 5) or str(page is None).lower()) in ("1", "true")
     query = msgspec.structs.replace(
         query,
-        limit=min(MAX_DEPTH, max(FACET_DEPTH, len(before) + limit + 1)),
+        limit=min(MAX_DEPTH, max(FACET_DEPTH if has_facets else 0, len(before) + limit + 1)),
         sort=sort,
         to_us=min(query.to_us or clock_us + 1, clock_us + 1),
         now_us=clock_us,
         for_prompt=is_for_prompt(request),
     )
-    found = await desk.look_up(_find, desk.house.index, query, before, limit)
+    found = await desk.look_up(_find, desk.house.index, query, before, limit, has_facets)
     following = Page(text, sort, clock_us, before.union(found.given)) if found.has_more else None
     body: dict[str, object] = {
         "object": "list",
         "data": found.data,
         "has_more": found.has_more,
         "next_cursor": _write_cursor(following) if following else None,
-        "facets": found.facets,
-        "timeline": found.timeline,
-        "num_counted": found.num_counted,
+        **found.counts,
         "clock_us": clock_us,
         "took_ms": round((time.perf_counter() - start_s) * 1000, 1),
     }
@@ -87,26 +90,30 @@ class _Found(NamedTuple):
     data: list[dict[str, object]]
     given: frozenset[bytes]
     has_more: bool
-    facets: dict[str, list[dict[str, object]]]
-    timeline: Timeline | None
-    num_counted: int
+    counts: dict[str, object]
 
 
-def _find(index: Searchable, query: Query, before: frozenset[bytes], limit: int) -> _Found:
+def _find(index: Searchable, query: Query, before: frozenset[bytes], limit: int, has_facets: bool) -> _Found:
     hits = index.search(query)
     left = [hit for hit in hits if _digest(hit) not in before]
     given = left[:limit]
     light = Highlighter(query)
-    # Ranking also finds what is only like the words, or only new; facets count what says them.
-    counted = [hit for hit in hits[:FACET_DEPTH] if not query.text or light.is_said(hit.post)]
     return _Found(
         data=[{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given],
         given=frozenset(map(_digest, given)),
         has_more=len(left) > limit,
-        facets=count_facets(counted),
-        timeline=draw_timeline(counted),
-        num_counted=len(counted),
+        counts=_count(hits, query, light) if has_facets else {},
     )
+
+
+def _count(hits: Sequence[Hit], query: Query, light: Highlighter) -> dict[str, object]:
+    # Ranking also finds what is only like the words, or only new; facets count what says them.
+    counted = [hit for hit in hits[:FACET_DEPTH] if not query.text or light.is_said(hit.post)]
+    return {
+        "facets": count_facets(counted),
+        "timeline": draw_timeline(counted),
+        "num_counted": len(counted),
+    }
 
 
 async def _summarise(request: Request, desk: Desk, query: Query, clock_us: int) -> object:

@@ -48,6 +48,16 @@ def test_facets_count_authors_days_and_tags(url: str) -> None:
     assert {author["value"] for author in facets["authors"]} == {"author3", "author5", "author8"}
 
 
+def test_facets_stand_on_the_first_page_unless_left_out_and_on_others_if_asked_for(url: str) -> None:
+    first = get(url, q="#flood", limit="1")
+    assert first["num_counted"] == 3
+    lean = get(url, q="#flood", limit="1", facets="false")
+    assert lean["data"] == first["data"] and not {"facets", "timeline", "num_counted"} & lean.keys()
+    after = {"q": "#flood", "limit": "1", "cursor": first["next_cursor"]}
+    assert "facets" not in get(url, **after)
+    assert get(url, **after, facets="true")["facets"] == first["facets"]
+
+
 def test_facets_count_only_what_says_the_words(url: str) -> None:
     page = get(url, q="soup")
     assert page["num_counted"] == 1 < len(page["data"])
