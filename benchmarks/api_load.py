@@ -5,7 +5,8 @@
 `hubbub serve --follow -` on a directory of `--size` posts is fed `--rate` posts a second. Four clients share
 `--streams` sessions: the platform's own page (`/api/ask`, priority 1, its streams stay open for `HOLD_S`
 after the answer), and three tenants with keys (`/v1/chat/completions`, streaming): `own` of priority 1,
-`sister-a` and `sister-b` of priority 2. One more client searches ten times a second (`/v1/search`, `own`).
+`sister-a` and `sister-b` of priority 2. Two more search as `own` (`/v1/search`): ten times a second without
+facets, as a program does, and once a second with facets, as for a page.
 
 Two phases. **Open**: every session asks, reads, rests, so that `--questions` come a second in all. **Full**:
 the sisters never rest, `sister-b` with six times the sessions of `sister-a`, and `own` asks as before; a
@@ -40,7 +41,7 @@ from hubbub.server.keys import KeyRing
 
 HOLD_S = 10.0
 """So long a reader of the page keeps a finished answer open."""
-SEARCHES_PER_S = 10.0
+SEARCHES_PER_S = (10.0, 1.0)
 PATIENCE_S = 60.0
 PRIORITIES = {"own": 1, "sister-a": 2, "sister-b": 2}
 _BUSY = (429, 503)
@@ -80,8 +81,9 @@ class Phase:
     ) -> None:
         self._posts, self._clients, self._options = posts, clients, options
         self._rng = random.Random(11)
-        self.searching = Client("search", None, 1)
-        self.searching.headers = own.headers
+        self.searching = [Client("search", None, 1), Client("search, facets", None, 1)]
+        for client in self.searching:
+            client.headers = own.headers
         self._http = httpx2.AsyncClient(
             base_url=url, timeout=PATIENCE_S, limits=httpx2.Limits(max_connections=None), trust_env=False
         )
@@ -93,7 +95,8 @@ class Phase:
                 ask = self._ask_page if client.name == "page" else self._ask_program
                 for _ in range(client.sessions):
                     group.start_soon(self._session, client, ask, rests_s[client.name])
-            group.start_soon(self._search)
+            for client, rate in zip(self.searching, SEARCHES_PER_S, strict=True):
+                group.start_soon(self._search, client, rate)
             await anyio.sleep(self._options.seconds)
             group.cancel_scope.cancel()
 
@@ -157,15 +160,16 @@ class Phase:
         client.errors["no answer"] += not is_done
         return 0.0
 
-    async def _search(self) -> None:
+    async def _search(self, client: Client, rate: float) -> None:
         async with anyio.create_task_group() as group:
             while True:
-                group.start_soon(self._safely, self.searching, self._search_once)
-                await anyio.sleep(1 / SEARCHES_PER_S)
+                group.start_soon(self._safely, client, self._search_once)
+                await anyio.sleep(1 / rate)
 
     async def _search_once(self, client: Client) -> float:
         start_s = time.monotonic()
-        params = {"q": pick_words(self._posts, 2, self._rng)}
+        facets = str("facets" in client.name).lower()
+        params = {"q": pick_words(self._posts, 2, self._rng), "facets": facets}
         response = await self._http.get("/v1/search", params=params, headers=client.headers)
         if not self._refused(client, response):
             client.num_answers += 1
@@ -234,8 +238,8 @@ def measure(data: Path, posts: list[Post], options: argparse.Namespace) -> list[
             own = next(client for client in clients if client.name == "own")
             run = Phase(url, posts, clients, own, options)
             anyio.run(run.run, rests_s[phase])
-            rows += [client.row(phase, options.seconds) for client in (*clients, run.searching)]
-            for client in (*clients, run.searching):
+            rows += [client.row(phase, options.seconds) for client in (*clients, *run.searching)]
+            for client in (*clients, *run.searching):
                 if client.errors.total():
                     print(f"{phase}, {client.name}: {dict(+client.errors)}", file=sys.stderr)
     return rows
