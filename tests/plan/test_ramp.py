@@ -119,6 +119,15 @@ def test_power_that_comes_late_holds_back():
     assert outcome(phase(20_000), tokens=1e15, power=(grid,)).curve[0].state.running_gpus == 0
 
 
+def test_a_cap_holds_whatever_the_sources_give():
+    grid = PowerSource(kind="grid", mw=100, date=DAY)
+    plan = BuildPlan(name="p", phases=(phase(20_000),), power=(grid,), power_cap_mw=12.0)
+    told = follow(Scenario(name="s", model="m", tokens=1e14, plans=(plan,)), plan, plain, PARAMS)
+    free = outcome(phase(20_000), tokens=1e14, power=(grid,))
+    assert told.curve[-1].state.mean_mw <= 12
+    assert told.days.mid > free.days.mid
+
+
 def test_what_never_ends_says_so():
     none = PowerSource(kind="battery", mw=100, date=DAY)  # a battery is no source
     told = outcome(phase(1000), tokens=1e12, power=(none,))
