@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from hubbub.plan.cases import Cases, Column
 from hubbub.plan.stacks import Tuning
@@ -119,6 +120,16 @@ def experts(c: Cases, t: Tuning) -> LayerTime:
     )
 
 
+def lacks_kernel(c: Cases, t: Tuning) -> NDArray[np.bool_]:
+    """Tell where the stack has no fused kernel for latent attention; its recipes then recompute the core."""
+    return (c.kv_rank > 0) & (t.latent_unfused > 0)
+
+
+def unfused(c: Cases, t: Tuning) -> NDArray[np.bool_]:
+    """Tell where attention is not one kernel: as asked, or for lack of one."""
+    return (c.is_unfused > 0) | lacks_kernel(c, t)
+
+
 def attention(c: Cases, t: Tuning) -> LayerTime:
     """Return the time of the attention itself, flash or unfused.
 
@@ -133,7 +144,8 @@ def attention(c: Cases, t: Tuning) -> LayerTime:
     narrow = np.minimum(1.0, c.qk_dim / 128.0) ** t.flash_dim
     rate = c.peak16 * t.flash * narrow / (1 + t.flash_s0 / c.seq) / skew
     flash_f, flash_b = work / rate, 2.5 * work / rate * FLASH_BACK
-    if not np.any(c.is_unfused > 0):
+    is_unfused = unfused(c, t)
+    if not np.any(is_unfused):
         return LayerTime(forward=flash_f, backward=flash_b)
     # Unfused kernels compute the whole square, and move the scores of s x s through memory.
     square = 2.0 * c.tokens * c.seq * c.heads / c.tp * (c.qk_dim + c.v_dim)
@@ -142,7 +154,6 @@ def attention(c: Cases, t: Tuning) -> LayerTime:
     bmm = square / (0.5 * c.peak16) * odd
     passes = c.tokens * c.seq * c.heads / c.tp * t.score_bytes / c.hbm
     unfused_f, unfused_b = bmm + passes, 2 * bmm + 1.5 * passes
-    is_unfused = c.is_unfused > 0
     return LayerTime(
         forward=np.where(is_unfused, unfused_f, flash_f), backward=np.where(is_unfused, unfused_b, flash_b)
     )

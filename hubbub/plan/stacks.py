@@ -24,7 +24,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     `family` is the releases that share one scale; `match` the words that name it in published tables;
     `kernels` the attention of 2021-23 ("old") or later ("new"); `tensor` and `data` say whether that traffic
-    is overlapped ("none", "some"); `logit_bytes` and `grad_bytes` are what a score and a gradient take.
+    is overlapped ("none", "some"); `logit_bytes` and `grad_bytes` are what a score and a gradient take;
+    `lacks_latent_kernel`: no fused training kernel for MLA's unequal widths on Blackwell.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     data: str = "some"
     is_eager: bool = False
     is_unfused: bool = False
+    lacks_latent_kernel: bool = False
     is_deduplicated: bool = False
     hides_experts: bool = False
     uses_window: bool = True
@@ -104,6 +106,7 @@ class Tuning(msgspec.Struct, kw_only=True):
     flash_s0: Column
     flash_dim: Column
     window_seen: Column
+    latent_unfused: Column
     cp_skew: Column
     score_bytes: Column
     odd_head: Column
@@ -211,6 +214,7 @@ def tuning_row(stack: Stack, gpu: GpuSpec, bits: float, fitted: Fitted) -> dict[
         "flash_s0": k.flash_seq,
         "flash_dim": 0.0 if stack.kernels == "old" else k.flash_dim,
         "window_seen": float(stack.uses_window),
+        "latent_unfused": float(stack.lacks_latent_kernel and arch == "b200"),
         "cp_skew": k.context_skew if stack.has_skewed_context else 0.0,
         "score_bytes": k.score_bytes,
         "odd_head": k.odd_head,

@@ -104,7 +104,8 @@ def layer_cost(c: Cases, t: Tuning) -> LayerCost:
         )
     forward = proj.forward + attn.forward + passes.forward + ffn.forward
     backward = proj.backward + attn.backward + passes.backward + ffn.backward
-    core = np.where((c.is_selective > 0) & (c.is_unfused > 0), attn.forward, 0.0)
+    is_again = ((c.is_selective > 0) & (c.is_unfused > 0)) | (compute.lacks_kernel(c, t) & (again < 1))
+    core = np.where(is_again, attn.forward, 0.0)
     work = forward * (1 + again) + backward + core
     tensor = tensor_parallel(c, t) * (2 + again) / 2
     expert = expert_parallel(c, t) * (2 + again) / 2
