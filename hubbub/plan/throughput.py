@@ -15,8 +15,8 @@ from hubbub.errors import InvalidInput
 from hubbub.plan.estimate import Estimate, product
 from hubbub.plan.failures import DAY_S, FailureModel, Goodput, expect_goodput
 
-# Rungs as shares of the largest size: near enough for lines between them (halves and three quarters).
-_RUNGS = tuple(share / 2**n for n in range(6) for share in (1.0, 0.75))
+# Rungs as shares of the largest size: lines between them are near enough, and each costs a search of layouts.
+_RUNGS = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625)
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
