@@ -25,7 +25,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `family` is the releases that share one scale; `match` the words that name it in published tables;
     `kernels` the attention of 2021-23 ("old") or later ("new"); `tensor` and `data` say whether that traffic
     is overlapped ("none", "some"); `logit_bytes` and `grad_bytes` are what a score and a gradient take;
-    `lacks_latent_kernel`: no fused training kernel for MLA's unequal widths on Blackwell.
+    `lacks_latent_kernel`: no fused training kernel for MLA's unequal widths on Blackwell; `is_blocking`: the
+    host waits for every kernel (CUDA_LAUNCH_BLOCKING=1).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tensor: str = "some"
     data: str = "some"
     is_eager: bool = False
+    is_blocking: bool = False
     is_unfused: bool = False
     lacks_latent_kernel: bool = False
     is_deduplicated: bool = False
@@ -115,6 +117,7 @@ class Tuning(msgspec.Struct, kw_only=True):
     host_s: Column
     moe_host_s: Column
     expert_host_s: Column
+    is_blocking: Column
     is_deduplicated: Column
     tp_seen: Column
     dp_seen: Column
@@ -223,6 +226,7 @@ def tuning_row(stack: Stack, gpu: GpuSpec, bits: float, fitted: Fitted) -> dict[
         "host_s": k.host_eager_s if stack.is_eager else k.host_s,
         "moe_host_s": k.host_moe_s,
         "expert_host_s": k.host_expert_s,
+        "is_blocking": float(stack.is_blocking),
         "is_deduplicated": float(stack.is_deduplicated),
         "tp_seen": tensor,
         "dp_seen": 1.0 if stack.data == "none" else k.data_seen,

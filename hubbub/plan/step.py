@@ -13,6 +13,10 @@ from hubbub.plan.cases import Cases, Column
 from hubbub.plan.memory import HeldParams, held_params, stage_layers
 from hubbub.plan.stacks import Tuning
 
+# Where the host waits for every kernel, the GPU waits while the next is queued and started: the host's time
+# adds to the GPU's, and the start of each kernel, which a queue hides, to the host's: twice, by eye.
+WAITED = 2.0
+
 
 class StepTime(msgspec.Struct, kw_only=True):
     """Seconds of one step, and where they go; the parts add up to the total."""
@@ -112,6 +116,7 @@ def layer_cost(c: Cases, t: Tuning) -> LayerCost:
     context = context_parallel(c, t, attn) * (1 + again / 3)
     host = (2.0 + again) * (t.host_s + share * (t.moe_host_s + t.expert_host_s * c.experts / c.ep))
     idle = np.maximum(host - (work + tensor + expert + context), 0.0)
+    idle = np.where(t.is_blocking > 0, WAITED * host, idle)
     return LayerCost(work=work, tensor=tensor, expert=expert, context=context, idle=idle)
 
 
