@@ -100,7 +100,7 @@ def layout_picture(layouts: Sequence[LayoutPoint], capacity_bytes: float) -> Pic
     ]
     marks = [Mark(x=best.step_s, y=best.memory_bytes / GIB, text="the fastest")] if best else []
     x = linear_axis("seconds of a step", [each.step_s for each in near], from_zero=False)
-    told = f"Of {len(layouts):,} layouts {len(fit):,} fit"
+    told = f"Of {len(layouts):,} layouts shown {len(fit):,} fit"
     return Picture(
         title="The landscape of layouts",
         finding=f"{told}; the fastest is {best.name} at {best.step_s:.4g} s." if best else f"{told}.",
