@@ -14,7 +14,8 @@ Certainty: TypeAlias = Literal["sure", "perhaps", "hardly", "unknown"]
 """Of few candidates, or where all are alike, nothing is known: none of them stands out."""
 
 _FOR_ONE = frozenset(("said", "who", "when", "where", "number", "why", "what", "check"))
-_FEW, _FLAT = 30, 2.5
+_FEW, _FLAT, _MANY = 30, 2.5, 100
+"""Hits that are too few to tell; a height that tells nothing either, unless there are many."""
 _NEAR = 0.999_999_999
 
 
@@ -38,10 +39,15 @@ def weigh_up(
 
     The weights are a logistic regression on the half of `benchmarks.citation_quality` that is tuned on.
     """
-    if len(hits) < _FEW or heights[0] < _FLAT:
+    if len(hits) < _FEW or (heights[0] < _FLAT and len(hits) < _MANY):
         return "unknown"
-    lead = heights[0] - heights[1]
-    value = -5.3 + 0.39 * heights[0] + 0.23 * lead + 3.4 * share(hits[0].post)
+    lead, named = heights[0] - heights[1], share(hits[0].post)
     if intent == "check":
-        value = -6.6 + 0.76 * heights[0] + 0.63 * lead + 3.1 * share(hits[0].post)
-    return "sure" if value > 0.5 else "perhaps" if value > -1.5 else "hardly"
+        value = -5.3 + 0.6 * heights[0] + 0.35 * lead + 2.8 * named
+        return _judge(value, sure=0.5, perhaps=-1.5)
+    value = -4.9 + 0.18 * heights[0] + 0.62 * lead + 3.9 * named
+    return _judge(value, sure=1.0, perhaps=-1.0)
+
+
+def _judge(value: float, *, sure: float, perhaps: float) -> Certainty:
+    return "sure" if value > sure else "perhaps" if value > perhaps else "hardly"

@@ -27,6 +27,9 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 # any plural: fans, experts, politicians
 _PEOPLE = r"(?:the )?(?:\w+ )?(?:people|everyone|everybody|they|public|twitter|[a-z]{3,}(?<!s)s)"
+# these tell and do not feel: who asks for them asks what is known, not for opinions
+_WRITINGS = r"(?:the )?(?:posts|tweets|reports|sources|news|papers|media)"
+_SCHRIFTEN = r"(?:die )?(?:beitr\u00e4ge|posts|tweets|berichte|quellen|nachrichten|zeitungen|medien)"
 _LEUTE = r"(?:die |denn )*(?:leute|menschen|nutzer|alle|man|b\u00fcrger|politiker|fans|experten|anwohner)"
 
 # The first that matches wins; the match is cut from the question, so that only its topic is left.
@@ -43,6 +46,10 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
             r"\b(?:true or false|really true)\b",
         ),
         "check",
+    ),
+    (
+        _any(rf"\bwhat (?:do|does|did|are|is) {_WRITINGS}\s+(?:say|saying|tell)\b(?:\s+(?:about|of|on))?"),
+        "topic",
     ),
     (
         _any(
@@ -67,7 +74,7 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
         _any(
             r"\bwhat(?:'s|\u2019s|s| is| are| was| has been)?\s+(?:currently |now )?"
             r"(?:happening|happened|happens|going on|new|up|the (?:latest|news|situation"
-            r"|status))\b(?:\s+(?:with|about|on|at))?",
+            r"|status))\b(?!\s+(?:if|when)\b)(?:\s+(?:with|about|on|at))?",
             r"\bwhat (?:has |just )?happen(?:s|ed|ing)?\b(?!\s+(?:if|when)\b)(?:\s+(?:with|to))?",
             r"\b(?:any |the |latest |breaking )*(?:news|updates?|headlines|latest)\b(?:\s+(?:on|about"
             r"|from|of|in))?",
@@ -107,6 +114,7 @@ _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
         ),
         "check",
     ),
+    (_any(rf"\bwas (?:sagen|schreiben|melden) {_SCHRIFTEN}\b(?:\s+(?:zu[rm]?|\u00fcber|von|vom))?"), "topic"),
     (
         _any(
             rf"\bwas (?:sagen|denken|meinen|halten|schreiben|sagt|denkt|meint|h\u00e4lt"

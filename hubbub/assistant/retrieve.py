@@ -100,10 +100,12 @@ class Search:
         self._is_news = question.intent == "news" and not question.window
         self._is_for_one = is_for_one_answer(question.intent)
         self._certainty: Certainty = "unknown"
-        # of one fact every word counts, also "start" and "people"
         self._wanted = question.wanted
-        if self._is_for_one:
-            self._wanted = " ".join(dict.fromkeys(f"{question.text} {question.wanted}".split()))
+        if self._is_for_one and question.intent != "check":
+            # of one fact every word counts, also "start" and "people", and each of them once
+            known = set(words(question.text))
+            others = (word for word in question.wanted.split() if known.isdisjoint(words(word)))
+            self._wanted = " ".join((question.text, *others))
 
     def first(self) -> Findings:
         """Search once: the question's window, or the last day for news without one."""

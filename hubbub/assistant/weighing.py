@@ -49,6 +49,8 @@ _OTHER = 0.45
 _READS_EVERY_US = US_PER_HOUR // 4
 _BURST = 0.5
 _ANSWERS_OUTRIGHT = 3.0
+_STANDING = 12
+"""Power of a post's standing where one post can answer."""
 _OLD_READING = 0.25
 _SHORT_US, _LONG_US = 12 * US_PER_HOUR, 30 * US_PER_DAY
 """Facts grow old twice: within the day on a busy one, within months on a quiet one."""
@@ -83,7 +85,7 @@ def _score(
         value = _ANSWERS_OUTRIGHT * item.quality**0.3 * agreement * item.voice.score**0.3
     elif question.is_for_one:
         # what the search put first answers more often than what many say
-        value = item.quality**0.3 * item.relevance**0.5 * agreement**0.5 * item.voice.score**4
+        value = item.quality**0.3 * item.relevance**0.5 * agreement**0.5 * item.voice.score**_STANDING
     else:
         value = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)
     if question.intent == "news":

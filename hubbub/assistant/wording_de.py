@@ -38,6 +38,8 @@ class German:
             alone = "Nur ein Konto schreibt davon"
             hedge = "vielleicht beantwortet es die Frage nicht" if scene.is_doubtful else _UNCONFIRMED
             return f"{alone}, {hedge} ({self._source(said)}): {quote}"
+        if scene.intent == "topic" and not scene.subject:
+            return self.story(said)
         voices = f"{'mindestens ' if scene.is_more else ''}{_count(scene.num_voices)}"
         if scene.intent == "opinion":
             return f"{self._opening(scene, voices, 'sprachen')}. Typisch ({self._who(said)}): {quote}"

@@ -37,6 +37,8 @@ class English:
             alone = "Only one account posted about this"
             hedge = "perhaps no answer" if scene.is_doubtful else "nobody else confirms it"
             return f"{alone}, {hedge} ({self._source(said)}): {quote}"
+        if scene.intent == "topic" and not scene.subject:
+            return self.story(said)  # who wrote "about" something else need not agree with this
         voices = f"{'at least ' if scene.is_more else ''}{_count(scene.num_voices)}"
         if scene.intent == "opinion":
             return f"{self._opening(scene, voices, 'spoke')}. Typical ({self._who(said)}): {quote}"

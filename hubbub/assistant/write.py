@@ -27,9 +27,9 @@ _ANSWERS = 0.6
 _ANSWERS_IN_KIND = 0.4
 """The same for a quote that holds the kind of thing that is asked for: a time, a place, a figure."""
 _FACTS = ("said", "who", "when", "where", "number", "why", "what")
-_LEADS, _STANDS = 0.7, 0.6
+_LEADS, _STANDS = 0.7, 0.9
 """Standing, as a share of the best post's, that the first statement and any other need."""
-_MAX_DOUBTFUL = 2
+_MAX_DOUBTFUL = 1
 """Statements that are told where none of them need be the answer."""
 _SUBJECTS = ("news", "topic", "opinion", "said")
 """Intents whose topic is a thing that one can write about, not half a sentence."""
@@ -76,7 +76,8 @@ def select(question: Question, findings: Findings, stories: Sequence[Story]) -> 
     is_best_lost = bool(stories) and stories[0].head.voice.score < _LEADS
     if findings.certainty == "hardly" or is_best_lost or outright:
         return outright
-    kept = [_lean(story) for story in stories if story.head.voice.score >= _STANDS]
+    kept = [_lean(story) for story in stories[:1]]
+    kept += [_lean(story) for story in stories[1:] if story.head.voice.score >= _STANDS]
     return kept[:_MAX_DOUBTFUL] if findings.certainty == "perhaps" else kept
 
 
