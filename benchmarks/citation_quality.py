@@ -12,6 +12,8 @@ the honest difficulty is whether they are to the point, and that is judged by pe
   and so does everything that is told where nothing answers.
 - **of these**: the same of the sentences that are told as an answer (`asserted`), without those of answers
   that begin with "perhaps no answer, but the closest" or "nobody says or denies it outright".
+- **wrong, unjudged**: of the wrong sentences on topics, the share whose wrong posts no assessor ever saw (the
+  "holes" of pooled judgements); for reading, nothing is corrected by it.
 - **recall**: of the questions that have gold posts, the share whose answer cites one.
 - **answer**: of questions for a fact, the share of answers whose quotes hold an annotator's answer.
 - **abstained**: of questions that nothing answers, the share to which nothing was asserted.
@@ -64,6 +66,7 @@ class Outcome(msgspec.Struct, frozen=True):
     num_asserted: int
     num_asserted_right: int
     num_exact: int
+    num_unjudged: int
     is_found: bool
     has_answer: bool
 
@@ -89,6 +92,7 @@ class Judge:
             num_exact=sum(
                 all(quote in self._posts[post].text for post, quote in line.cited) for line in told
             ),
+            num_unjudged=sum(_is_unjudged(line, asked, gold) for line in told if line not in right),
             is_found=bool(gold),
             has_answer=any(f" {' '.join(words(text))} " in quotes for text in asked.answers),
         )
@@ -99,6 +103,11 @@ class Judge:
             return False  # topics and disasters were judged post by post
         gold = [self._posts[other] for other in asked.gold]
         return any(len(collapse([self._posts[post], other], [1.0, 1.0])) == 1 for other in gold)
+
+
+def _is_unjudged(line: Line, asked: Asked, gold: set[str]) -> bool:
+    """Tell whether no assessor looked at any of the posts that make a sentence wrong."""
+    return asked.judged is not None and not ({post for post, _ in line.cited} - gold) & asked.judged
 
 
 def main() -> None:
@@ -179,12 +188,16 @@ def _sums(chosen: Sequence[Outcome]) -> dict[str, object]:
     asserted = sum(item.num_asserted for item in chosen)
     answerable = [item for item in chosen if item.asked.gold]
     facts = [item for item in chosen if item.asked.answers]
+    pooled = [item for item in chosen if item.asked.judged is not None]
     empty = [item for item in chosen if not item.asked.gold]
     return {
         "questions": len(chosen),
         "sentences": told,
         "exact": _share(sum(item.num_exact for item in chosen), told),
         "precision": _share(sum(item.num_right for item in chosen), told),
+        "wrong, unjudged": _share(
+            sum(item.num_unjudged for item in pooled), sum(item.num_told - item.num_right for item in pooled)
+        ),
         "asserted": asserted,
         "of these": _share(sum(item.num_asserted_right for item in chosen), asserted),
         "recall": _share(sum(item.is_found for item in answerable), len(answerable)),

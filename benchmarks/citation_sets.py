@@ -52,6 +52,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of posts that are judged relevant; empty where nothing in the index answers."""
     answers: tuple[str, ...] = ()
     """The annotators' answers, of facts only."""
+    judged: frozenset[str] | None = None
+    """Ids of all posts that an assessor looked at, of topics only; what is missing was never judged."""
 
     @property
     def is_held_out(self) -> bool:
@@ -161,6 +163,7 @@ def _topics(folder: Path, year: int) -> Iterator[Asked]:
                 text=f"What do posts say about {topic.text}?",
                 clock_us=trec_microblog.id_time_us(topic.last_id),
                 gold=frozenset(gold),
+                judged=frozenset(f"x://status/{post}" for post in qrels[topic.number]),
             )
 
 

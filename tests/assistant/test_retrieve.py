@@ -125,3 +125,18 @@ def test_news_take_one_search_where_the_last_day_holds_enough(open_world):
 
     search = Search(Counting(), understand("What is happening in Alder?", NOW_US), Filters())
     assert len(search.further(search.first()).posts) == 8 and Counting.searches == 1
+
+
+def test_of_a_fact_each_word_is_searched_once(open_world):
+    world = open_world(post("The ferry leaves at noon"))
+    asked = []
+
+    class Listening:
+        embed, fetch = world.index.embed, world.index.fetch
+
+        def search(self, query):
+            asked.append(query.text)
+            return world.index.search(query)
+
+    Search(Listening(), understand("When does the ferry start?", NOW_US), Filters()).first()
+    assert asked == ["When does the ferry start?"]

@@ -61,6 +61,19 @@ def test_a_card_holds_the_way_to_the_root_while_it_lives(house: SmallHouse, url:
     assert explain(url, reply.id).json()["thread"]["above"] == []
 
 
+def test_a_card_counts_no_voices_but_those_of_its_sentences(house: SmallHouse) -> None:
+    house.add(make_post(80, "Three swans nest on the Marrowick weir tower again this spring."))
+    house.add(make_post(81, "A swan chick fell off the Marrowick weir tower and was carried home."))
+    house.add(make_post(82, "Marrowick council closes the weir tower to visitors while swans nest."))
+    with serve_in_thread(create_app(house)) as url:
+        card = explain(url, make_post(80, "").id).json()
+    assert [sentence["num_voices"] for sentence in card["sentences"] if sentence["kind"] != "note"]
+    for sentence in card["sentences"]:
+        assert "voices wrote" not in sentence["text"]
+        if sentence["text"].startswith("Two voices"):
+            assert sentence["num_voices"] == 2
+
+
 def test_what_nobody_else_writes_about_gets_no_sentences(url: str) -> None:
     card = explain(url, "https://town.example/@author7/7").json()
     assert card["sentences"] == [] and "Nobody else" in card["text"]
