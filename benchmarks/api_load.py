@@ -205,6 +205,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=64)
     parser.add_argument("--questions", type=float, default=4.0, help="asked a second while open")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each phase")
+    parser.add_argument("--only", choices=("open", "full"), help="one of the phases")
     parser.add_argument("--data", metavar="DIR", help="keep the prepared directory here")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -234,6 +235,8 @@ def measure(data: Path, posts: list[Post], options: argparse.Namespace) -> list[
     rows: list[dict[str, object]] = []
     with serving_lines(data) as (server, url), Feed(server, posts, options.rate):
         for phase, sessions in shares.items():
+            if options.only not in (None, phase):
+                continue
             clients = [Client(name, secrets.get(name), number) for name, number in sessions.items()]
             own = next(client for client in clients if client.name == "own")
             run = Phase(url, posts, clients, own, options)
