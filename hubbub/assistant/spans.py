@@ -26,7 +26,8 @@ MAX_TEXT = 5_000
 _MAX_SPANS = 24
 _MAX_QUOTATION = 280
 
-_LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+# X's exports end posts with a second, bare link to their picture
+_LINK = re.compile(r"(?:https?://|www\.|\bpic\.twitter\.com/)\S+", re.IGNORECASE)
 _ABBREVIATIONS = frozenset(
     """mr mrs ms dr prof st jr sr vs etc eg e.g ie i.e u.s u.k u.n a.m p.m inc ltd co corp gen col lt sgt
     capt gov sen rep rev hon approx dept est no nr str bzw z.b d.h u.a ca usw ggf inkl evtl vgl sog
@@ -53,7 +54,7 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _ENDING = re.compile(
-    "(?:\\s|(?:https?://|www\\.)\\S+|\\(?(?:via|by|from|h/t|cc)\\s+@\\w+\\)?|\\b(?:via|cont|rt)$"
+    "(?:\\s|(?:https?://|www\\.|\\bpic\\.twitter\\.com/)\\S+|\\(?(?:via|by|from|h/t|cc)\\s+@\\w+\\)?|\\b(?:via|cont|rt)$"
     "|[(\\[](?:cont|more|via|video|photo|pics?)\\.*[)\\]]"
     "|[-\u2013\u2014>*|\u2022:;,(\\[]|\\bread more\\b|\\bmehr\\b(?=\\W*$))+$",
     re.IGNORECASE,
@@ -202,7 +203,9 @@ def _may_end_dressed(text: str, tail: int, end: int) -> bool:
         return True
     word = last[-1].lower()
     return (
-        word[0] in "#@(" or word.startswith(("http", "www.")) or word in {"via", "rt", "cont", "more", "mehr"}
+        word[0] in "#@("
+        or word.startswith(("http", "www.", "pic."))
+        or word in {"via", "rt", "cont", "more", "mehr"}
     )
 
 

@@ -49,8 +49,8 @@ _OTHER = 0.45
 _READS_EVERY_US = US_PER_HOUR // 4
 _BURST = 0.5
 _ANSWERS_OUTRIGHT = 3.0
-_STANDING = 12
-"""Power of a post's standing where one post can answer."""
+_STANDING = 24
+"""Power of a post's standing where one post can answer: form and kind decide only between near equals."""
 _OLD_READING = 0.25
 _SHORT_US, _LONG_US = 12 * US_PER_HOUR, 30 * US_PER_DAY
 """Facts grow old twice: within the day on a busy one, within months on a quiet one."""

@@ -88,3 +88,8 @@ def test_a_quotation_is_not_cut_from_its_speaker():
 def test_no_clause_is_torn_out_of_a_quotation_over_a_full_stop():
     text = 'Mayor Amber: "My voice is gone. So in writing: thank you. Weir Lane can go home on Sunday."'
     assert not any(text[s.start : s.end].startswith("thank you. Weir") for s in cut(text))
+
+
+def test_the_bare_link_to_a_picture_is_no_part_of_a_sentence():
+    text = "Tornado over the old harbour https://t.example/a1 pic.twitter.com/Zf4iagpqsv"
+    assert [text[span.start : span.end] for span in cut(text)] == ["Tornado over the old harbour"]
