@@ -35,6 +35,8 @@ Write: TypeAlias = Callable[[Answering], Awaitable[Answer | None]]
 FRESH_S = 60.0
 """A card is made anew after so long: a correction that came meanwhile must get its say."""
 MAX_CARDS = 1_000
+_TRIES = 3
+"""A card whose posts die while it is written is written again."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,12 +57,28 @@ class Cards:
         self._cards: OrderedDict[PostId, tuple[float, Card]] = OrderedDict()
         self._making: dict[tuple[PostId, int], anyio.Lock] = {}
 
-    async def get(self, write: Write, desk: Desk, post: Post) -> Card | None:
+    async def get(self, write: Write, desk: Desk, post: Post, for_prompt: bool = False) -> Card | None:
         """Return a card that holds at this moment, its answers written by `write`; None if that gave up.
 
+        What it shows is looked at once it is there: to write it takes a while, in which any of it may die.
+
         Raises:
-            Refusal: too many answers are being written.
+            Refusal: the post has gone meanwhile, what it needs changes all the time, or too many answers are
+                being written.
         """
+        for _ in range(_TRIES):
+            card = await self._get(write, desk, post)
+            if card is None:
+                return None
+            shown = await desk.look_up(_as_it_stands, desk.house.index, card, for_prompt)
+            if shown:
+                return shown
+            self._cards.pop(post.id, None)
+            post = await find_post(desk, [post.id], for_prompt)
+        said = "what others say of this post is changing; try again in a second"
+        raise Refusal(503, said, code="changing", retry_after_s=1)
+
+    async def _get(self, write: Write, desk: Desk, post: Post) -> Card | None:
         # Who is served first does not wait for who is not.
         making = post.id, caller().priority
         lock = self._making.setdefault(making, anyio.Lock())
@@ -68,9 +86,7 @@ class Cards:
             async with lock:
                 until_s, card = self._cards.get(post.id, (0.0, None))
                 if card and time.monotonic() < until_s and card.post.text == post.text:
-                    if await desk.look_up(_holds, desk.house.index, card):
-                        return card
-                self._cards.pop(post.id, None)
+                    return card
                 card = await _make(write, desk, post)
                 if card:
                     self._cards[post.id] = time.monotonic() + FRESH_S, card
@@ -97,9 +113,7 @@ async def explain(request: Request) -> Response:
     for_prompt = is_for_prompt(request)
     post = await find_post(desk, candidate_ids(url), for_prompt)
     cards: Cards = request.app.state.cards
-    card = await cards.get(partial(write_whole, request), desk, post)
-    if card and for_prompt:
-        card = await desk.look_up(_promptable, desk.house.index, card)
+    card = await cards.get(partial(write_whole, request), desk, post, for_prompt)
     return json_response(card) if card else Response(status_code=499)
 
 
@@ -122,6 +136,12 @@ async def _make(write: Write, desk: Desk, post: Post) -> Card | None:
         thread=await desk.look_up(read_thread, desk.house.index, post),
         made_us=made_us,
     )
+
+
+def _as_it_stands(index: Searchable, card: Card, for_prompt: bool) -> Card | None:
+    if not _holds(index, card):
+        return None
+    return _promptable(index, card) if for_prompt else card
 
 
 def _promptable(index: Searchable, card: Card) -> Card:

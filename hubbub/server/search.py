@@ -15,6 +15,7 @@ from starlette.responses import Response
 from hubbub.errors import InvalidInput
 from hubbub.index import parse_query
 from hubbub.index.query import Hit, Query
+from hubbub.posts import Post
 from hubbub.server.answering import Answering
 from hubbub.server.desk import Desk, desk_of, is_for_prompt, read_param
 from hubbub.server.facets import count_facets, draw_timeline
@@ -83,6 +84,7 @@ async def search(request: Request) -> Response:
     }
     if read_param(request, "summary", 5) in ("1", "true"):
         body["summary"] = await _summarise(request, desk, query, clock_us)
+        body["data"] = await desk.look_up(_living, desk.house.index, found.data, query.for_prompt)
     return json_response(body)
 
 
@@ -127,6 +129,13 @@ async def _summarise(request: Request, desk: Desk, query: Query, clock_us: int) 
     )
     words = " ".join([query.text, *query.phrases, *(f"#{tag}" for tag in query.hashtags)]).strip()
     return await write_whole(request, Answering(desk, words or "What is happening?", clock_us, scope))
+
+
+def _living(index: Searchable, data: list[dict[str, object]], for_prompt: bool) -> list[dict[str, object]]:
+    """Leave out what has died or changed while the summary was written."""
+    posts = [match["post"] for match in data]
+    living = index.fetch([post.id for post in posts if isinstance(post, Post)], for_prompt)
+    return [m for m in data if isinstance(m["post"], Post) and living.get(m["post"].id) == m["post"]]
 
 
 def _read_query(text: str, clock_us: int) -> Query:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import httpx2
 import pytest
 
+from hubbub.assistant.answer import AnswerEvent
 from hubbub.assistant.explain import MAX_CHARS, find_claims, questions
 from hubbub.posts import ConsentEvent
 from hubbub.server.app import create_app
 from hubbub.server.run import serve_in_thread
-from tests.server.small_house import SmallHouse, make_post
+from tests.server.small_house import SmallHouse, flood, make_post
 
 RUMOUR = "https://town.example/@author4/4"
 DENIAL = "https://town.example/@author5/5"
@@ -99,3 +104,48 @@ def test_any_post_can_be_asked_about(text: str) -> None:
     post = make_post(1, text)
     assert len(questions(post)) <= 4
     assert all(claim in text for claim in find_claims(post))
+
+
+class Dying(SmallHouse):
+    """A post dies while the first answer is being written."""
+
+    doomed: str | None = None
+
+    def ask(self, *args: Any, **options: Any) -> Iterator[AnswerEvent]:
+        events = super().ask(*args, **options)
+        if self.doomed:
+            self.delete(self.doomed)
+            self.doomed = None
+        yield from events
+
+
+@pytest.fixture
+def dying(tmp_path: Path) -> Iterator[Dying]:
+    house = Dying(tmp_path)
+    house.add(*flood())
+    yield house
+    house.close()
+
+
+def test_a_post_that_dies_while_its_card_is_written_is_not_shown(dying: Dying) -> None:
+    with serve_in_thread(create_app(dying)) as url:
+        dying.doomed = RUMOUR
+        gone = explain(url, RUMOUR)
+        assert gone.status_code == 410 and "sentences" not in gone.text
+
+
+def test_a_reply_that_dies_while_a_card_is_written_is_not_in_it(dying: Dying) -> None:
+    reply = make_post(70, "Is that sure? The bridge is closed here.", reply_to=RUMOUR, root=RUMOUR)
+    dying.add(reply)
+    with serve_in_thread(create_app(dying)) as url:
+        dying.doomed = reply.id
+        assert explain(url, RUMOUR).json()["thread"]["below"] == []
+
+
+def test_a_match_that_dies_while_its_summary_is_written_is_not_shown(dying: Dying) -> None:
+    with serve_in_thread(create_app(dying)) as url:
+        dying.doomed = RUMOUR
+        params = {"q": "dam", "summary": "true"}
+        told = httpx2.get(f"{url}/v1/search", params=params, trust_env=False).json()
+        assert told["data"] and RUMOUR not in {match["post"]["id"] for match in told["data"]}
+        assert RUMOUR not in cited(told["summary"])
