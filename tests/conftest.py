@@ -1,9 +1,13 @@
 """What tests of several rooms need: a small disk that can be full or read-only."""
 
 import os
+import signal
 import subprocess
 
 import pytest
+
+# Started in the background of a script, we ignore interrupts, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
