@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-# Started in the background of a script, we ignore interrupts, and so would the processes that tests interrupt.
+# Started in the background of a script, we ignore interrupts, and so would processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
