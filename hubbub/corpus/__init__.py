@@ -1,0 +1,1 @@
+"""From archived posts to clean, deduplicated, tokenized shards that a deletion still reaches."""
