@@ -1,0 +1,25 @@
+"""What a corpus is made of: documents of cleaned posts, on their way from the fold to the shards."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """One post as a model will see it: private data masked, mentions and its author under pseudonyms.
+
+    `text` begins with the author's pseudonym within the document, as `@a: ` (`threads.py`).
+    """
+
+    post_id: str
+    author: str
+    received_us: int
+    lang: str
+    text: str
+
+
+class Document(msgspec.Struct, frozen=True, gc=False):
+    """A post or a thread, in order; held out when newer than the time cut: for evaluation, never training."""
+
+    pieces: tuple[Piece, ...]
+    is_held_out: bool
