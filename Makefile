@@ -27,9 +27,9 @@ docs: .venv/dev ## write the true output into the console blocks of README and q
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-.venv/dev: .venv/base
+.venv/dev: .venv/base constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,local-llm]' --group dev --constraint constraints.txt
 	touch $@
 
 clean:
