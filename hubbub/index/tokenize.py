@@ -109,7 +109,8 @@ def query_terms(text: str, langs: Iterable[str] = ()) -> dict[str, float]:
     stop = _stopped(text, [*known, "en"])
     weights: dict[str, float] = {}
     full = [*known, "en"]
-    for lang in dict.fromkeys([*full, "", *(() if known else STOP_WORDS)]):
+    guesses = () if known else STOP_WORDS if text.isascii() else (*STOP_WORDS, *_STEMMERS)
+    for lang in dict.fromkeys([*full, "", *guesses]):
         share = 1.0 if lang in full else OTHER_LANGUAGE
         counts: dict[str, float] = {}
         for term in (t for chunk in text.split() for t in chunk_terms(chunk, lang, stop)):

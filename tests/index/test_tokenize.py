@@ -22,6 +22,15 @@ from hubbub.index.tokenize import (
 LANGS = [None, "en", "de", "ja", "pt-BR", "xx", ""]
 
 
+def test_a_word_too_short_to_guess_its_language_carries_the_stems_of_its_script():
+    electricity, gone = (
+        "\u0627\u0644\u0643\u0647\u0631\u0628\u0627\u0621",
+        "\u03b4\u03c1\u03cc\u03bc\u03bf\u03b9",
+    )
+    for word, lang in ((electricity, "ar"), (gone, "el")):
+        assert set(terms(word, lang)) <= query_terms(word).keys()
+
+
 def test_english_words_are_stemmed_and_stop_words_left_out() -> None:
     assert terms("The bridges were flooding, and RT", "en") == ["bridg", "were", "flood"]
 
