@@ -31,8 +31,8 @@ def build(name: str, report: Path | None, as_json: bool) -> None:
     prospect = prospect_of(scenario)
     told = compare(scenario, prospect.speed_of, prospect.model.num_params)
     if report:
-        from hubbub.plan.report import write_report
         from hubbub.plan.report_of_run import report_of_build
+        from hubbub.report import write_report
 
         write_report(report_of_build(scenario, told, prospect), report)
         print_note(f"the pictures are in {report}")

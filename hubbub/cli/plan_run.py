@@ -48,8 +48,8 @@ def run(
     told = predict(spec, scale=own.scale, step_band=own.band) if own else predict(spec)
     ahead = _outlook(spec, told, flags) if num_tokens else None
     if flags["report"]:
-        from hubbub.plan.report import write_report
         from hubbub.plan.report_of_run import report_of_run
+        from hubbub.report import write_report
 
         write_report(report_of_run(spec, told, ahead, found.points), flags["report"])
         print_note(f"the pictures are in {flags['report']}")

@@ -1,4 +1,4 @@
-"""Pictures of a step: its time, its memory, the layouts it could have; what a picture is made of stands here.
+"""Pictures of a step: its time, its memory, the layouts it could have.
 
 Each has a finding in words and its table behind it. It writes no page.
 """
@@ -9,23 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from hubbub.plan import drawing
-from hubbub.plan.drawing import Bar, Dot, Mark, linear_axis
+from hubbub import drawing
+from hubbub.drawing import Bar, Dot, Mark, linear_axis
+from hubbub.report import Picture
 
 GIB = 1024.0**3
-
-
-class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """One chart; `keys` name its colours in order, `finding` says in words what it shows."""
-
-    title: str
-    finding: str
-    svg: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    keys: tuple[str, ...] = ()
-    is_lines: bool = True
-    note: str = ""
 
 
 def step_picture(parts_s: Mapping[str, float]) -> Picture:

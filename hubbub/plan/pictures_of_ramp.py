@@ -6,11 +6,11 @@ import datetime as dt
 import math
 from collections.abc import Callable, Sequence
 
-from hubbub.plan import drawing
-from hubbub.plan.drawing import Axis, Line, linear_axis
-from hubbub.plan.pictures import Picture
+from hubbub import drawing
+from hubbub.drawing import Axis, Line, linear_axis
 from hubbub.plan.ramp import Comparison, Outcome, Point
 from hubbub.plan.wording import tell, tell_usd
+from hubbub.report import Picture
 
 
 def ramp_pictures(told: Comparison) -> tuple[Picture, Picture, Picture]:

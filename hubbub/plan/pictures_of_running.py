@@ -6,14 +6,14 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 
-from hubbub.plan import drawing
+from hubbub import drawing
+from hubbub.drawing import Axis, Line, Mark, linear_axis, log_axis
 from hubbub.plan.cost import TERMS, Owned, break_even_months, owned_usd, rent_usd_per_gpu_hour
-from hubbub.plan.drawing import Axis, Line, Mark, linear_axis, log_axis
 from hubbub.plan.estimate import Estimate
 from hubbub.plan.failures import Goodput, daly_goodput
-from hubbub.plan.pictures import Picture
 from hubbub.plan.power import Draw, under_cap
 from hubbub.plan.wording import tell, tell_time, tell_usd
+from hubbub.report import Picture
 
 _TIMES = ((1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"), (36_000, "10 h"))
 

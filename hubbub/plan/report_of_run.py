@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from hubbub.plan.cost import find_price, has_price
 from hubbub.plan.estimate import Estimate
 from hubbub.plan.outlook import Circumstances, Outlook, outlook
-from hubbub.plan.pictures import GIB, LayoutPoint, Picture, layout_picture, memory_picture, step_picture
+from hubbub.plan.pictures import GIB, LayoutPoint, layout_picture, memory_picture, step_picture
 from hubbub.plan.pictures_of_ramp import ramp_pictures
 from hubbub.plan.pictures_of_running import goodput_picture, money_picture, power_picture
 from hubbub.plan.power import find_server
 from hubbub.plan.predict import Prediction, StageReport
 from hubbub.plan.prospect import Prospect
 from hubbub.plan.ramp import Comparison
-from hubbub.plan.report import Fact, Report
 from hubbub.plan.scenario import Scenario
 from hubbub.plan.tables import figures
 from hubbub.plan.wording import tell, tell_layout, tell_usd
+from hubbub.report import Fact, Picture, Report
 from hubbub.specs import RunSpec
 
+_NOTE = "Bands hold eight of ten outcomes where the data allow one."
 _KEYS = ("rate.llama3", "checkpoint.bytes_per_param", "power.one_server_w", "power.facility_per_rated")
 _OWN_KEYS = ("capex.interconnect_share", "capex.volume_at_100k", "capex.hall_usd_per_mw")
 
@@ -46,6 +47,7 @@ def report_of_run(
         facts=(*_step_facts(told), *(_outlook_facts(ahead) if ahead else ())),
         pictures=tuple(pictures),
         sources=_sources(run, ahead),
+        note=_NOTE,
     )
 
 
@@ -67,6 +69,7 @@ def report_of_build(scenario: Scenario, told: Comparison, prospect: Prospect) ->
         facts=tuple(facts),
         pictures=(*ramp_pictures(told), *_surroundings(scenario, told, prospect)),
         sources=(*scenario.notes, *sources),
+        note=_NOTE,
     )
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from hubbub.disk import describe_refusal
 from hubbub.errors import InvalidInput, MissingExtra, StorageError
 from hubbub.posts import Cursor, Event
-from hubbub.stream.archive.disk import describe_refusal
 from hubbub.stream.counts import Counts
 from hubbub.stream.decode.lines import MAX_LINE_BYTES, LineDecoder, open_decoder
 from hubbub.stream.source import Batch

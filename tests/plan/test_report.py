@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubbub.drawing import linear_axis, nice_ticks, short
 from hubbub.errors import StorageError
 from hubbub.plan.cost import own
-from hubbub.plan.drawing import linear_axis, nice_ticks, short
 from hubbub.plan.estimate import Estimate, exact, within
 from hubbub.plan.failures import expect_goodput
 from hubbub.plan.grid import find_region
@@ -18,10 +18,10 @@ from hubbub.plan.pictures_of_ramp import ramp_pictures
 from hubbub.plan.pictures_of_running import goodput_picture, money_picture, power_picture
 from hubbub.plan.power import draw
 from hubbub.plan.ramp import compare
-from hubbub.plan.report import Fact, Report, format_report, write_report
 from hubbub.plan.scenario import read_scenario
 from hubbub.plan.throughput import Speed
 from hubbub.plan.wording import tell, tell_time, tell_usd
+from hubbub.report import Fact, Report, format_report, write_report
 
 
 def speed(num_gpus):

@@ -6,9 +6,9 @@ from hubbub.plan.hardware import find_cluster
 from hubbub.plan.layouts import search
 from hubbub.plan.models import find_model
 from hubbub.plan.outlook import Circumstances, outlook
-from hubbub.plan.report import format_report
 from hubbub.plan.report_of_run import report_of_run
 from hubbub.plan.throughput import Speed
+from hubbub.report import format_report
 
 
 @pytest.fixture(scope="module")

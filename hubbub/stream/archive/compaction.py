@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
+from hubbub.disk import read_at, refusals, replace_durably, write_all
 from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.damage import raise_corruption
-from hubbub.stream.archive.disk import read_at, refusals, replace_durably, write_all
 from hubbub.stream.archive.erasure import Erasures, blank, is_blank
 from hubbub.stream.archive.facts import Facts, collect_facts, has_work, read_facts, write_facts
 from hubbub.stream.archive.frame import Frame, decode_block, encode_frame

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from hubbub.disk import refusals
 from hubbub.posts import AccountEvent, AuthorId, Edit, Event, Post
-from hubbub.stream.archive.disk import refusals
 from hubbub.stream.archive.erasure import Erasures, blank, is_blank, key_of
 from hubbub.stream.archive.segment import TEMPORARY
 

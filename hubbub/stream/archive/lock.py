@@ -6,8 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from hubbub.disk import refusals
 from hubbub.errors import InUse
-from hubbub.stream.archive.disk import refusals
 
 LOCK_NAME = "writer.lock"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

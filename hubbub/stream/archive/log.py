@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from hubbub.disk import refusals
 from hubbub.errors import HubbubError, InvalidInput, StorageError
 from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.compaction import CompactionReport, Compactor
 from hubbub.stream.archive.damage import Repair
-from hubbub.stream.archive.disk import refusals
 from hubbub.stream.archive.erasure import erases
 from hubbub.stream.archive.lock import WriterLock
 from hubbub.stream.archive.marks import STAGES, Marks

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from hubbub.disk import refusals
 from hubbub.errors import StorageError
 from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.damage import check_is_torn, raise_corruption
-from hubbub.stream.archive.disk import refusals
 from hubbub.stream.archive.frame import Block, CursorTrail, Frame, decode_block
 from hubbub.stream.archive.lock import is_same_boot
 from hubbub.stream.archive.segment import (

@@ -15,9 +15,9 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from hubbub.disk import read_at, replace_durably, write_all
 from hubbub.errors import Corruption, VersionMismatch
 from hubbub.posts import Cursor
-from hubbub.stream.archive.disk import read_at, replace_durably, write_all
 from hubbub.stream.archive.frame import HEADER_BYTES, MAGIC, Frame, encode_frame, is_intact, parse_header
 
 VERSION = 1

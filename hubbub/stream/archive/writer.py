@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from hubbub.disk import describe_refusal, refusals, write_all
 from hubbub.errors import StorageError
 from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.damage import Repair, check_is_torn
-from hubbub.stream.archive.disk import describe_refusal, refusals, write_all
 from hubbub.stream.archive.frame import CursorTrail, encode_frame
 from hubbub.stream.archive.segment import (
     TEMPORARY,

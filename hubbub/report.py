@@ -1,4 +1,4 @@
-"""One self-contained page of a plan: its figures, its pictures, the table behind each; it computes nothing.
+"""One self-contained page: its figures, its pictures, the table behind each; it computes nothing.
 
 The page has no script and asks for nothing: its policy forbids both. It follows the reader's light or dark.
 """
@@ -13,11 +13,23 @@ from pathlib import Path
 
 import msgspec
 
+from hubbub.drawing import swatch, tag
 from hubbub.errors import StorageError
-from hubbub.plan.drawing import swatch, tag
-from hubbub.plan.pictures import Picture
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """One chart; `keys` name its colours in order, `finding` says in words what it shows."""
+
+    title: str
+    finding: str
+    svg: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    keys: tuple[str, ...] = ()
+    is_lines: bool = True
+    note: str = ""
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +48,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[Fact, ...]
     pictures: tuple[Picture, ...]
     sources: tuple[str, ...] = ()
+    note: str = ""
+    """What must be known to read the figures."""
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -67,7 +81,7 @@ def format_report(report: Report) -> str:
         tag("header", tag("h1", escape(report.title)) + tag("p", escape(report.lead), class_="lead")),
         _facts(report.facts),
         tag("main", "".join(_figure(n, each) for n, each in enumerate(report.pictures))),
-        _sources(report.sources),
+        _footer(report),
     ]
     parts = tag("head", "".join(head)) + "\n" + tag("body", "".join(body))
     return "<!doctype html>\n" + tag("html", parts, lang="en") + "\n"
@@ -75,7 +89,7 @@ def format_report(report: Report) -> str:
 
 @cache
 def _style() -> str:
-    return (files("hubbub.plan") / "data" / "report.css").read_text(encoding="ascii")
+    return (files("hubbub") / "report.css").read_text(encoding="ascii")
 
 
 def _facts(facts: Sequence[Fact]) -> str:
@@ -121,7 +135,7 @@ def _table(picture: Picture) -> str:
     return tag("details", tag("summary", "Figures") + scroll)
 
 
-def _sources(sources: Sequence[str]) -> str:
-    told = "".join(tag("li", escape(each)) for each in sources)
-    how = "Bands hold eight of ten outcomes where the data allow one."
-    return tag("footer", tag("p", how) + (tag("h2", "Where it comes from") + tag("ul", told) if told else ""))
+def _footer(report: Report) -> str:
+    told = "".join(tag("li", escape(each)) for each in report.sources)
+    note = tag("p", escape(report.note)) if report.note else ""
+    return tag("footer", note + (tag("h2", "Where it comes from") + tag("ul", told) if told else ""))

@@ -1,4 +1,4 @@
-"""The few disk operations of the archive, with the operating system's refusals turned into StorageError."""
+"""The few disk operations of what we keep, with the operating system's refusals turned into StorageError."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ADVICE = {
     errno.ENOSPC: f"the disk is full: {_NO_ROOM}",
     errno.EDQUOT: f"the disk quota is used up: {_NO_ROOM}",
     errno.EFBIG: "the file size limit (ulimit -f) is reached: raise it; nothing was half-written",
-    errno.EROFS: "the file system is read-only: choose another data directory",
+    errno.EROFS: "the file system is read-only: choose another directory",
     errno.EACCES: "permission denied: give this user the directory, or choose another",
     errno.EPERM: "permission denied: give this user the directory, or choose another",
-    errno.ENOENT: "it does not exist: choose another data directory",
-    errno.ENOTDIR: "a part of the path is a file: choose another data directory",
+    errno.ENOENT: "it does not exist: choose another directory",
+    errno.ENOTDIR: "a part of the path is a file: choose another directory",
     errno.EMFILE: "too many open files (ulimit -n): close some readers",
 }
 
