@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from hubbub.index.embedding import Vectors
-from hubbub.index.language import text_language
 from hubbub.index.lexical import cached_id
 from hubbub.index.plan import Plan
 from hubbub.index.query import Query
 from hubbub.index.tokenize import MAX_QUERY_TEXT, query_terms
+from hubbub.language import text_language
 from hubbub.units import US_PER_HOUR
 
 DEPTH = 60

@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 
 from hubbub.index.document import Key
-from hubbub.index.language import post_language
 from hubbub.index.lexical import cached_id, post_terms
 from hubbub.index.plan import Plan
 from hubbub.index.query import Query
 from hubbub.index.ranking import Ranking
 from hubbub.index.tokenize import is_question, words
+from hubbub.language import post_language
 from hubbub.posts import Post
 
 MAX_WORDS = 8

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
-from hubbub.index.authors import AuthorState
+from hubbub.authors import AuthorState
 from hubbub.index.document import Key, post_key
 from hubbub.index.state import Burial, State
 from hubbub.posts import (

@@ -10,9 +10,9 @@ from itertools import islice
 
 import msgspec
 
+from hubbub.authors import AuthorState
 from hubbub.consent import may_be_collected
 from hubbub.index.aiming import aim
-from hubbub.index.authors import AuthorState
 from hubbub.index.backend import Backend, Legs
 from hubbub.index.document import Document, Key, author_token, decode_post, post_key
 from hubbub.index.embedding import Embedder, Vectors

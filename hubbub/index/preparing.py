@@ -25,8 +25,8 @@ import numpy as np
 
 from hubbub.index.document import Document, Key, make_document, post_key
 from hubbub.index.embedding import Embedder, Vectors, open_embedder
-from hubbub.index.language import post_language
 from hubbub.index.lexical import embedded_text
+from hubbub.language import post_language
 from hubbub.posts import Edit, Event, Post
 
 Batch: TypeAlias = list[tuple[int, Event]]

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from hubbub.authors import AuthorState
 from hubbub.errors import Corruption, StorageError, VersionMismatch
-from hubbub.index.authors import AuthorState
 from hubbub.index.document import Key
 from hubbub.posts import AuthorId
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from hubbub.index.language import post_language
 from hubbub.index.query import Query
 from hubbub.index.tokenize import query_terms, terms
+from hubbub.language import post_language
 from hubbub.posts import Post
 
 _CHUNK = re.compile(r"\S+")

@@ -70,7 +70,7 @@ MUTANTS = (
     ),
     Mutant(
         "a restored author brings back what came while they were removed",
-        "hubbub/index/authors.py",
+        "hubbub/authors.py",
         "erased = max(state.erased_before, seq) if state.removed > state.restored else state.erased_before",
         "erased = state.erased_before",
         (TOLD_AGAIN,),
@@ -133,7 +133,7 @@ MUTANTS = (
     ),
     Mutant(
         "silence lets posts into a corpus",
-        "hubbub/index/authors.py",
+        "hubbub/authors.py",
         'if event.allow is False or (scope == "corpus" and not event.allow):',
         "if event.allow is False:",
         (CONSENT,),
@@ -147,7 +147,7 @@ MUTANTS = (
     ),
     Mutant(
         "a platform's word lifts the operator's ban",
-        "hubbub/index/authors.py",
+        "hubbub/authors.py",
         "return msgspec.structs.replace(self, allowed=allowed, erased_before=erased)",
         "return msgspec.structs.replace(self, allowed=allowed, erased_before=erased, is_banned=False)",
         (CONSENT,),

@@ -12,8 +12,8 @@ from hubbub.errors import InvalidQuery
 from hubbub.index import parse_query
 from hubbub.index.document import make_document, post_key
 from hubbub.index.index import PUBLIC
-from hubbub.index.language import post_language
 from hubbub.index.plan import Plan, plan_filters
+from hubbub.language import post_language
 from hubbub.posts import Post
 from hubbub.server.surface import Searchable
 
