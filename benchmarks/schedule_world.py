@@ -37,6 +37,7 @@ class Parrot:
     """A chat model that repeats its first record and remembers every text that it was given."""
 
     name = "parrot"
+    is_small = False
 
     def __init__(self) -> None:
         self.read: list[str] = []

@@ -129,7 +129,7 @@ class _Run:
             findings = search.further(findings)
             if not had.posts and findings.posts:
                 yield _found(findings)
-        stories, findings = self._stories(search, findings)
+        stories, findings = find_stories(self.index, self.question, search, findings, self.max_sentences)
         if self.model and stories:
             yield from self._show_composed(self.model, stories)
         if self.writer == "quotes":
@@ -138,19 +138,6 @@ class _Run:
         if stories and not self.shown:
             yield from self._show(iter([note(self.question, findings, "lost")]), for_prompt=False)
         yield Done(answer=self._answer(findings))
-
-    def _stories(self, search: Search, findings: Findings) -> tuple[list[Story], Findings]:
-        if not findings.scored:
-            return [], findings
-        stories = self._told(findings)
-        corrected = search.corrections(findings, [story.head for story in stories])
-        if corrected.corrections:
-            stories = self._told(corrected)
-        return select(self.question, corrected, stories), corrected
-
-    def _told(self, findings: Findings) -> list[Story]:
-        pool = gather(findings.question, findings.voices, self.index.embed, findings.corrections)
-        return tell(findings.question, pool, max_stories=self.max_sentences, max_details=1)
 
     def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:
         if self.question.intent == "unsearchable":
@@ -253,6 +240,24 @@ class _Run:
 
     def _elapsed_ms(self) -> float:
         return round((time.perf_counter() - self.started_s) * 1000, 3)
+
+
+def find_stories(
+    index: Searchable, question: Question, search: Search, findings: Findings, max_stories: int
+) -> tuple[list[Story], Findings]:
+    """Choose what is worth telling of what was found, with what contradicts it looked for as well."""
+    if not findings.scored:
+        return [], findings
+
+    def told(found: Findings) -> list[Story]:
+        pool = gather(found.question, found.voices, index.embed, found.corrections)
+        return tell(found.question, pool, max_stories=max_stories, max_details=1)
+
+    stories = told(findings)
+    corrected = search.corrections(findings, [story.head for story in stories])
+    if corrected.corrections:
+        stories = told(corrected)
+    return select(question, corrected, stories), corrected
 
 
 def _found(findings: Findings) -> Found:

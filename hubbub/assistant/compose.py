@@ -12,7 +12,7 @@ from hubbub.assistant.display import inert
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.model import ChatModel
-from hubbub.assistant.prompt import MAX_RECORDS, messages, schema
+from hubbub.assistant.prompt import MAX_RECORDS, MAX_RECORDS_BRIEF, MAX_SENTENCES_BRIEF, messages, schema
 from hubbub.assistant.question import Question
 from hubbub.assistant.storylines import Story
 from hubbub.assistant.verify import SAYS_IT, support
@@ -62,7 +62,10 @@ def compose(
     Raises:
         ModelError: the model failed, or wrote nothing that follows the schema.
     """
-    pieces = model.stream(messages(question, given, max_sentences, tone), schema(len(given), max_sentences))
+    if model.is_small:
+        given, max_sentences = given[:MAX_RECORDS_BRIEF], min(max_sentences, MAX_SENTENCES_BRIEF)
+    asked = messages(question, given, max_sentences, tone, is_brief=model.is_small)
+    pieces = model.stream(asked, schema(len(given), max_sentences))
     told: set[str] = set()
     for number, found in enumerate(sentences(pieces)):
         if number >= max_sentences:

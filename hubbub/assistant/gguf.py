@@ -7,7 +7,10 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import httpx2
+
 from hubbub.assistant.openai_endpoint import OpenAiEndpoint
+from hubbub.assistant.prompt import SMALL_CONTEXT
 from hubbub.errors import MissingExtra, ModelError
 
 _CONTEXT_TOKENS = 8_192
@@ -17,11 +20,12 @@ _CONTEXT_TOKENS = 8_192
 class LocalGguf:
     """A loaded model; it lives as long as this object."""
 
-    def __init__(self, server: object, endpoint: OpenAiEndpoint, name: str) -> None:
+    def __init__(self, server: object, endpoint: OpenAiEndpoint, name: str, *, is_small: bool) -> None:
         """Keep the server alive beside the endpoint that talks to it."""
         self._server = server
         self._endpoint = endpoint
         self.name = name
+        self.is_small = is_small
 
     def stream(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, object]) -> Iterator[str]:
         """Yield the reply in pieces.
@@ -66,4 +70,13 @@ def open_gguf(path: Path, *, num_threads: int | None = None) -> LocalGguf:
     endpoint = OpenAiEndpoint(
         f"{server.listening_address}/v1", path.stem, api_key=key, silence_timeout_s=120.0
     )
-    return LocalGguf(server, endpoint, path.stem)
+    context = _trained_context(server.listening_address, key)
+    return LocalGguf(server, endpoint, path.stem, is_small=context < SMALL_CONTEXT)
+
+
+def _trained_context(address: str, key: str) -> int:
+    """Ask the server for how many tokens the file's model was trained to read at once."""
+    reply = httpx2.get(
+        f"{address}/v1/models", headers={"authorization": f"Bearer {key}"}, timeout=30.0, trust_env=False
+    )
+    return int(reply.json()["data"][0]["meta"]["n_ctx_train"])

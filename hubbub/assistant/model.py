@@ -21,6 +21,11 @@ class ChatModel(Protocol):
         """How reports call it."""
         ...
 
+    @property
+    def is_small(self) -> bool:
+        """Whether its context holds only the brief form of a prompt."""
+        ...
+
     def stream(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, object]) -> Iterator[str]:
         """Yield the reply in pieces; closing the iterator stops the model.
 

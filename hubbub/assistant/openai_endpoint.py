@@ -31,6 +31,8 @@ _REFUSED = frozenset((400, 404, 415, 422, 501))
 class OpenAiEndpoint:
     """One model behind one URL; what the endpoint cannot do is learnt at the first refusal and kept."""
 
+    is_small = False
+
     def __init__(
         self,
         url: str,

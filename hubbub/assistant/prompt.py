@@ -14,6 +14,9 @@ from hubbub.assistant.write import wording
 
 MAX_RECORDS = 16
 """Evidence that a model chooses from; small models lose the thread beyond."""
+MAX_RECORDS_BRIEF, MAX_SENTENCES_BRIEF = 4, 2
+"""The same for a model of less than `SMALL_CONTEXT` tokens, whose prompt takes some 500."""
+SMALL_CONTEXT = 4_096
 _MARK = "^"
 """Stands for each blank of quoted text, so that data never looks like the prompt (arXiv 2403.14720)."""
 _LANGUAGES = {"en": "English", "de": "German"}
@@ -31,6 +34,9 @@ Rules:
 - If no record answers the question, reply with an empty list.
 Reply with JSON only: {{"sentences": [{{"evidence": [1], "text": "..."}}]}}"""
 
+_BRIEF = """Answer in {language} from the records, in their own words. For each of at most {count} sentences
+list the numbers (n) of the records that say it, then write it. If none answers, reply with an empty list."""
+
 _TONE = """
 How the sentences should sound, where the rules above leave a choice: {tone}"""
 
@@ -40,12 +46,24 @@ def messages(
     records: Sequence[tuple[Evidence, Sequence[Voice], bool]],
     max_sentences: int,
     tone: str = "",
+    *,
+    is_brief: bool = False,
+    fence: str = "",
 ) -> list[dict[str, str]]:
-    """Build the messages; the fence is drawn anew each time, so that no post can close it.
+    """Build the messages; the fence is drawn anew each time unless given, so that no post can close it.
 
-    The tone may be anything: what a model makes of it is verified like all that it writes.
+    The tone may be anything: what a model makes of it is verified like all that it writes. The brief form is
+    for small models that were taught it (`lessons.py`): one that follows no instructions needs no guard
+    against those in posts, and its context has no room for one.
     """
-    fence = f"<<{secrets.token_hex(8)}>>"
+    if is_brief:
+        block = "\n".join(_brief_record(number, item[0]) for number, item in enumerate(records, 1))
+        rules = _BRIEF.format(language=_LANGUAGES[question.lang], count=max_sentences)
+        return [
+            {"role": "system", "content": rules},
+            {"role": "user", "content": f"{block}\nQuestion: {question.text}"},
+        ]
+    fence = fence or f"<<{secrets.token_hex(8)}>>"
     rules = _RULES.format(fence=fence, mark=_MARK, language=_LANGUAGES[question.lang], count=max_sentences)
     if tone:
         rules += _TONE.format(tone=inert(tone))
@@ -83,5 +101,14 @@ def schema(num_records: int, max_sentences: int) -> dict[str, object]:
 def _record(number: int, evidence: Evidence, voices: Sequence[Voice], question: Question) -> str:
     """Write one record; no id, link, name or handle of the post is in it."""
     age = wording("en").age(max(question.clock_us - evidence.post.received_us, 0))
-    text = inert(evidence.quote).replace(" ", _MARK)
+    text = _plain(evidence).replace(" ", _MARK)
     return json.dumps({"n": number, "age": age, "voices": len(voices), "text": text}, ensure_ascii=False)
+
+
+def _brief_record(number: int, evidence: Evidence) -> str:
+    return json.dumps({"n": number, "text": _plain(evidence)}, ensure_ascii=False)
+
+
+def _plain(evidence: Evidence) -> str:
+    """Return a quote that no chat template takes for a turn of its own: many mark turns as `<|im_end|>`."""
+    return inert(evidence.quote).replace("<|", "< |")
