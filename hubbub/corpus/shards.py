@@ -1,0 +1,403 @@
+"""Writes documents as shards and opens one: ids of tokens, and columns that tell which post is where.
+
+    tokens.bin  u16 or u32 ids, document after document: begin, (post mark, text) for each post, end
+    index.bin   the columns of `COLUMNS` one after the other, little-endian, so that each can be mapped
+    dead.bin    one byte a post
+A key is 8 bytes of a BLAKE2b hash: of a post's id, of the ids that it had before edits, of its author.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import shutil
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from hubbub.corpus.document import Document, Piece
+from hubbub.corpus.manifest import (
+    About,
+    Manifest,
+    ShardNote,
+    remove_waste,
+    write_manifest,
+    write_synced,
+)
+from hubbub.corpus.state import State, locked
+from hubbub.corpus.tokenizer import Tokenizer
+from hubbub.disk import refusals, sync_directory, write_all
+from hubbub.errors import Corruption, InvalidInput
+
+TOKENS, INDEX, DEAD = "tokens.bin", "index.bin", "dead.bin"
+SHARD_TOKENS = 1 << 25
+_BATCH_PIECES = 2048
+_FLUSH_TOKENS = 1 << 20
+_MOST_LANGS = 255
+
+COLUMNS = (
+    ("first_us", "<i8", "documents"),
+    ("received_us", "<i8", "pieces"),
+    ("post_key", "<u8", "pieces"),
+    ("author_key", "<u8", "pieces"),
+    ("key", "<u8", "keys"),
+    ("start", "<u4", "bounds"),
+    ("first_piece", "<u4", "bounds"),
+    ("built_length", "<u4", "documents"),
+    ("offset", "<u4", "pieces"),
+    ("length", "<u4", "pieces"),
+    ("key_piece", "<u4", "keys"),
+    ("lang", "u1", "pieces"),
+    ("is_held_out", "u1", "documents"),
+)
+"""`start` and `first_piece` have one more entry than there are documents; `key` is sorted."""
+
+Columns = dict[str, np.ndarray]
+
+
+def key_of(identity: str) -> int:
+    """Shorten an id to 64 bits, the same in every process (as `stream/archive/erasure.py` does)."""
+    return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "little")
+
+
+_author_key = lru_cache(maxsize=1 << 16)(key_of)
+
+
+class Shard:
+    """One shard, mapped; `dead` is shared with every process that has it open."""
+
+    def __init__(
+        self, directory: Path, note: ShardNote, token_bytes: int, *, is_writer: bool = False
+    ) -> None:
+        """Map the files.
+
+        Raises:
+            Corruption: a file has another length than its shard says.
+            FileNotFoundError: a file is gone.
+        """
+        self.note, self.path = note, directory / note.name
+        self.tokens = np.frombuffer(
+            _map(self.path / TOKENS, note.num_tokens * token_bytes), f"<u{token_bytes}", note.num_tokens
+        )
+        self.columns = _open_columns(self.path / INDEX, note)
+        self.dead = _map(self.path / DEAD, note.num_pieces, is_writer=is_writer)
+        self.start, self.first_piece = (self.columns[n].data for n in ("start", "first_piece"))
+
+    def flags(self) -> np.ndarray:
+        """Return the deletion map as an array over the same bytes."""
+        return np.frombuffer(self.dead, np.uint8)[: self.note.num_pieces]
+
+
+def write_shards(
+    documents: Iterable[Document],
+    directory: Path | str,
+    tokenizer: Tokenizer,
+    *,
+    about: Callable[[], About] = About,
+    shard_tokens: int = SHARD_TOKENS,
+) -> Manifest:
+    """Write a corpus, or replace the one that is there in one step; the old one stays until then.
+
+    `about` is called when the documents are exhausted. A shard ends with the document that fills it.
+
+    Raises:
+        InUse: another process builds here.
+        InvalidInput: there is not one post.
+        StorageError: the disk refused; the old corpus is as it was.
+    """
+    root = Path(directory)
+    with refusals("make the directory", root):
+        root.mkdir(parents=True, exist_ok=True)
+    with locked(root, "builder", wait_s=0.0):
+        work = root / "building"
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            with refusals("write the corpus in", work):
+                work.mkdir()
+                writer = _Writer(work, tokenizer, shard_tokens)
+                try:
+                    writer.write(documents)
+                finally:
+                    os.close(writer.fd)
+                return _adopt(root, work, writer, about())
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def write_shard(
+    path: Path, tokens: Iterable[np.ndarray], columns: Columns, dead: np.ndarray, name: str
+) -> ShardNote:
+    """Write one shard's files, synced, into a new directory; tokens may come in parts.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    num_tokens, digest = 0, hashlib.sha256()
+    with open(path / TOKENS, "wb") as file:
+        for part in tokens:
+            data = np.ascontiguousarray(part).data.cast("B")
+            digest.update(data)
+            file.write(data)
+            num_tokens += len(part)
+        file.flush()
+        os.fsync(file.fileno())
+    return finish_shard(path, num_tokens, digest.hexdigest(), columns, dead, name)
+
+
+def finish_shard(
+    path: Path, num_tokens: int, digest: str, columns: Columns, dead: np.ndarray, name: str
+) -> ShardNote:
+    """Write the index and the deletion map beside the tokens."""
+    data = b"".join(np.ascontiguousarray(columns[each], kind).tobytes() for each, kind, _ in COLUMNS)
+    write_synced(path / INDEX, data)
+    write_synced(path / DEAD, dead.tobytes())
+    sync_directory(path)
+    return ShardNote(
+        name=name,
+        num_documents=len(columns["built_length"]),
+        num_pieces=len(dead),
+        num_tokens=num_tokens,
+        num_keys=len(columns["key"]),
+        files={TOKENS: digest, INDEX: hashlib.sha256(data).hexdigest()},
+    )
+
+
+class _Rows:
+    """The columns of the shard that is being written."""
+
+    def __init__(self) -> None:
+        self.start, self.first_piece, self.built_length = array("I"), array("I"), array("I")
+        self.first_us, self.is_held_out = array("q"), array("B")
+        self.received_us, self.post_key, self.author_key = array("q"), array("Q"), array("Q")
+        self.offset, self.length, self.lang = array("I"), array("I"), array("B")
+        self.key, self.key_piece = array("Q"), array("I")
+
+    def columns(self, num_tokens: int) -> Columns:
+        """Return them as arrays, keys sorted."""
+        self.start.append(num_tokens)
+        self.first_piece.append(len(self.offset))
+        found: Columns = {name: np.array(getattr(self, name), kind) for name, kind, _ in COLUMNS}
+        order = np.lexsort((found["key_piece"], found["key"]))
+        return found | {"key": found["key"][order], "key_piece": found["key_piece"][order]}
+
+
+class _Writer:
+    """Turns documents into shards in a directory that has no name yet."""
+
+    def __init__(self, work: Path, tokenizer: Tokenizer, shard_tokens: int) -> None:
+        self._work, self.tokenizer, self._shard_tokens = work, tokenizer, shard_tokens
+        self._code = "H" if tokenizer.dtype.itemsize == 2 else "I"
+        self.shards: list[ShardNote] = []
+        self._langs: dict[str, int] = {}
+        self.num_documents = self.num_held_out = self.num_posts = self.num_tokens = 0
+        self.first_us, self.last_us = 1 << 62, 0
+        self._begin_shard()
+
+    @property
+    def langs(self) -> tuple[str, ...]:
+        return tuple(self._langs)
+
+    def write(self, documents: Iterable[Document]) -> None:
+        for batch in _batches(documents):
+            texts = [piece.text for document in batch for piece in document.pieces]
+            ids = iter(self.tokenizer.encode_lists(texts))
+            for document in batch:
+                self._add(document, [next(ids) for _ in document.pieces])
+        if self._rows.offset:
+            self._end_shard()
+
+    def _add(self, document: Document, ids: Sequence[list[int]]) -> None:
+        rows, tokens, post = self._rows, self._tokens, self.tokenizer.post
+        base, at = self._num_flushed, self._num_flushed + len(tokens)
+        rows.start.append(at)
+        rows.first_piece.append(len(rows.offset))
+        tokens.append(self.tokenizer.begin)
+        for piece, text in zip(document.pieces, ids, strict=True):
+            rows.offset.append(base + len(tokens))
+            rows.length.append(len(post) + len(text))
+            tokens.extend(post)
+            tokens.extend(text)
+            self._note(rows, piece)
+        tokens.append(self.tokenizer.end)
+        length = base + len(tokens) - at
+        rows.built_length.append(length)
+        rows.first_us.append(document.pieces[0].received_us)
+        rows.is_held_out.append(document.is_held_out)
+        self.num_documents += 1
+        self.num_held_out += document.is_held_out
+        self.num_tokens += length
+        if at + length >= self._shard_tokens:
+            self._end_shard()
+            os.close(self.fd)
+            self._begin_shard()
+        elif len(tokens) >= _FLUSH_TOKENS:
+            self._flush()
+
+    def _note(self, rows: _Rows, piece: Piece) -> None:
+        number, post_key, author_key = len(rows.lang), key_of(piece.post_id), _author_key(piece.author)
+        rows.received_us.append(piece.received_us)
+        rows.post_key.append(post_key)
+        rows.author_key.append(author_key)
+        lang = self._langs.setdefault(piece.lang, len(self._langs)) if len(self._langs) < _MOST_LANGS else 0
+        rows.lang.append(lang)
+        for key in (post_key, author_key, *map(key_of, piece.former_ids)):
+            rows.key.append(key)
+            rows.key_piece.append(number)
+        self.num_posts += 1
+        self.first_us, self.last_us = (
+            min(self.first_us, piece.received_us),
+            max(self.last_us, piece.received_us),
+        )
+
+    def _begin_shard(self) -> None:
+        self._rows, self._tokens = _Rows(), array(self._code)
+        self._num_flushed, self._digest = 0, hashlib.sha256()
+        self._path = self._work / f"shard-{len(self.shards):05}"
+        self._path.mkdir()
+        self.fd = os.open(self._path / TOKENS, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def _flush(self) -> None:
+        data = self._tokens.tobytes()
+        self._digest.update(data)
+        write_all(self.fd, data)
+        self._num_flushed += len(self._tokens)
+        self._tokens = array(self._code)
+
+    def _end_shard(self) -> None:
+        self._flush()
+        os.fsync(self.fd)
+        columns = self._rows.columns(self._num_flushed)
+        dead = np.zeros(len(columns["offset"]), np.uint8)
+        note = finish_shard(
+            self._path, self._num_flushed, self._digest.hexdigest(), columns, dead, self._path.name
+        )
+        self.shards.append(note)
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    num_pieces = 0
+    for document in documents:
+        if document.pieces:
+            batch.append(document)
+            num_pieces += len(document.pieces)
+        if num_pieces >= _BATCH_PIECES:
+            yield batch
+            batch, num_pieces = [], 0
+    if batch:
+        yield batch
+
+
+def _adopt(root: Path, work: Path, writer: _Writer, about: About) -> Manifest:
+    """Give the finished shards their names and make them the corpus."""
+    if not writer.shards:
+        why = ", ".join(f"{number:,} {reason}" for reason, number in about.dropped.items())
+        raise InvalidInput(
+            f"nothing to put in {str(root)!r}: of {about.num_posts:,} posts none is left"
+            + (f" (dropped: {why}); loosen what drops most" if why else "; name an archive that has posts")
+        )
+    writer.tokenizer.save(work / "tokenizer")
+    hashes = {each.name: _hash_file(each) for each in sorted((work / "tokenizer").iterdir())}
+    parts = [*hashes.values(), *(each for note in writer.shards for each in note.files.values())]
+    with locked(root, "writer"):
+        generation = _last_generation(root) + 1
+        shards = []
+        for note in writer.shards:
+            name = f"{note.name}.{generation}"
+            os.rename(work / note.name, root / name)
+            shards.append(msgspec.structs.replace(note, name=name))
+        name = f"tokenizer-{_join(hashes.values())[:12]}"
+        if not (root / name).exists():
+            os.rename(work / "tokenizer", root / name)
+        manifest = Manifest(
+            id=_join(parts)[:16],
+            generation=generation,
+            tokenizer=name,
+            tokenizer_files=hashes,
+            vocab_size=writer.tokenizer.vocab_size,
+            token_bytes=writer.tokenizer.dtype.itemsize,
+            num_documents=writer.num_documents,
+            num_held_out=writer.num_held_out,
+            num_posts=writer.num_posts,
+            num_tokens=writer.num_tokens,
+            first_us=writer.first_us,
+            last_us=writer.last_us,
+            langs=writer.langs,
+            about=about,
+            shards=tuple(shards),
+        )
+        # A mark that is too low has deletions noted once more; one that is too high would lose some.
+        State(root, is_writer=True).set_mark(about.archive_position)
+        return publish(root, manifest)
+
+
+def publish(root: Path, manifest: Manifest) -> Manifest:
+    """Make a manifest the current one and send the readers to it; the caller holds the lock."""
+    manifest = write_manifest(root, manifest)
+    State(root, is_writer=True).set_generation(manifest.generation)
+    remove_waste(root, manifest)
+    return manifest
+
+
+def _last_generation(root: Path) -> int:
+    known = State(root, is_writer=True).generation
+    names = [path.name.rpartition(".")[2] for path in root.glob("shard-*.*")]
+    return max([known, *(int(each) for each in names if each.isdigit())])
+
+
+def _join(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _hash_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _map(path: Path, num_bytes: int, *, is_writer: bool = False) -> mmap.mmap:
+    fd = os.open(path, (os.O_RDWR if is_writer else os.O_RDONLY) | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd).st_size
+        if found != num_bytes:
+            raise Corruption(
+                f"{path} has {found} bytes, not {num_bytes}; copy the whole corpus again or rebuild it"
+            )
+        if not num_bytes:  # a shard of which nothing lives; an empty file cannot be mapped
+            return mmap.mmap(-1, 1)
+        return mmap.mmap(fd, num_bytes, access=mmap.ACCESS_WRITE if is_writer else mmap.ACCESS_READ)
+    finally:
+        os.close(fd)
+
+
+def _open_columns(path: Path, note: ShardNote) -> Columns:
+    sizes = {
+        "documents": note.num_documents,
+        "bounds": note.num_documents + 1,
+        "pieces": note.num_pieces,
+        "keys": note.num_keys,
+    }
+    num_bytes = sum(np.dtype(kind).itemsize * sizes[size] for _, kind, size in COLUMNS)
+    data, at = _map(path, num_bytes), 0
+    found: Columns = {}
+    for name, kind, size in COLUMNS:
+        found[name] = np.frombuffer(data, kind, sizes[size], at)
+        at += found[name].nbytes
+    return found
+
+
+def open_shards(root: Path, manifest: Manifest, *, is_writer: bool = False) -> list[Shard]:
+    """Map every shard of a manifest.
+
+    Raises:
+        Corruption: a file has another length than its shard says.
+        FileNotFoundError: the manifest has been replaced meanwhile; read it again.
+    """
+    return [Shard(root, note, manifest.token_bytes, is_writer=is_writer) for note in manifest.shards]

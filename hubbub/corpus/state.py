@@ -1,0 +1,98 @@
+"""The 16 bytes that every process with a corpus open shares, and the locks of those who change it.
+
+`state.bin` is mapped, never replaced: generation (u64, which manifest is the current one) and deletion mark
+(u64, the archive's sequence number up to which deletions are in). Both are single stores of eight bytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hubbub.disk import refusals
+from hubbub.errors import InUse
+
+NAME = "state.bin"
+_SIZE = 16
+_PAUSE_S = 0.005
+WAIT_S = 60.0
+"""Compaction holds the lock for a shard at a time, seconds at the most."""
+
+
+class State:
+    """Generation and mark, as all processes see them at this moment."""
+
+    def __init__(self, directory: Path, *, is_writer: bool = False) -> None:
+        """Map the file; only a writer makes a missing one."""
+        path = directory / NAME
+        with refusals("open", path):
+            fd = os.open(path, (os.O_RDWR | os.O_CREAT if is_writer else os.O_RDONLY) | os.O_CLOEXEC, 0o644)
+            try:
+                if is_writer and os.fstat(fd).st_size < _SIZE:
+                    os.ftruncate(fd, _SIZE)
+                access = mmap.ACCESS_WRITE if is_writer else mmap.ACCESS_READ
+                self._map = mmap.mmap(fd, _SIZE, access=access)
+            finally:
+                os.close(fd)
+        self.words = memoryview(self._map).cast("Q")
+        """[generation, mark]; indexing them is the cheapest look there is."""
+
+    @property
+    def generation(self) -> int:
+        """Which manifest is the current one."""
+        return self.words[0]
+
+    @property
+    def mark(self) -> int:
+        """Sequence number up to which deletions are in."""
+        return self.words[1]
+
+    def set_generation(self, generation: int) -> None:
+        """Send every reader to the new files at its next read."""
+        self.words[0] = generation
+        self._map.flush()
+
+    def set_mark(self, mark: int) -> None:
+        """Remember how far deletions are in; they have been synced before."""
+        self.words[1] = mark
+        self._map.flush()
+
+
+@contextmanager
+def locked(directory: Path, name: str, wait_s: float = WAIT_S) -> Iterator[None]:
+    """Hold `NAME.lock` of a directory; the kernel releases it when the process dies.
+
+    Raises:
+        InUse: another holds it for longer than `wait_s`; the message names its process.
+        StorageError: the directory cannot be written.
+    """
+    path = directory / f"{name}.lock"
+    with refusals("open the lock", path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _take(fd, path, time.monotonic() + wait_s)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _take(fd: int, path: Path, deadline_s: float) -> None:
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() >= deadline_s:
+                owner = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+                raise InUse(
+                    f"corpus {str(path.parent)!r} is being written by process {owner} ({path.name}); "
+                    "wait for it or stop it, or name another directory"
+                ) from None
+            time.sleep(_PAUSE_S)
+    with refusals("write the lock", path):
+        os.pwrite(fd, f"{os.getpid()}\n".ljust(20).encode(), 0)
