@@ -1,0 +1,209 @@
+"""Checkpoints: written under another name, verified, renamed, kept k; loadable at any number of ranks.
+
+A checkpoint is a directory of torch.distributed.checkpoint and `meta.json`, which is written last and holds
+the hash of every other file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import time
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from torch import nn
+from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
+
+from hubbub.disk import sync_directory
+from hubbub.errors import Corruption, HubbubError, InvalidInput, StorageError
+from hubbub.model.shape import LlamaShape
+from hubbub.train.optim import Optimizers
+from hubbub.train.parallel import Ranks
+
+# A process alone needs no group to save or load.
+warnings.filterwarnings("ignore", message="torch.distributed is disabled", category=UserWarning)
+_NAME = re.compile(r"step-(\d{8})")
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """What a checkpoint says of itself.
+
+    `step` updates are done and `batch` is the next batch; `skipped` batches are never trained on. `history`
+    holds [batch, mark]: from that batch on deletions up to that number of the archive were honoured.
+    """
+
+    step: int
+    batch: int
+    source_id: str
+    deletion_mark: int
+    loss: float
+    shape: LlamaShape | None
+    optimizer: str
+    batch_tokens: int
+    seed: int
+    history: list[tuple[int, int]]
+    skipped: list[int]
+    files: dict[str, str] = {}
+
+
+class Checkpoints:
+    """The checkpoints of one run directory, for one model and its optimisers."""
+
+    def __init__(self, directory: Path, ranks: Ranks, model: nn.Module, optim: Optimizers, keep: int) -> None:
+        self.directory, self._ranks, self._keep = directory / "checkpoints", ranks, keep
+        self._model, self._optim = model, optim
+        self._thread = ThreadPoolExecutor(1, "save")
+        self._saving: Future[None] | None = None
+        self._stager = DefaultStager(StagingOptions(False, False, False, False))
+        self.blocked_s: list[float] = []
+        if ranks.rank == 0:
+            for torn in self.directory.glob(".step-*"):
+                shutil.rmtree(torn, ignore_errors=True)
+
+    def save(self, meta: Meta) -> None:
+        """Copy the state and write it in the background; waits for the save before.
+
+        Raises:
+            StorageError: the save before failed; the checkpoints before it are as they were.
+        """
+        self.wait()
+        start_s = time.perf_counter()
+        copied = self._stager.stage(self._state())
+        assert isinstance(copied, dict)
+        self._saving = self._thread.submit(self._write, copied, meta)
+        self.blocked_s.append(time.perf_counter() - start_s)
+
+    def wait(self) -> None:
+        """Wait for the save that is under way.
+
+        Raises:
+            StorageError: it failed.
+        """
+        if self._saving is not None:
+            saving, self._saving = self._saving, None
+            saving.result()
+
+    def check(self) -> None:
+        """Raise what the save that is under way has failed with, if it has."""
+        if self._saving is not None and self._saving.done():
+            self.wait()
+
+    def load(self, meta: Meta) -> None:
+        """Load a checkpoint that `find` has verified into the model and its optimisers."""
+        self.wait()
+        state = self._state()
+        path = path_of(self.directory, meta.step)
+        load(state, checkpoint_id=path, process_group=self._ranks.saving)
+        set_state_dict(
+            self._model, self._optim.each, model_state_dict=state["model"], optim_state_dict=state["optim"]
+        )
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
+        self._stager.close()
+
+    def _state(self) -> dict[str, Any]:
+        model, optim = get_state_dict(self._model, self._optim.each)
+        return {"model": model, "optim": optim}
+
+    def _write(self, state: dict[str, Any], meta: Meta) -> None:
+        final = path_of(self.directory, meta.step)
+        torn = final.with_name(f".{final.name}")
+        try:
+            save(state, checkpoint_id=torn, process_group=self._ranks.saving)
+            if self._ranks.rank == 0:
+                self._finish(torn, final, meta)
+        except Exception as error:
+            if self._ranks.rank == 0:
+                shutil.rmtree(torn, ignore_errors=True)
+            good = names(self.directory)
+            raise StorageError(
+                f"checkpoint {str(final)!r} could not be written: {_cause(error)}; "
+                f"{'the last good one is ' + good[-1] if good else 'there is none before it'}; "
+                "make room on the disk (or lower --keep) and start the same command again"
+            ) from None
+
+    def _finish(self, torn: Path, final: Path, meta: Meta) -> None:
+        files = {path.name: _hash(path) for path in sorted(torn.iterdir())}
+        told = msgspec.json.encode(msgspec.structs.replace(meta, files=files))
+        with (torn / "meta.json").open("wb") as file:
+            file.write(told)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_directory(torn)
+        if final.exists():
+            shutil.rmtree(final)
+        torn.rename(final)
+        sync_directory(self.directory)
+        for old in names(self.directory)[: -self._keep]:
+            shutil.rmtree(self.directory / old)
+
+
+def find(directory: Path, step: int | None = None) -> Meta | None:
+    """Return the newest checkpoint of a run directory, or that of a step, once every file has been verified.
+
+    Raises:
+        Corruption: a file is missing or was changed; the message names it and the one before.
+        InvalidInput: there is none of that step.
+    """
+    checkpoints = directory / "checkpoints"
+    known = names(checkpoints)
+    if step is not None and path_of(checkpoints, step).name not in known:
+        told = ", ".join(known[-5:]) or "none"
+        raise InvalidInput(f"{str(directory)!r} has no checkpoint of step {step}; it has {told}")
+    if not known:
+        return None
+    name = known[-1] if step is None else path_of(checkpoints, step).name
+    return verify(checkpoints / name)
+
+
+def verify(path: Path) -> Meta:
+    """Return what a checkpoint says of itself, once every file has the hash that it had.
+
+    Raises:
+        Corruption: as `find`.
+    """
+    remedy = f"remove {str(path)!r}, and the run goes on from the checkpoint before it"
+    try:
+        meta = msgspec.json.decode((path / "meta.json").read_bytes(), type=Meta)
+    except (OSError, msgspec.DecodeError) as error:
+        raise Corruption(f"{str(path / 'meta.json')!r} cannot be read: {error}; {remedy}") from None
+    for name, digest in meta.files.items():
+        file = path / name
+        if not file.is_file() or _hash(file) != digest:
+            raise Corruption(f"{str(file)!r} is not as it was written; {remedy}")
+    return meta
+
+
+def names(checkpoints: Path) -> list[str]:
+    """Return the names of all finished checkpoints, oldest first."""
+    found = [path.name for path in checkpoints.iterdir()] if checkpoints.is_dir() else []
+    return sorted(name for name in found if _NAME.fullmatch(name))
+
+
+def path_of(checkpoints: Path, step: int) -> Path:
+    """Return where the checkpoint of a step stands."""
+    return checkpoints / f"step-{step:08d}"
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, HubbubError):
+        return str(error)
+    inner = [each for each in getattr(error, "failures", {}).values()]
+    first = inner[0][0] if inner else error
+    return str(first).strip().splitlines()[0][:200] if str(first).strip() else type(first).__name__

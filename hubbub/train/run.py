@@ -1,0 +1,291 @@
+"""A run from its settings to its model: open, check, build, resume, train, export; the loop is in `loop`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import torch
+from torch import nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_state_dict,
+    set_model_state_dict,
+    set_state_dict,
+)
+from torch.distributed.checkpoint.state_dict_loader import load
+
+from hubbub.errors import HubbubError, InvalidInput
+from hubbub.model.llama import Llama
+from hubbub.model.shape import LlamaShape, shape_for
+from hubbub.train.checkpoints import Meta, find, names, path_of, verify
+from hubbub.train.data import Batches
+from hubbub.train.faults import Requests
+from hubbub.train.loop import Tell, Trainer
+from hubbub.train.metrics import Meter
+from hubbub.train.optim import Optimizers
+from hubbub.train.parallel import Ranks, layers_of
+from hubbub.train.recipe import Recipe, TrainSettings, derive
+from hubbub.train.rundir import Run, RunLock, check_same, read_run, write_run
+from hubbub.train.source import CorpusSource, Source
+
+T = TypeVar("T")
+
+
+class TrainReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a run."""
+
+    run_dir: str
+    model_dir: str
+    num_params: int
+    step: int
+    loss: float
+    is_finished: bool
+    deletion_mark: int
+
+
+def train(
+    settings: TrainSettings,
+    *,
+    source: Source | None = None,
+    model: nn.Module | None = None,
+    tell: Tell | None = None,
+) -> TrainReport:
+    """Train, or go on training, in a run directory; under torchrun's environment as one of the ranks.
+
+    `source` (default: the corpus's documents) gives rows, `model` (default: a Llama of the recipe) is trained
+    where it wants gradients, and then exporting it is the caller's.
+
+    Raises:
+        InUse: another process trains there.
+        InvalidInput: the settings, the corpus or the run's past do not fit each other.
+        Corruption: a checkpoint or the corpus is damaged.
+        StorageError: a checkpoint cannot be written.
+        HubbubError: a rank did not come up, or the loss stays bad.
+    """
+    directory = Path(settings.run_dir)
+    with ExitStack() as stack:
+        ranks = stack.enter_context(closing(Ranks(join_s=settings.join_s, timeout_s=settings.stall_s)))
+        if ranks.rank == 0:
+            stack.callback(_first(ranks, lambda: RunLock(directory)).release)
+        else:
+            _first(ranks, None)
+        corpus = None
+        if source is None or (model is None and settings.shape is None):
+            from hubbub.corpus.reader import open_corpus
+
+            corpus = open_corpus(Path(settings.corpus))
+        run, source = _plan(settings, ranks, corpus, source, model)
+        trainer = stack.enter_context(closing(_build(run, directory, ranks, source, model, tell)))
+        with Requests() as trainer.requests:
+            is_finished = trainer.go()
+            model_dir = ""
+            if is_finished and model is None and corpus is not None and run.shape is not None:
+                model_dir = str(directory / "model")
+                export(trainer.model, run.shape, Path(model_dir), corpus.tokenizer_dir, ranks)
+        return TrainReport(
+            run_dir=str(directory),
+            model_dir=model_dir,
+            num_params=sum(p.numel() for p in trainer.model.parameters()),
+            step=trainer.step,
+            loss=trainer.loss,
+            is_finished=is_finished,
+            deletion_mark=trainer.history[-1][1] if trainer.history else 0,
+        )
+
+
+def load_run(directory: Path, step: int | None = None) -> tuple[Llama, Meta]:
+    """Load the weights of a run's checkpoint, the newest unless a step is named, on the CPU.
+
+    Raises:
+        InvalidInput: there is no such checkpoint, or its model was not a plain Llama.
+        Corruption: a file of it is damaged.
+    """
+    meta = find(directory, step)
+    if meta is None or meta.shape is None:
+        raise InvalidInput(f"{str(directory)!r} has no checkpoint of a Llama; train there first")
+    model = Llama(meta.shape)
+    _load_weights(model, path_of(directory / "checkpoints", meta.step))
+    return model, meta
+
+
+def export(model: nn.Module, shape: LlamaShape, directory: Path, tokenizer_dir: Path, ranks: Ranks) -> None:
+    """Write the model for transformers, vLLM and llama.cpp: gathered from all ranks, written by rank 0."""
+    from hubbub.model.hf import save_hf
+
+    whole = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    if ranks.rank == 0:
+        save_hf(directory, shape, whole, tokenizer_dir)
+
+
+def _plan(
+    settings: TrainSettings, ranks: Ranks, corpus: Any, source: Source | None, model: nn.Module | None
+) -> tuple[Run, Source]:
+    """Derive what is not said, and check it against the run's past."""
+    shape = settings.shape or getattr(model, "shape", None)
+    if shape is None and model is None:
+        if not settings.params and not settings.depth:
+            raise InvalidInput("name the size of the model: --params 10M, or --depth 6")
+        seq = {"seq": settings.seq} if settings.seq else {}
+        shape = shape_for(
+            settings.params or None, depth=settings.depth or None, vocab=corpus.vocab_size, **seq
+        )
+    if corpus is not None and shape is not None and shape.vocab < corpus.vocab_size:
+        raise InvalidInput(
+            f"the model has a vocabulary of {shape.vocab} tokens and the corpus {settings.corpus!r} one of "
+            f"{corpus.vocab_size}; build the corpus with the model's tokenizer, or train a new model"
+        )
+    recipe = _recipe(settings, shape, corpus, ranks)
+    if source is None:
+        source = CorpusSource(corpus, seed=settings.seed, batch_tokens=recipe.batch_tokens)
+    directory = Path(settings.run_dir)
+    old = read_run(directory)
+    run = Run(
+        settings=settings,
+        shape=shape,
+        recipe=recipe,
+        source_id=source.id,
+        started_from=old.started_from if old else _origin(settings),
+        torch=str(torch.__version__),
+        history=old.history if old else [],
+        skipped=old.skipped if old else [],
+    )
+    if old is not None and names(directory / "checkpoints"):
+        check_same(directory, old, run)
+    if ranks.rank == 0:
+        write_run(directory, run)
+    return run, source
+
+
+def _recipe(settings: TrainSettings, shape: LlamaShape | None, corpus: Any, ranks: Ranks) -> Recipe:
+    if shape is None or corpus is None:
+        if not (settings.steps and settings.batch_tokens and settings.rate):
+            raise InvalidInput(
+                "name steps, batch_tokens and rate: a model or source of your own has no recipe"
+            )
+        shape = shape or LlamaShape(
+            vocab=8, hidden=64, num_layers=1, num_heads=1, num_kv_heads=1, head_dim=64, ffn=64
+        )
+    corpus_tokens = int(corpus.lengths[corpus.documents(False)].sum()) if corpus is not None else 0
+    return derive(settings, shape, corpus_tokens, is_gpu=ranks.is_gpu)
+
+
+def _build(
+    run: Run, directory: Path, ranks: Ranks, source: Source, model: nn.Module | None, tell: Tell | None
+) -> Trainer:
+    asked = run.settings
+    meta = find(directory)
+    if model is None:
+        assert run.shape is not None
+        model = _new_model(run.shape, asked, ranks)
+    else:
+        model.to(ranks.device)
+        ranks.shard(model, asked.shard, is_bf16=asked.precision == "bf16")
+    if ranks.is_gpu if asked.is_compiled is None else asked.is_compiled:
+        for layer in layers_of(model):
+            layer.compile()
+    seq = asked.seq or (run.shape.seq if run.shape else 1024)
+    batches = Batches(
+        source,
+        seq=seq,
+        micro_tokens=run.recipe.micro_tokens,
+        is_packed=ranks.is_gpu if not asked.rows else asked.rows == "packed",
+        is_ahead=ranks.is_gpu,
+        rank=ranks.rank,
+        world=ranks.world,
+    )
+    meter = Meter(run.shape, world=ranks.world, peak_flops=asked.peak_flops, num_steps=run.recipe.num_steps)
+    trainer = Trainer(run, directory, ranks, model, batches, meter, tell)
+    if meta is not None:
+        trainer.resume(meta)
+    elif asked.start_from:
+        _start_from(asked, model, trainer.optim, run.shape)
+    return trainer
+
+
+def _new_model(shape: LlamaShape, asked: TrainSettings, ranks: Ranks) -> Llama:
+    """Make the model; over several ranks none ever holds all of it."""
+    if ranks.world == 1:
+        return Llama(shape, asked.seed).to(ranks.device)
+    with torch.device("meta"):
+        model = Llama(shape)
+    ranks.shard(model, asked.shard, is_bf16=asked.precision == "bf16")
+    model.to_empty(device=ranks.device)
+    model.init_weights(asked.seed)
+    model.init_rotations()
+    return model
+
+
+def _origin(settings: TrainSettings) -> tuple[str, int] | None:
+    if not settings.start_from:
+        return None
+    path, meta = _checkpoint_at(Path(settings.start_from))
+    return (str(path), meta.step) if meta else (settings.start_from, 0)
+
+
+def _checkpoint_at(path: Path) -> tuple[Path, Meta | None]:
+    """Return the checkpoint that a run's or a checkpoint's directory means; none for a Hugging Face one."""
+    if (path / "meta.json").is_file():
+        return path, verify(path)
+    meta = find(path)
+    if meta is not None:
+        return path_of(path / "checkpoints", meta.step), meta
+    if not (path / "config.json").is_file():
+        raise InvalidInput(
+            f"start_from {str(path)!r} is neither a run, nor a checkpoint, nor a Hugging Face directory"
+        )
+    return path, None
+
+
+def _start_from(asked: TrainSettings, model: nn.Module, optim: Optimizers, shape: LlamaShape | None) -> None:
+    path, meta = _checkpoint_at(Path(asked.start_from))
+    if meta is None:
+        from hubbub.model.hf import load_hf
+
+        loaded, found = load_hf(path)
+        weights = loaded.state_dict()
+        _check_shape(path, found, shape)
+        options = StateDictOptions(full_state_dict=True)
+        set_model_state_dict(model, weights, options=options)
+        return
+    _check_shape(path, meta.shape, shape)
+    if not asked.is_trunk:
+        _load_weights(model, path)
+        return
+    weights, moments = get_state_dict(model, optim.each)
+    state = {"model": weights, "optim": moments}
+    load(state, checkpoint_id=path)
+    set_state_dict(model, optim.each, model_state_dict=weights, optim_state_dict=moments)
+
+
+def _check_shape(path: Path, was: LlamaShape | None, now: LlamaShape | None) -> None:
+    if was != now:
+        raise InvalidInput(
+            f"{str(path)!r} holds a model of another shape ({was}) than the one to train ({now}); leave "
+            "--params and --depth away to take its shape"
+        )
+
+
+def _load_weights(model: nn.Module, checkpoint: Path) -> None:
+    state = {"model": get_model_state_dict(model)}
+    load(state, checkpoint_id=checkpoint)
+    set_model_state_dict(model, state["model"])
+
+
+def _first(ranks: Ranks, work: Callable[[], T] | None) -> T:
+    """Do something on rank 0 that may fail; when it does, every rank raises the same."""
+    done: Any = None
+    error: HubbubError | None = None
+    if work is not None:
+        try:
+            done = work()
+        except HubbubError as failed:
+            error = failed
+    error = ranks.share(error)
+    if error is not None:
+        raise error
+    return done  # type: ignore[no-any-return]
