@@ -18,6 +18,7 @@ from hubbub.errors import HubbubError, InvalidInput
 
 VERBS = {
     "ask": "Ask what is happening; every sentence of the answer quotes a living post.",
+    "corpus": "Build a training corpus from an archive, and keep deletions out of it.",
     "deletions": "Show what became of each deletion, and by when its text has left the disk.",
     "demo": "See it work on the bundled flood night of an invented town.",
     "follow": "Read posts from files, pipes and platforms into the archive and the index.",
@@ -27,6 +28,7 @@ VERBS = {
     "search": 'Find posts: words, from:, since:, until:, lang:, "phrase", -word, #tag.',
     "status": "Show how the sources and the index are doing.",
     "tenants": "Limit, rank, tune and stop those who have keys.",
+    "train": "Train a model on a corpus: resumes, honours deletions, exports.",
     "trends": "Show what is rising above its own past, each with a living quote.",
     "watch": "Wait for something new about a topic, and print it as it comes.",
     "serve": "Open the page: ask, see posts arrive, click a quote.",

@@ -22,7 +22,7 @@ from hubbub.train.optim import Optimizers
 from hubbub.train.parallel import Ranks
 from hubbub.train.rundir import Run, write_run
 
-Tell = Callable[[StepDone | Happened], None]
+Tell = Callable[[Run | StepDone | Happened], None]
 MAX_ROLLBACKS = 3
 MAX_EMPTY = 10_000
 
@@ -48,6 +48,7 @@ class Trainer:
         self.history, self.skipped = list(run.history), list(run.skipped)
         self._judge, self._meter, self._tell = Judge(), meter, tell
         self._num_rollbacks = self._num_empty = 0
+        self.requests: Requests | None = None
         is_gpu = ranks.is_gpu
         self._autocast = torch.autocast(
             "cuda" if is_gpu else "cpu", torch.bfloat16, enabled=asked.precision == "bf16"
@@ -67,6 +68,8 @@ class Trainer:
 
         Every rank leaves at the same step, saved. A signal is raised again once this returns.
         """
+        if self._log and self._tell:
+            self._tell(self.run)
         self.say("start", f"{self.run.recipe.num_steps - self.step} steps to go")
         saved = self.step
         while self.step < self.run.recipe.num_steps:
@@ -86,8 +89,6 @@ class Trainer:
         self.checkpoints.wait()
         self.say("finished", f"loss {self.loss:.4f}")
         return True
-
-    requests: Requests | None = None
 
     def do_step(self) -> bool:
         """Do one step, or leave a batch out; return whether a rank was asked to leave."""

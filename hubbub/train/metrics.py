@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,17 +129,26 @@ class Log:
 def read_metrics(directory: Path) -> list[StepDone]:
     """Read the steps that count; what a resumption or a rollback did again is there once, as last done."""
     steps: list[StepDone] = []
-    path = directory / "metrics.ndjson"
-    for line in path.read_bytes().splitlines() if path.is_file() else []:
-        try:
-            told = msgspec.json.decode(line, type=StepDone | Happened)
-        except msgspec.DecodeError:  # the last line of a killed process
-            continue
+    for told in _read(directory):
         while steps and steps[-1].step >= told.step + isinstance(told, Happened):
             steps.pop()
         if isinstance(told, StepDone):
             steps.append(told)
     return steps
+
+
+def read_events(directory: Path) -> list[Happened]:
+    """Read what happened besides steps, in order."""
+    return [told for told in _read(directory) if isinstance(told, Happened)]
+
+
+def _read(directory: Path) -> Iterator[StepDone | Happened]:
+    path = directory / "metrics.ndjson"
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
+        try:
+            yield msgspec.json.decode(line, type=StepDone | Happened)
+        except msgspec.DecodeError:  # the last line of a killed process
+            continue
 
 
 def matmul_flops(device: str, *, is_bf16: bool) -> float:

@@ -263,7 +263,11 @@ def _start_from(asked: TrainSettings, model: nn.Module, optim: Optimizers, shape
 
 
 def _check_shape(path: Path, was: LlamaShape | None, now: LlamaShape | None) -> None:
-    if was != now:
+    if (
+        was is None
+        or now is None
+        or msgspec.structs.replace(was, seq=now.seq, rope_theta=now.rope_theta) != now
+    ):
         raise InvalidInput(
             f"{str(path)!r} holds a model of another shape ({was}) than the one to train ({now}); leave "
             "--params and --depth away to take its shape"
