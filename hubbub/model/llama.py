@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hubbub.model import sweeps
 from hubbub.model.loss import IGNORED, chunked_loss
 from hubbub.model.shape import LlamaShape
+from hubbub.model.sweeps import is_swept, low_precision
 
 __all__ = ["IGNORED", "KvCache", "Llama"]
 
@@ -37,6 +39,17 @@ class KvCache:
         return keys[:, :, :end], values[:, :, :end]
 
 
+class _Norm(nn.Module):
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(size)), eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        if is_swept(x):
+            return sweeps.norm(x, self.weight, self.eps)
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
 class _Attention(nn.Module):
     def __init__(self, shape: LlamaShape, layer: int) -> None:
         super().__init__()
@@ -48,13 +61,13 @@ class _Attention(nn.Module):
         self.v_proj = nn.Linear(shape.hidden, kv_width, bias=False)
         self.o_proj = nn.Linear(width, shape.hidden, bias=False)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Any, cache: KvCache | None) -> Tensor:
+    def forward(self, x: Tensor, turn: tuple[Tensor, ...], mask: Any, cache: KvCache | None) -> Tensor:
         rows, length, _ = x.shape
         q, k, v = (
             proj(x).view(rows, length, -1, self.head_dim).transpose(1, 2)
             for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
-        q, k = rotate(q, *turn), rotate(k, *turn)
+        q, k = _rotate(q, *turn), _rotate(k, *turn)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
         out = _attend(q, k, v, mask, self.num_groups)
@@ -77,10 +90,10 @@ class _Layer(nn.Module):
         super().__init__()
         self.self_attn = _Attention(shape, layer)
         self.mlp = _Mlp(shape)
-        self.input_layernorm = nn.RMSNorm(shape.hidden, eps=shape.norm_eps)
-        self.post_attention_layernorm = nn.RMSNorm(shape.hidden, eps=shape.norm_eps)
+        self.input_layernorm = _Norm(shape.hidden, shape.norm_eps)
+        self.post_attention_layernorm = _Norm(shape.hidden, shape.norm_eps)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Any, cache: KvCache | None) -> Tensor:
+    def forward(self, x: Tensor, turn: tuple[Tensor, ...], mask: Any, cache: KvCache | None) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), turn, mask, cache)
         return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
 
@@ -90,7 +103,7 @@ class _Trunk(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(shape.vocab, shape.hidden)
         self.layers = nn.ModuleList(_Layer(shape, layer) for layer in range(shape.num_layers))
-        self.norm = nn.RMSNorm(shape.hidden, eps=shape.norm_eps)
+        self.norm = _Norm(shape.hidden, shape.norm_eps)
 
 
 class Llama(nn.Module):
@@ -170,9 +183,9 @@ class Llama(nn.Module):
         """
         start = cache.length if cache is not None else 0
         end = start + ids.shape[1]
-        turn = (self._cos[start:end], self._sin[start:end])
         mask = _mask(ids, document_mask, start)
         x = self.model.embed_tokens(ids)
+        turn = tuple(table[start:end].to(low_precision(x)) for table in (self._cos, self._sin))
         for layer in self.model.layers:
             x = layer(x, turn, mask, cache)
         x = self.model.norm(x)
@@ -183,9 +196,10 @@ class Llama(nn.Module):
         return chunked_loss(x, self.head, targets, num_targets)
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn the pairs (d, d + D/2) of x [B, H, T, D] by their position's angle."""
-    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    if is_swept(x):
+        return sweeps.rotate(x, cos, sin)
     a, b = x.chunk(2, dim=-1)
     return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
@@ -224,4 +238,6 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Any, num_groups: int) -> Tens
     if num_groups > 1:  # the CPU's kernel knows no groups
         k, v = k.repeat_interleave(num_groups, 1), v.repeat_interleave(num_groups, 1)
     is_causal = mask is None and q.shape[2] > 1
+    if is_causal and is_swept(q) and q.requires_grad and q.dtype == torch.bfloat16 and q.shape[2] <= 1024:
+        return sweeps.attend(q, k, v)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal)
