@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from hubbub.cli.interrupts import interruptible
 from hubbub.cli.options import data_options, json_option, read_settings
 from hubbub.cli.output import format_table, print_json, print_note, progress
 from hubbub.cli.sources import open_sources, source_options, take_source_options
@@ -85,7 +85,7 @@ def _follow_all(
     threads = [threading.Thread(target=read, args=(source,), name=source.name) for source in sources]
     keeper = threading.Thread(target=erase, name="erase")
     complaints = Complaints()
-    with progress() as line, _interruptible(stop):
+    with progress() as line, interruptible(stop):
         for thread in (keeper, *threads):
             thread.start()
         for thread in threads:
@@ -124,21 +124,6 @@ class Complaints:
                 self._told[name] = (vitals.num_breaks, time.monotonic() + COMPLAIN_S)
                 whose = "refused" if vitals.state == "refused" else "trying again"
                 print_note(f"{name}: {whose}: {vitals.last_break}")
-
-
-@contextmanager
-def _interruptible(stop: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C and a termination end the reading in order: what was read is kept and indexed."""
-
-    def interrupt(number: int, frame: object) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _finish(indexer: Indexer) -> None:

@@ -20,12 +20,13 @@ import numpy as np
 
 from hubbub.corpus.compaction import compact_corpus
 from hubbub.corpus.manifest import Manifest, read_manifest
-from hubbub.corpus.shards import Shard, key_of, open_shards
+from hubbub.corpus.shards import key_of, open_shards
 from hubbub.corpus.state import State, locked
 from hubbub.disk import refusals
 from hubbub.posts import AccountEvent, ConsentEvent, Deletion, Edit, Event
+from hubbub.units import US_PER_S
 
-RECORD = np.dtype([("post_key", "<u8"), ("seq", "<u8"), ("noted_us", "<u8"), ("kind", "<u8")])
+RECORD = np.dtype([(name, "<u8") for name in ("post_key", "document", "seq", "noted_us", "kind")])
 KINDS = ("deleted", "replaced", "account", "consent")
 _GONE = ("removed", "suspended", "protected")
 _CONSENTS = ("corpus", "index", "show")
@@ -79,6 +80,14 @@ class DeletionFold:
         """The archive's sequence number up to which deletions are in."""
         return self._state.mark
 
+    def oldest_us(self) -> int | None:
+        """Return when the first of those posts was noted that are dead and still on the disk."""
+        with locked(self._root, "writer"):
+            log = read_deleted(self._root, self._refresh().id)
+        places = [shard.find(log["post_key"])[1] for shard in self._shards]
+        noted_us = log["noted_us"][np.concatenate(places)]
+        return int(noted_us.min()) if len(noted_us) else None
+
     def note(self, events: Iterable[tuple[int, Event]], position: int) -> int:
         """Note what `events` take away, up to the archive's sequence number `position`; tell how many posts.
 
@@ -101,19 +110,19 @@ class DeletionFold:
     def _note(self, manifest: Manifest, wanted: Wanted) -> int:
         keys = np.array(sorted(wanted), np.uint64)
         told = np.array([wanted[key] for key in keys.tolist()], np.uint64)
-        posts, places, num_new = self._kill(keys)
-        if len(posts):  # also those that were dead: a crash may have come between the bytes and the log
-            records = np.zeros(len(posts), RECORD)
-            records["post_key"], records["noted_us"] = posts, time.time_ns() // 1000
+        records, places, num_new = self._kill(keys)
+        if len(records):  # also those that were dead: a crash may have come between the bytes and the log
+            records["noted_us"] = time.time_ns() // 1000
             records["seq"], records["kind"] = told[places, 0], told[places, 1]
             self._log(manifest, records)
         return num_new
 
     def _kill(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-        """Set the bytes of all posts under sorted keys; return their keys, why, and how many lived."""
-        posts, places, num_new = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], 0
+        """Set the bytes of all posts under the keys; return who they are, by which key, how many lived."""
+        records, places, num_new, first_document = [np.empty(0, RECORD)], [np.empty(0, np.int64)], 0, 0
         for shard in self._shards:
-            found, why = _find(shard, keys)
+            base, first_document = first_document, first_document + shard.note.num_documents
+            found, why = shard.find(keys)
             if not len(found):
                 continue
             found, first = np.unique(found, return_index=True)
@@ -122,9 +131,12 @@ class DeletionFold:
             flags[found] = 1
             with refusals("write", shard.path):
                 shard.dead.flush()
-            posts.append(shard.columns["post_key"][found])
+            rows = np.zeros(len(found), RECORD)
+            rows["post_key"] = shard.columns["post_key"][found]
+            rows["document"] = shard.documents_of(found) + base
+            records.append(rows)
             places.append(why[first])
-        return np.concatenate(posts), np.concatenate(places), num_new
+        return np.concatenate(records), np.concatenate(places), num_new
 
     def _log(self, manifest: Manifest, records: np.ndarray) -> None:
         path = log_path(self._root, manifest.id)
@@ -166,7 +178,7 @@ def follow_deletions(
     With `compact_s`, what died has left the corpus's files so many seconds later. `tell` gets (mark, dead).
     """
     fold = DeletionFold(directory)
-    num_dead, compact_at_s = 0, math.inf
+    num_dead, compact_at_s = 0, _compact_at_s(fold, compact_s)
     while not stop.is_set():
         mark, position = fold.mark, archive.last_seq
         if position > mark:
@@ -174,15 +186,20 @@ def follow_deletions(
             died = fold.note(archive.read(mark, position - mark), position)
             num_dead += died
             if died and compact_s is not None:
-                compact_at_s = min(compact_at_s, time.monotonic() + compact_s)
+                compact_at_s = min(compact_at_s, time.time() + compact_s)
             if tell:
                 tell(position, num_dead)
         else:
             archive.wait(mark, _POLL_S)
-        if time.monotonic() >= compact_at_s:
+        if time.time() >= compact_at_s:
             compact_corpus(directory)
-            compact_at_s = math.inf
+            compact_at_s = _compact_at_s(fold, compact_s)
     return num_dead
+
+
+def _compact_at_s(fold: DeletionFold, compact_s: float | None) -> float:
+    oldest_us = fold.oldest_us() if compact_s is not None else None
+    return math.inf if compact_s is None or oldest_us is None else oldest_us / US_PER_S + compact_s
 
 
 def collect(events: Iterable[tuple[int, Event]]) -> Wanted:
@@ -215,13 +232,3 @@ def log_path(directory: Path, corpus_id: str) -> Path:
 
 def _allows(event: ConsentEvent) -> bool:
     return event.allow is True if event.scope == "corpus" else event.allow is not False
-
-
-def _find(shard: Shard, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the posts under any of the keys, and for each the place of its key."""
-    column = shard.columns["key"]
-    low, high = np.searchsorted(column, keys, "left"), np.searchsorted(column, keys, "right")
-    counts = high - low
-    places = np.repeat(np.arange(len(keys)), counts)
-    starts = np.repeat(low - np.cumsum(counts) + counts, counts)
-    return shard.columns["key_piece"][starts + np.arange(len(places))], places

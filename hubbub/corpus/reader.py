@@ -101,6 +101,22 @@ class Corpus:
         found["is_dead"] = shard.flags()[span] != 0
         return found
 
+    def find(self, post_keys: np.ndarray) -> np.ndarray:
+        """Return the document that each post stands in, by its key; -1 where it is not in the corpus."""
+        found = np.full(len(post_keys), -1, np.int64)
+        for base, shard in zip(self._firsts, self.shards(), strict=False):
+            pieces, places = shard.find(post_keys)
+            found[places] = shard.documents_of(pieces) + base
+        return found
+
+    def is_dead(self, post_keys: np.ndarray) -> np.ndarray:
+        """Tell of each post whether it may not be read; one that is not in the corpus is dead."""
+        found = np.ones(len(post_keys), np.bool_)
+        for shard in self.shards():
+            pieces, places = shard.find(post_keys)
+            found[places] = shard.flags()[pieces] != 0
+        return found
+
     def shards(self) -> list[Shard]:
         """Return the shards as they are now, for whoever reads whole columns."""
         if self._words[0] != self._generation:

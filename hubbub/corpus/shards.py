@@ -93,6 +93,19 @@ class Shard:
         """Return the deletion map as an array over the same bytes."""
         return np.frombuffer(self.dead, np.uint8)[: self.note.num_pieces]
 
+    def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the posts under any of the keys, and for each the place of its key."""
+        column = self.columns["key"]
+        low, high = np.searchsorted(column, keys, "left"), np.searchsorted(column, keys, "right")
+        counts = high - low
+        places = np.repeat(np.arange(len(keys)), counts)
+        starts = np.repeat(low - np.cumsum(counts) + counts, counts)
+        return self.columns["key_piece"][starts + np.arange(len(places))], places
+
+    def documents_of(self, pieces: np.ndarray) -> np.ndarray:
+        """Return the documents, numbered from this shard's first, that posts stand in."""
+        return np.searchsorted(self.columns["first_piece"], pieces, "right") - 1
+
 
 def write_shards(
     documents: Iterable[Document],

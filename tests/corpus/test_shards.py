@@ -11,7 +11,7 @@ from hubbub.corpus.compaction import compact_corpus
 from hubbub.corpus.deletions import DeletionFold, note_deletions, read_deleted
 from hubbub.corpus.manifest import About, read_manifest, write_manifest
 from hubbub.corpus.reader import open_corpus
-from hubbub.corpus.shards import write_shards
+from hubbub.corpus.shards import key_of, write_shards
 from hubbub.corpus.state import locked
 from hubbub.errors import Corruption, InUse, InvalidInput, StorageError, VersionMismatch
 from hubbub.posts import AccountEvent, ConsentEvent, Deletion, Edit, Post
@@ -117,6 +117,13 @@ def test_what_events_take_away(tmp_path):
     log = read_deleted(tmp_path, corpus.manifest.id)
     assert log["seq"].tolist() == [1, 2, 3, 3, 7]
     assert log["kind"].tolist() == [0, 1, 2, 2, 3]
+    assert log["document"].tolist() == [0, 2, 0, 1, 1]
+    keys = np.array([key_of(f"at://p/{n}") for n in (6, 0, 99, 5)], np.uint64)
+    assert corpus.find(keys).tolist() == [2, 0, -1, 2]
+    assert corpus.is_dead(keys).tolist() == [False, False, True, True]
+    compact_corpus(tmp_path)
+    assert corpus.find(keys).tolist() == [2, 0, -1, -1]
+    assert corpus.is_dead(keys).tolist() == [False, False, True, True]
 
 
 def test_events_up_to_the_mark_are_over(tmp_path):
@@ -242,7 +249,7 @@ def test_a_full_disk_leaves_the_last_good_corpus(tmp_path):
 _KILLED = """
 import sys, time
 from tests.corpus.made import documents, tokenizer
-from hubbub.corpus.shards import write_shards
+from hubbub.corpus.shards import key_of, write_shards
 def slowly():
     for number, each in enumerate(documents(6000)):
         if number == 4500: print("midway", flush=True); time.sleep(30)
