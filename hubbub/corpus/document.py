@@ -6,9 +6,9 @@ import msgspec
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
-    """One post as a model will see it: private data masked, mentions and its author under pseudonyms.
+    """One post as a model will see it: private data masked, mentions under pseudonyms.
 
-    `text` begins with the author's pseudonym within the document, as `@a: ` (`threads.py`).
+    In a document of several pieces `text` begins with its author's pseudonym, as `@a: ` (`threads.py`).
     """
 
     post_id: str
@@ -16,6 +16,8 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     received_us: int
     lang: str
     text: str
+    former_ids: tuple[str, ...] = ()
+    """Earlier ids of the post: edits gave it a new one, and a deletion may still name the old."""
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,283 @@
+"""Builds a corpus from the events of an archive: fold, cleaning, duplicates, threads, tokenizer, shards.
+
+Work lies in `DIR.work` beside the corpus: every step leaves whole files there, so that a build that was
+killed goes on, to the same bytes; at the end it is removed, since it holds text. Steps: the events are
+scattered into buckets by author (once); runs of buckets are cleaned (anywhere, in any order); duplicates meet
+in buckets of their hashes; threads meet in buckets of their roots, whose order is that of the documents.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from hubbub.corpus.clean import Clean, Run, clean_run, plan_runs
+from hubbub.corpus.document import Document
+from hubbub.corpus.duplicates import I64
+from hubbub.corpus.fold import Scattered, scatter
+from hubbub.corpus.manifest import About, Manifest
+from hubbub.corpus.settings import CorpusSettings
+from hubbub.corpus.shards import write_shards
+from hubbub.corpus.spill import BUCKETS
+from hubbub.corpus.threads import assemble
+from hubbub.corpus.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from hubbub.corpus.verdicts import KEPT, decide, find_cut
+from hubbub.disk import refusals
+from hubbub.errors import InUse, InvalidInput
+from hubbub.posts import Event
+
+CONSENT_POLICY = (
+    "Only public posts of authors who expressly allow their use in corpora, as of the archive position; "
+    "silence is a refusal. Never posts of X. Left out: deleted posts, versions that an edit replaced, posts "
+    "of authors who are removed, suspended, protected or blocked."
+)
+Tell = Callable[[str], None]
+
+
+class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build read, dropped and wrote."""
+
+    manifest: Manifest
+    num_events: int
+    num_posts: int
+    """Posts and edits in the archive."""
+    num_kept: int
+    num_documents: int
+    dropped: dict[str, int]
+    seconds: dict[str, float]
+    """By step, of this call; steps that were done before are missing."""
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """What the first step settles for all others."""
+
+    digest: str
+    scattered: Scattered
+    num_runs: int
+
+
+def build_corpus(
+    events: Iterable[tuple[int, Event]],
+    directory: Path | str,
+    settings: CorpusSettings | None = None,
+    *,
+    processes: int = 1,
+    tell: Tell | None = None,
+) -> BuildReport:
+    """Build the corpus in `directory`, or finish a build: of a call that was killed, or of `build_part`.
+
+    `events` are all events of an archive, in order; they are read unless a build goes on.
+
+    Raises:
+        InUse: another process builds it; or parts of it, still at work.
+        InvalidInput: not one post is left.
+        MissingExtra: a package for the tokenizer is not installed.
+        StorageError: the disk refused.
+    """
+    settings, clock = settings or CorpusSettings(), _Clock(tell)
+    root, work = Path(directory), work_directory(directory)
+    with _locked(work / "merge.lock", "this corpus"), _map_function(processes) as run_map:
+        plan = _scatter_once(events, work, settings, clock)
+        runs = plan_runs(work)
+        clock.start("clean", f"{plan.scattered.num_posts:,} posts in {len(runs)} runs")
+        list(run_map(partial(_clean_once, work, settings), range(len(runs))))
+        clock.start("duplicates")
+        verdicts, dropped = decide(work, len(runs), settings, run_map)
+        for run in (Run(work, number) for number in range(len(runs))):
+            dropped.update(run.report.dropped)
+        dropped.update(plan.scattered.dropped)
+        cut_us = settings.held_out_from_us
+        if cut_us is None:
+            cut_us = find_cut(work, len(runs), verdicts, settings.held_out_share)
+        documents = partial(_documents, work, verdicts, cut_us, settings.document_chars)
+        clock.start("tokenizer")
+        tokenizer = _open_tokenizer(settings, documents(Counter()))
+        clock.start("shards")
+        manifest = write_shards(
+            documents(dropped),
+            root,
+            tokenizer,
+            about=lambda: _about(plan.scattered, dropped, cut_us, settings),
+            shard_tokens=settings.shard_tokens,
+        )
+        clock.stop()
+        report = BuildReport(
+            manifest=manifest,
+            num_events=plan.scattered.num_events,
+            num_posts=plan.scattered.num_posts,
+            num_kept=manifest.num_posts,
+            num_documents=manifest.num_documents,
+            dropped=dict(dropped.most_common()),
+            seconds=clock.seconds,
+        )
+        shutil.rmtree(work, ignore_errors=True)
+        return report
+
+
+def build_part(
+    events: Iterable[tuple[int, Event]],
+    directory: Path | str,
+    settings: CorpusSettings | None = None,
+    *,
+    part: int,
+    parts: int,
+    tell: Tell | None = None,
+) -> int:
+    """Do one of `parts` shares (1, 2, ...) of the cleaning, the bulk of a build; return its number of runs.
+
+    For tasks of Slurm, Ray or a fleet on a shared file system. The first to come reads `events`, the others
+    wait for it; when all have ended, `build_corpus` with the same settings finishes.
+
+    Raises:
+        InvalidInput: there is no such part.
+        StorageError: the disk refused.
+    """
+    settings, clock = settings or CorpusSettings(), _Clock(tell)
+    if not 1 <= part <= parts:
+        raise InvalidInput(f"part {part} of {parts}; parts are numbered from 1: 1/{parts} to {parts}/{parts}")
+    work = work_directory(directory)
+    _scatter_once(events, work, settings, clock)
+    mine = range(len(plan_runs(work)))[part - 1 :: parts]
+    clock.start("clean", f"{len(mine)} runs of part {part}/{parts}")
+    for number in mine:
+        _clean_once(work, settings, number)
+    clock.stop()
+    return len(mine)
+
+
+def work_directory(directory: Path | str) -> Path:
+    """Name the directory where a build of a corpus keeps its work, text included, until it ends."""
+    root = Path(directory).absolute()
+    return root.with_name(root.name + ".work")
+
+
+class _Clock:
+    """Says what is being done, and keeps how long it took."""
+
+    def __init__(self, tell: Tell | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._tell, self._step, self._since = tell, "", 0.0
+
+    def start(self, step: str, detail: str = "") -> None:
+        self.stop()
+        self._step, self._since = step, perf_counter()
+        if self._tell:
+            self._tell(f"{step}: {detail}" if detail else step)
+
+    def stop(self) -> None:
+        if self._step:
+            self.seconds[self._step] = round(perf_counter() - self._since, 3)
+        self._step = ""
+
+
+def _scatter_once(
+    events: Iterable[tuple[int, Event]], work: Path, settings: CorpusSettings, clock: _Clock
+) -> _Plan:
+    """Scatter the events unless that is done; work for other settings is thrown away."""
+    path = work / "plan.json"
+    with _locked(work / "scatter.lock", "", waits=True):
+        if path.exists():
+            plan = msgspec.json.decode(path.read_bytes(), type=_Plan)
+            if plan.digest == settings.digest:
+                return plan
+        with refusals("clear the work directory", work):
+            for old in work.iterdir():
+                if old.suffix != ".lock":
+                    old.unlink()
+        clock.start("fold")
+        scattered = scatter(events, work)
+        plan = _Plan(settings.digest, scattered, len(plan_runs(work)))
+        with refusals("write the work file", path):
+            path.with_suffix(".new").write_bytes(msgspec.json.encode(plan))
+            path.with_suffix(".new").rename(path)
+        return plan
+
+
+def _clean_once(work: Path, settings: CorpusSettings, number: int) -> None:
+    """Clean a run unless that is done, or another process is at it: then wait for that one."""
+    run = Run(work, number)
+    if not run.is_done:
+        with _locked(run.path("lock"), "", waits=True):
+            if not run.is_done:
+                clean_run(work, number, plan_runs(work)[number], settings)
+
+
+def _documents(
+    work: Path, verdicts: list[NDArray[np.uint8]], cut_us: int, document_chars: int, dropped: Counter[str]
+) -> Iterator[Document]:
+    runs = [Run(work, number) for number in range(len(verdicts))]
+    for bucket in range(BUCKETS):
+        posts = chain.from_iterable(
+            _kept(run, part, bucket) for run, part in zip(runs, verdicts, strict=True)
+        )
+        yield from assemble(posts, cut_us, document_chars, dropped)
+
+
+def _kept(run: Run, verdicts: NDArray[np.uint8], bucket: int) -> list[Clean]:
+    return [post for post in run.rows(bucket) if verdicts[post.row] == KEPT]
+
+
+def _open_tokenizer(settings: CorpusSettings, documents: Iterable[Document]) -> Tokenizer:
+    if settings.tokenizer:
+        return load_tokenizer(settings.tokenizer)
+    known = (document for document in documents if not document.is_held_out)
+    return train_tokenizer((piece.text for each in known for piece in each.pieces), settings.vocab_size)
+
+
+def _about(scattered: Scattered, dropped: Counter[str], cut_us: int, settings: CorpusSettings) -> About:
+    """Describe the build; evaluation texts and blocked authors are only counted."""
+    fields = msgspec.structs.asdict(settings)
+    chosen = {key: len(value) if key in ("evaluation", "blocked") else value for key, value in fields.items()}
+    return About(
+        archive_position=scattered.position,
+        num_events=scattered.num_events,
+        num_posts=scattered.num_posts,
+        dropped={reason: num for reason, num in sorted(dropped.items()) if num},
+        duplicates={kind: dropped[f"{kind} duplicate"] for kind in ("exact", "near")},
+        consent_policy=CONSENT_POLICY,
+        held_out_from_us=cut_us,
+        settings=chosen,
+    )
+
+
+@contextmanager
+def _map_function(processes: int) -> Iterator[Callable[..., Iterable[I64]]]:
+    if processes < 2:
+        yield map
+        return
+    # Forked children would inherit locks of the caller's threads.
+    pool: Executor = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    with pool:
+        yield partial(pool.map, chunksize=1)
+
+
+@contextmanager
+def _locked(path: Path, what: str, *, waits: bool = False) -> Iterator[None]:
+    """Hold a lock file that dies with the process; wait for it, or raise InUse."""
+    with refusals("open the lock", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise InUse(
+                f"another process builds {what} ({str(path)!r} is locked); wait for it to end"
+            ) from None
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,292 @@
+"""Cleans one run of buckets: its living posts, masked, judged and hashed, for threads and duplicates to meet.
+
+A run is what one process does at a time, some 25,000 posts; its files have names only once they are whole,
+the `.json` last of all, so a build that was killed goes on behind the last finished run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from hubbub.corpus.decontaminate import Evaluation
+from hubbub.corpus.duplicates import NUM_BANDS, Pairs, bands, word_pairs
+from hubbub.corpus.fold import Version, living, read_scattered
+from hubbub.corpus.pii import MASKS, MENTION, mask, tidy
+from hubbub.corpus.quality import REASONS, judge
+from hubbub.corpus.settings import CorpusSettings
+from hubbub.corpus.spill import BUCKETS, SpillReader, SpillWriter
+from hubbub.corpus.words import U64, Words, count_digits, digests, read_words
+from hubbub.disk import refusals
+from hubbub.language import text_language
+
+ENTRY = np.dtype([("hash", "<u8"), ("row", "<u4")])
+"""A post in a bucket of those that may be duplicates."""
+COLUMNS = np.dtype([("key", "<u8"), ("time", "<i8"), ("rank", "<u4"), ("start", "<u8")])
+"""`rank`: among its author's posts, by key; `start`: of its word pairs in the run's."""
+KINDS = ("exact", "near")
+_BATCH = 512
+_NOISE = re.compile("|".join((*MASKS, MENTION.pattern)))
+
+_T = TypeVar("_T")
+
+
+class Clean(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A cleaned post that waits for its thread and for the verdict on duplicates."""
+
+    row: int
+    key: int
+    id: str
+    author: str
+    handle: str
+    received_us: int
+    lang: str
+    text: str
+    thread: int
+    parent: int
+    is_short: bool
+    """Kept in company only."""
+    former_ids: tuple[str, ...] = ()
+
+
+class RunReport(msgspec.Struct):
+    """What became of the posts of one run."""
+
+    num_rows: int
+    dropped: dict[str, int]
+    activity: dict[int, int]
+    """How many authors have how many cleaned posts."""
+    bounds: dict[str, list[int]]
+    """Where each bucket of the entries begins, by kind."""
+
+
+class Run:
+    """The files of one run of a build."""
+
+    def __init__(self, work: Path, number: int) -> None:
+        self._stem = work / f"run-{number:04}"
+        self.number = number
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all its files are there."""
+        return self.path("json").exists()
+
+    def path(self, suffix: str) -> Path:
+        """Name one of its files."""
+        return self._stem.with_suffix(f".{suffix}")
+
+    @cached_property
+    def report(self) -> RunReport:
+        """What its process found."""
+        return msgspec.json.decode(self.path("json").read_bytes(), type=RunReport)
+
+    def rows(self, bucket: int) -> Iterator[Clean]:
+        """Yield the posts of a bucket of threads."""
+        return SpillReader(self.path("spill"), Clean).read(bucket)
+
+    def entries(self, kind: str, bucket: int) -> NDArray[np.void]:
+        """Read a bucket of posts that may be duplicates."""
+        start, end = self.report.bounds[kind][bucket : bucket + 2]
+        return np.fromfile(self.path(kind), ENTRY, end - start, offset=start * ENTRY.itemsize)
+
+    def columns(self) -> NDArray[np.void]:
+        """Map the columns, which end with one row more."""
+        return np.memmap(self.path("columns"), COLUMNS, "r")
+
+    def pairs(self, rows: NDArray[np.int64]) -> Pairs:
+        """Read the word pairs of some rows."""
+        start = self.columns()["start"]
+        begin, end = start[rows].astype(np.int64), start[rows + 1].astype(np.int64)
+        counts = end - begin
+        ends = np.cumsum(counts)
+        at = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts - begin, counts)
+        hashes = np.memmap(self.path("pairs"), np.uint32, "r")[at]
+        return Pairs(np.asarray(hashes), np.concatenate(([0], ends)))
+
+
+def plan_runs(work: Path, posts: int = 25_000) -> list[range]:
+    """Group the scattered buckets into runs of so many posts, or one bucket; however many parts there are."""
+    runs, first, held = [], 0, 0
+    for bucket, count in enumerate(read_scattered(work).counts):
+        if held and held + count > posts:
+            runs.append(range(first, bucket))
+            first, held = bucket, 0
+        held += count
+    return [*runs, range(first, BUCKETS)]
+
+
+def clean_run(work: Path, number: int, buckets: range, settings: CorpusSettings) -> None:
+    """Clean the posts of `buckets` and write the files of the run.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    run = Run(work, number)
+    with SpillWriter[Clean](run.path("spill")) as spill:
+        cleaner = _Cleaner(work, settings, spill)
+        scattered = read_scattered(work)
+        dead = np.load(work / "dead.npy", mmap_mode="r")
+        for bucket in buckets:
+            versions, dropped = living(scattered.read(bucket), dead, frozenset(settings.blocked))
+            cleaner.dropped += dropped
+            for batch in batches(versions, _BATCH):
+                cleaner.take(batch)
+    with refusals("write the work files", work):
+        report = cleaner.write(run)
+        run.path("new").write_bytes(msgspec.json.encode(report))
+        run.path("new").rename(run.path("json"))
+
+
+def batches(items: Sequence[_T] | Iterator[_T], size: int) -> Iterator[list[_T]]:
+    """Yield the items in lists of `size`, the last one shorter."""
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+class _Cleaner:
+    def __init__(self, work: Path, settings: CorpusSettings, spill: SpillWriter[Clean]) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._settings = settings
+        self._spill = spill
+        self._evaluation = Evaluation(settings.evaluation)
+        self._languages = frozenset(settings.languages)
+        self._parents = np.load(work / "parents.npy", mmap_mode="r")
+        self._authors: dict[str, int] = {}
+        self._num_rows = 0
+        self._columns: list[tuple[list[int], list[int], list[int]]] = []
+        self._exact: list[U64] = []
+        self._bands: list[U64] = []
+        self._pairs: list[Pairs] = []
+
+    def take(self, versions: list[Version]) -> None:
+        """Clean, judge and hash a batch."""
+        texts = [tidy(version.text) for version in versions]
+        texts = list(map(mask, texts, count_digits(texts)))
+        plain = [_NOISE.sub(" ", text) if "<" in text or "@" in text else text for text in texts]
+        words = read_words(plain)
+        verdicts = judge(plain, words, np.array([v.parent > 0 for v in versions]), self._settings)
+        self.dropped.update(REASONS[verdict - 1] for verdict in verdicts[verdicts > 0].tolist())
+        kept = verdicts == 0
+        if self._settings.evaluation:
+            known = self._evaluation.is_in(words) & kept
+            self.dropped["in an evaluation text"] += int(known.sum())
+            kept &= ~known
+        langs = [_language(version, text) for version, text in zip(versions, plain, strict=True)]
+        if self._languages:
+            foreign = np.array([lang not in self._languages for lang in langs]) & kept
+            self.dropped["language"] += int(foreign.sum())
+            kept &= ~foreign
+        chosen = np.flatnonzero(kept).tolist()
+        if chosen:
+            self._keep([(versions[i], texts[i], langs[i]) for i in chosen], _select(words, kept))
+
+    def _keep(self, posts: list[tuple[Version, str, str]], words: Words) -> None:
+        threads = self._threads([version for version, _, _ in posts])
+        is_short = (np.diff(words.starts) < self._settings.min_words).tolist()
+        first_row = self._num_rows
+        for row, ((version, text, lang), thread, short) in enumerate(
+            zip(posts, threads, is_short, strict=True), first_row
+        ):
+            post = Clean(
+                row,
+                version.key,
+                version.id,
+                version.author,
+                version.handle or version.author,
+                version.received_us,
+                lang,
+                text,
+                thread,
+                version.parent,
+                short,
+                version.former_ids,
+            )
+            self._spill.put(thread % BUCKETS, post)
+        self._num_rows += len(posts)
+        authors = self._authors
+        self._columns.append(
+            (
+                [version.key for version, _, _ in posts],
+                [version.received_us for version, _, _ in posts],
+                [authors.setdefault(version.author, len(authors)) for version, _, _ in posts],
+            )
+        )
+        self._exact.append(digests(words))
+        self._pairs.append(word_pairs(words))
+        self._bands.append(bands(self._pairs[-1]))
+
+    def _threads(self, versions: list[Version]) -> list[int]:
+        """Return the key of each post's thread: its root's, or its own."""
+        keys = np.array([version.key for version in versions], np.uint64)
+        parents = np.array([version.parent for version in versions], np.uint64)
+        roots = np.array([version.root for version in versions], np.uint64)
+        tops = parents
+        if len(self._parents):
+            at = np.minimum(np.searchsorted(self._parents[:, 0], keys), len(self._parents) - 1)
+            tops = np.where(self._parents[at, 0] == keys, self._parents[at, 1], parents)
+        threads: list[int] = np.select([roots > 0, parents > 0], [roots, tops], keys).tolist()
+        return threads
+
+    def write(self, run: Run) -> RunReport:
+        """Write columns, word pairs and entries."""
+        keys, times, authors = (
+            np.concatenate([*(np.array(part[i], kind) for part in self._columns), np.zeros(0, kind)])
+            for i, kind in enumerate((np.uint64, np.int64, np.int64))
+        )
+        columns = np.zeros(self._num_rows + 1, COLUMNS)
+        columns["key"][:-1], columns["time"][:-1] = keys, times
+        order = np.lexsort((keys, authors))
+        activity = np.bincount(authors)
+        begins = np.cumsum(activity) - activity
+        columns["rank"][order] = np.arange(self._num_rows) - begins[authors[order]]
+        columns["start"][1:] = np.cumsum(
+            np.concatenate([*(np.diff(pairs.starts) for pairs in self._pairs), np.zeros(0, np.int64)])
+        )
+        columns.tofile(run.path("columns"))
+        with open(run.path("pairs"), "wb") as file:
+            for pairs in self._pairs:
+                pairs.hashes.tofile(file)
+        rows = np.arange(self._num_rows, dtype=np.uint32)
+        none = np.zeros((0, NUM_BANDS), np.uint64)
+        bounds = {
+            "exact": _write_entries(run.path("exact"), np.concatenate([none[:, 0], *self._exact]), rows),
+            "near": _write_entries(
+                run.path("near"), np.concatenate([none, *self._bands]).ravel(), np.repeat(rows, NUM_BANDS)
+            ),
+        }
+        counts = Counter(activity.tolist())
+        return RunReport(self._num_rows, dict(self.dropped), dict(sorted(counts.items())), bounds)
+
+
+def _write_entries(path: Path, hashes: U64, rows: NDArray[np.uint32]) -> list[int]:
+    """Write (hash, row) in order of the bucket of the hash; return where each bucket begins."""
+    bucket = (hashes >> np.uint64(56)).astype(np.uint8)
+    order = np.argsort(bucket, kind="stable")
+    entries = np.empty(len(hashes), ENTRY)
+    entries["hash"], entries["row"] = hashes[order], rows[order]
+    entries.tofile(path)
+    return [0, *np.cumsum(np.bincount(bucket, minlength=BUCKETS)).tolist()]
+
+
+def _language(version: Version, text: str) -> str:
+    return version.lang.split("-")[0].lower() if version.lang else text_language(text)
+
+
+def _select(words: Words, kept: NDArray[np.bool_]) -> Words:
+    if kept.all():
+        return words
+    counts = np.diff(words.starts)
+    starts = np.concatenate(([0], np.cumsum(counts[kept])))
+    others = (column[kept] for column in words[2:])
+    return Words(words.hashes[np.repeat(kept, counts)], starts, *others)

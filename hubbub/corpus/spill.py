@@ -1,0 +1,97 @@
+"""A file of records in buckets: written once, in any order of buckets, read one bucket at a time.
+
+What keeps memory flat: nothing but the bucket at hand is ever held. Records of a bucket keep their order.
+A spill exists only whole, under its name: it is written under another one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import msgspec
+import zstandard
+
+from hubbub.disk import refusals
+
+BUCKETS = 256
+"""One bucket is held in memory at a time: 40,000 posts of 10 million. Part of the order of documents."""
+_FRAME = 64
+"""Records written together: 256 buckets hold at most some 16,000 records between them."""
+
+_T = TypeVar("_T")
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class SpillWriter(Generic[_T]):
+    """Takes records for buckets; a `with` block that ends well gives the file its name."""
+
+    def __init__(self, path: Path) -> None:
+        self.counts = [0] * BUCKETS
+        self._path, self._temporary = path, path.with_suffix(".new")
+        self._waiting: list[list[_T]] = [[] for _ in range(BUCKETS)]
+        self._frames: list[list[tuple[int, int]]] = [[] for _ in range(BUCKETS)]
+        self._end = 0
+        self._compress = zstandard.ZstdCompressor(level=1).compress
+        with refusals("write the work file", self._temporary):
+            self._file = open(self._temporary, "wb", buffering=1 << 20)
+
+    def __enter__(self) -> SpillWriter[_T]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._finish()
+        else:
+            self._file.close()
+
+    def put(self, bucket: int, record: _T) -> None:
+        """Add a record to a bucket."""
+        waiting = self._waiting[bucket]
+        waiting.append(record)
+        if len(waiting) == _FRAME:
+            self._write(bucket)
+
+    def _write(self, bucket: int) -> None:
+        waiting = self._waiting[bucket]
+        frame = self._compress(_encode(waiting))
+        self._frames[bucket].append((self._end, len(frame)))
+        self._end += len(frame)
+        self.counts[bucket] += len(waiting)
+        waiting.clear()
+        with refusals("write the work file", self._temporary):
+            self._file.write(frame)
+
+    def _finish(self) -> None:
+        for bucket, waiting in enumerate(self._waiting):
+            if waiting:
+                self._write(bucket)
+        with refusals("write the work file", self._temporary):
+            self._file.close()
+            self._path.with_suffix(".index").write_bytes(_encode((self.counts, self._frames)))
+            os.replace(self._temporary, self._path)
+
+
+class SpillReader(Generic[_T]):
+    """Reads the buckets of a finished spill."""
+
+    def __init__(self, path: Path, record: type[_T]) -> None:
+        self._path = path
+        self._decode = msgspec.msgpack.Decoder(list[record]).decode  # type: ignore[valid-type]
+        self._decompress = zstandard.ZstdDecompressor().decompress
+        with refusals("read the work file", path):
+            index = path.with_suffix(".index").read_bytes()
+        self.counts, self._frames = msgspec.msgpack.decode(
+            index, type=tuple[list[int], list[list[tuple[int, int]]]]
+        )
+
+    def read(self, bucket: int) -> Iterator[_T]:
+        """Yield the records of a bucket in the order in which they were put."""
+        with refusals("read the work file", self._path), open(self._path, "rb", buffering=0) as file:
+            for offset, size in self._frames[bucket]:
+                yield from self._decode(self._decompress(os.pread(file.fileno(), size, offset)))

@@ -1,0 +1,143 @@
+"""One verdict for each cleaned post, over all runs: kept, over its author's cap, or a copy of an earlier one.
+
+A byte a post is what is held in memory; all else is read from the runs one bucket at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubbub.corpus.clean import Run
+from hubbub.corpus.duplicates import I64, Pairs, jaccard, meet
+from hubbub.corpus.settings import CorpusSettings
+from hubbub.corpus.spill import BUCKETS
+
+KEPT, CAPPED, EXACT, NEAR = range(4)
+NAMES = ("kept", "author too active", "exact duplicate", "near duplicate")
+_FILE = "verdicts.bin"
+
+MapFunction: TypeAlias = Callable[[Callable[[int], I64], Iterable[int]], Iterable[I64]]
+"""Like `map`, in this process or in several."""
+
+
+def decide(
+    work: Path, num_runs: int, settings: CorpusSettings, run_map: MapFunction
+) -> tuple[list[NDArray[np.uint8]], Counter[str]]:
+    """Return the verdicts of each run's posts, and count those that are not kept.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    runs = [Run(work, number) for number in range(num_runs)]
+    offsets = _offsets(runs)
+    verdicts = np.zeros(offsets[-1], np.uint8)
+    cap = find_cap([run.report.activity for run in runs], settings)
+    for run, start, end in zip(runs, offsets, offsets[1:], strict=False):
+        verdicts[start:end][run.columns()["rank"][:-1] >= cap] = CAPPED
+    for kind, verdict in (("exact", EXACT), ("near", NEAR)):
+        verdicts.tofile(work / _FILE)
+        find = partial(find_copies, work, num_runs, settings.similarity, kind)
+        for copies in run_map(find, range(BUCKETS)):
+            verdicts[copies] = verdict
+    counts = np.bincount(verdicts, minlength=len(NAMES)).tolist()
+    dropped = Counter({name: num for name, num in zip(NAMES[1:], counts[1:], strict=True) if num})
+    return [verdicts[start:end] for start, end in zip(offsets, offsets[1:], strict=False)], dropped
+
+
+def find_cap(activities: Sequence[dict[int, int]], settings: CorpusSettings) -> int:
+    """Return how many posts an author may have: so many that at most the given share has more."""
+    authors: Counter[int] = Counter()
+    for activity in activities:
+        authors.update(activity)
+    allowed = int(settings.active_share * authors.total())
+    for num_posts in sorted(authors, reverse=True):
+        allowed -= authors[num_posts]
+        if allowed < 0:
+            return max(num_posts, settings.active_floor)
+    return settings.active_floor
+
+
+def find_copies(work: Path, num_runs: int, similarity: float, kind: str, bucket: int) -> I64:
+    """Return the posts, numbered through all runs, that a bucket shows to be copies of earlier ones."""
+    runs = [Run(work, number) for number in range(num_runs)]
+    offsets = _offsets(runs)
+    verdicts = np.memmap(work / _FILE, np.uint8, "r") if offsets[-1] else np.zeros(0, np.uint8)
+    found = [run.entries(kind, bucket) for run in runs]
+    hashes = np.concatenate([entries["hash"] for entries in found])
+    posts = np.concatenate([entries["row"] + start for entries, start in zip(found, offsets, strict=False)])
+    is_kept = verdicts[posts] == KEPT
+    hashes, posts = hashes[is_kept], posts[is_kept]
+    hashes, posts = _shared(hashes, posts)
+    if not len(posts):
+        return posts
+    times, keys = _read_columns(runs, offsets, posts)
+    met = meet(hashes, times, keys)
+    later, earlier = posts[met.later], posts[met.earlier]
+    if kind == "near":
+        return np.unique(_verify(runs, offsets, later, earlier, similarity))
+    return np.unique(later)
+
+
+def _shared(hashes: NDArray[np.uint64], posts: I64) -> tuple[NDArray[np.uint64], I64]:
+    """Keep those whose hash more than one has."""
+    order = np.argsort(hashes, kind="stable")
+    hashes, posts = hashes[order], posts[order]
+    is_same = np.zeros(len(hashes) + 1, bool)
+    is_same[1:-1] = hashes[1:] == hashes[:-1]
+    chosen = is_same[1:] | is_same[:-1]
+    return hashes[chosen], posts[chosen]
+
+
+def _verify(runs: list[Run], offsets: list[int], later: I64, earlier: I64, similarity: float) -> I64:
+    """Return those of `later` that are as similar to their earlier ones as it takes."""
+    both = np.unique(np.stack((later, earlier), axis=1), axis=0)
+    posts, places = np.unique(both, return_inverse=True)
+    places = places.reshape(both.shape)
+    parts = [run.pairs(rows) for run, rows in _by_run(runs, offsets, posts)]
+    sizes = np.concatenate([np.diff(part.starts) for part in parts])
+    pairs = Pairs(np.concatenate([part.hashes for part in parts]), np.concatenate(([0], np.cumsum(sizes))))
+    is_copy = jaccard(pairs, places[:, 0], places[:, 1]) >= similarity
+    copies: I64 = both[is_copy, 0]
+    return copies
+
+
+def _read_columns(runs: list[Run], offsets: list[int], posts: I64) -> tuple[I64, NDArray[np.uint64]]:
+    """Return the times and keys of posts, in any order."""
+    order = np.argsort(posts, kind="stable")
+    parts = [run.columns()[rows] for run, rows in _by_run(runs, offsets, posts[order])]
+    columns = np.empty(len(posts), parts[0].dtype)
+    columns[order] = np.concatenate(parts)
+    return columns["time"], columns["key"]
+
+
+def _by_run(runs: list[Run], offsets: list[int], posts: I64) -> Iterable[tuple[Run, I64]]:
+    """Yield the rows of sorted posts by run."""
+    bounds = np.searchsorted(posts, offsets)
+    for run, start, begin, end in zip(runs, offsets, bounds, bounds[1:], strict=False):
+        if end > begin:
+            yield run, posts[begin:end] - start
+
+
+def _offsets(runs: list[Run]) -> list[int]:
+    return [0, *np.cumsum([run.report.num_rows for run in runs]).tolist()]
+
+
+def find_cut(work: Path, num_runs: int, verdicts: list[NDArray[np.uint8]], share: float) -> int:
+    """Return the earliest time from which on at most this share of the kept posts came."""
+    times = [Run(work, n).columns()["time"][:-1][verdicts[n] == KEPT] for n in range(num_runs)]
+    allowed = int(share * sum(map(len, times)))
+    low, high = 0, 1 << 62
+    while low < high:
+        middle = (low + high) // 2
+        if sum(int((part >= middle).sum()) for part in times) <= allowed:
+            high = middle
+        else:
+            low = middle + 1
+    return high
