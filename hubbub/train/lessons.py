@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from hubbub.corpus.shards import key_of
 from hubbub.corpus.tokenizer import Tokenizer
@@ -26,6 +25,7 @@ from hubbub.train.source import Row
 Messages: TypeAlias = Sequence[dict[str, str]]
 Encode: TypeAlias = Callable[[Messages], Row]
 _ABOUT, _LINES = "lessons.json", "lessons.ndjson"
+PLAN = "lessons.npz"
 
 
 class Lesson(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,18 +139,20 @@ class LessonSource:
     def row(self, key: int) -> Row:
         """Return a lesson if all its posts live at this moment."""
         row = self.rows[key]
-        return row if living(self.corpus, self.keys[key]).all() else Row(row.ids[:0])
+        return row if not self.corpus.is_dead(self.keys[key]).any() else Row(row.ids[:0])
 
 
-def living(corpus: Any, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Tell which posts, by key, are in the corpus and alive now; what compaction took out is dead."""
-    found = np.zeros(len(keys), bool)
-    for shard in corpus.shards():
-        column, flags = shard.columns["key"], shard.flags()
-        low, high = np.searchsorted(column, keys, "left"), np.searchsorted(column, keys, "right")
-        for place in np.flatnonzero(high > low):
-            found[place] |= not flags[shard.columns["key_piece"][low[place] : high[place]]].all()
-    return found
+def write_plan(directory: Path, source: LessonSource) -> None:
+    """Keep in a run what tells for ever which lesson was in which batch, and which posts were in it.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    with refusals("write the plan of lessons", directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        sizes = np.array([len(keys) for keys in source.keys])
+        keys = np.concatenate(source.keys)
+        np.savez(directory / PLAN, lengths=source.order.lengths, sizes=sizes, keys=keys)
 
 
 def chatml(tokenizer: Tokenizer) -> Encode:

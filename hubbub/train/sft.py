@@ -12,7 +12,7 @@ from hubbub.corpus.reader import open_corpus
 from hubbub.corpus.tokenizer import load_tokenizer
 from hubbub.errors import InvalidInput
 from hubbub.model.shape import LlamaShape
-from hubbub.train.lessons import LessonSource, chatml, read_lessons
+from hubbub.train.lessons import LessonSource, chatml, read_lessons, write_plan
 from hubbub.train.loop import Tell
 from hubbub.train.recipe import TrainSettings, derive
 from hubbub.train.run import TrainReport, load_run, train
@@ -66,6 +66,7 @@ def sft(
         start_from=str(start_from.resolve()),
         source=f"lessons:{lessons.resolve()}",
     )
+    write_plan(run_dir, source)
     report = train(settings, source=source, tell=tell)
     return export(report, tokenizer_dir)
 

@@ -23,7 +23,7 @@ def test_costs_are_those_of_the_loss_whatever_stands_beside(seed=1):
     together = nats(model, given, seq=64)
     for row, costs in zip(given, together, strict=True):
         ids = torch.from_numpy(row.astype(np.int64))[None]
-        loss = float(model(ids[:, :-1], ids[:, 1:]))
+        loss = model(ids[:, :-1], ids[:, 1:]).item()
         assert costs.mean() == pytest.approx(loss, rel=1e-5)
 
 
