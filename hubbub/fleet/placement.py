@@ -36,6 +36,15 @@ class Nodes:
         self._sizes = [0] * gpus_per_node + [num_nodes]
         self._is_out: set[int] = set()
 
+    @property
+    def num_empty(self) -> int:
+        """Count the nodes on which nothing runs."""
+        return self._sizes[-1]
+
+    def count(self, free: int) -> int:
+        """Count the nodes with exactly so many free GPUs."""
+        return self._sizes[free]
+
     def place(self, gpus: int) -> list[Share] | None:
         """Return where a gang goes, None where it does not fit; nothing is taken yet."""
         if gpus > self.num_free:
@@ -86,6 +95,10 @@ class Nodes:
         self._sizes[before] -= 1
         self._sizes[free] += 1
         heappush(self._heaps[free], node)
+
+    def is_out(self, node: int) -> bool:
+        """Tell whether a node was removed."""
+        return node in self._is_out
 
     def remove(self, node: int) -> None:
         """Place nothing on a node until it is `restore`d; what runs on it gives back as usual."""

@@ -1,0 +1,234 @@
+"""Replays jobs on a fleet, event by event, with the policy that also decides live; it draws no picture.
+
+Integrals (GPU-seconds, kW-seconds) are added up at events, never sampled. Failures are drawn for a whole pool
+at once (exponential, rate = nodes / mean time to failure), then the node: the same law as node by node.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import msgspec
+
+from hubbub.errors import InvalidInput
+from hubbub.fleet.actions import Action, Preempt, Release, Rent, Start
+from hubbub.fleet.jobs import Job
+from hubbub.fleet.policy import Policy, decide
+from hubbub.fleet.spec import FleetSpec
+from hubbub.fleet.state import Claim, FleetState, PoolState
+
+_DAY_S = 86_400.0
+_ARRIVES, _ENDS, _NODE_FAILS, _NODE_IS_BACK, _POWER, _RENTED, _MAY_GO = range(7)
+
+
+class Moment(msgspec.Struct, frozen=True, gc=False):
+    """The fleet between two events."""
+
+    at_s: float
+    held: dict[str, int]
+    """GPUs by tenant."""
+    drawn_kw: float
+    cap_kw: float
+    num_waiting: int
+
+
+class Simulation(msgspec.Struct, kw_only=True):
+    """What came of a replay."""
+
+    finished: list[Claim] = []
+    unfinished: list[Claim] = []
+    num_events: int = 0
+    num_preemptions: int = 0
+    num_failures: int = 0
+    end_s: float = 0.0
+    gpu_s: dict[str, float] = {}
+    """GPU-seconds held, by tenant."""
+    rented_gpu_s: float = 0.0
+    spent_usd: float = 0.0
+    energy_kws: float = 0.0
+    over_cap_kw: float = 0.0
+    """The most by which any site was above its cap after an event was dealt with; must be 0."""
+    moments: list[Moment] = []
+
+
+def simulate(
+    spec: FleetSpec,
+    jobs: Sequence[Job],
+    policy: Policy | None = None,
+    *,
+    seed: int = 1,
+    until_s: float | None = None,
+    moments_every_s: float = 0.0,
+    watch: Callable[[FleetState, Action], None] | None = None,
+) -> Simulation:
+    """Replay jobs (in any order) to the end, or until a time.
+
+    `moments_every_s` > 0 keeps a moment at the first event after each such interval, for pictures; `watch` is
+    called with every action before it is carried out.
+
+    Raises:
+        InvalidInput: a job asks for more than any pool ever has; it is named.
+    """
+    for job in jobs:
+        if not any(job.gpus <= pool.num_nodes * pool.gpus_per_node for pool in spec.pools):
+            raise InvalidInput(
+                f"job {job.id!r} of tenant {job.tenant!r} asks for {job.gpus} GPUs; the largest pool has "
+                f"{max(pool.num_nodes * pool.gpus_per_node for pool in spec.pools)}"
+            )
+    return _Replay(spec, policy or Policy(), seed, moments_every_s, watch).run(jobs, until_s)
+
+
+class _Replay:
+    def __init__(
+        self,
+        spec: FleetSpec,
+        policy: Policy,
+        seed: int,
+        moments_every_s: float,
+        watch: Callable[[FleetState, Action], None] | None,
+    ) -> None:
+        self.state, self.policy, self.result = FleetState(spec), policy, Simulation()
+        self._draw = random.Random(seed)
+        self._events: list[tuple[float, int, int, Any]] = []
+        self._num_pushed = 0
+        self._every_s, self._next_moment_s = moments_every_s, 0.0
+        self._watch = watch
+        self._deal: dict[int, Callable[[Any], None]] = {
+            _ENDS: self._end,
+            _NODE_FAILS: self._fail_node,
+            _NODE_IS_BACK: self._restore,
+            _POWER: self._change_power,
+            _RENTED: self._receive,
+            _MAY_GO: self._look_again,
+        }
+
+    def run(self, jobs: Sequence[Job], until_s: float | None) -> Simulation:
+        arrivals = sorted(jobs, key=lambda job: job.submit_s)
+        arrivals.reverse()
+        state, result, policy, events = self.state, self.result, self.policy, self._events
+        for pool in state.pools.values():
+            self._schedule_failure(pool)
+        for event in state.spec.grid_events:
+            for at_s in (event.start_s - event.notice_s, event.start_s, event.start_s + event.duration_s):
+                self._push(at_s, _POWER, None)
+        num_open = len(arrivals)
+        while num_open:
+            at_s = min(
+                events[0][0] if events else float("inf"), arrivals[-1].submit_s if arrivals else float("inf")
+            )
+            if at_s == float("inf"):
+                break
+            if until_s is not None and at_s > until_s:
+                state.now_s = until_s
+                break
+            state.now_s = at_s
+            while events and events[0][0] == at_s:
+                _, kind, _, what = heappop(events)
+                self._deal[kind](what)
+            while arrivals and arrivals[-1].submit_s == at_s:
+                job = arrivals.pop()
+                state.submit(job, policy.place_of(job, at_s))
+            self._decide()
+            result.num_events += 1
+            num_open = len(arrivals) + len(state.claims)
+        self._sum_up()
+        return result
+
+    def _push(self, at_s: float, kind: int, what: object) -> None:
+        self._num_pushed += 1
+        heappush(self._events, (at_s, kind, self._num_pushed, what))
+
+    def _sum_up(self) -> None:
+        """Collect what the state added up."""
+        state, result = self.state, self.result
+        state.count_up()
+        result.end_s = state.now_s
+        result.unfinished = list(state.claims.values())
+        result.gpu_s = {name: tenant.held_gpu_s for name, tenant in state.tenants.items()}
+        result.energy_kws = sum(site.drawn_kws for site in state.sites.values())
+        for pool in state.pools.values():
+            if pool.pool.is_rented:
+                gpu_s = pool.active_node_s * pool.pool.gpus_per_node
+                result.rented_gpu_s += gpu_s
+                result.spent_usd += gpu_s / 3600 * pool.pool.usd_per_gpu_hour
+
+    def _decide(self) -> None:
+        state, result = self.state, self.result
+        while actions := decide(state, self.policy):
+            for action in actions:
+                if self._watch is not None:
+                    self._watch(state, action)
+                self._carry_out(action)
+        for site in state.sites.values():
+            result.over_cap_kw = max(result.over_cap_kw, site.drawn_kw - site.cap_kw - 1e-6)
+        if self._every_s and state.now_s >= self._next_moment_s:
+            self._next_moment_s = state.now_s + self._every_s
+            held = {name: tenant.held_gpus for name, tenant in state.tenants.items()}
+            drawn_kw = sum(site.drawn_kw for site in state.sites.values())
+            cap_kw = sum(site.cap_kw for site in state.sites.values())
+            result.moments.append(Moment(state.now_s, held, drawn_kw, cap_kw, state.num_waiting))
+
+    def _carry_out(self, action: Action) -> None:
+        state = self.state
+        if isinstance(action, Start):
+            claim, pool = state.claims[action.job], state.pools[action.pool]
+            state.start(claim, pool, action.shares, is_by_right=action.is_by_right)
+            self._push(state.now_s + claim.left_s(), _ENDS, (claim, claim.version))
+        elif isinstance(action, Preempt):
+            claim = state.claims[action.job]
+            self.result.num_preemptions += 1
+            left = claim.pool
+            state.preempt(claim, self.policy.place_of(claim.job, state.now_s))
+            self._look_later(left)
+        elif isinstance(action, Rent):
+            pool = state.pools[action.pool]
+            pool.num_ordered += action.num_nodes
+            self._push(state.now_s + pool.pool.lead_s, _RENTED, (pool, action.num_nodes))
+        elif isinstance(action, Release):
+            state.remove_nodes(state.pools[action.pool], action.nodes)
+
+    def _end(self, what: tuple[Claim, int]) -> None:
+        claim, version = what
+        if claim.version == version:
+            pool = claim.pool
+            self.state.finish(claim)
+            self._look_later(pool)
+            self.result.finished.append(claim)
+
+    def _look_later(self, pool: PoolState | None) -> None:
+        if pool is not None and pool.pool.is_rented:
+            self._push(self.state.now_s + pool.pool.idle_release_s, _MAY_GO, None)
+
+    def _schedule_failure(self, pool: PoolState) -> None:
+        if pool.pool.mttf_node_days and pool.num_active:
+            rate = pool.num_active / (pool.pool.mttf_node_days * _DAY_S)
+            self._push(self.state.now_s + self._draw.expovariate(rate), _NODE_FAILS, pool)
+
+    def _fail_node(self, pool: PoolState) -> None:
+        node = self._draw.randrange(len(pool.nodes.free))
+        if not pool.nodes.is_out(node):
+            for claim in self.state.claims_on(pool, node):
+                self.result.num_failures += 1
+                self.state.fail(claim, self.policy.place_of(claim.job, self.state.now_s))
+            pool.nodes.remove(node)
+            self._push(self.state.now_s + pool.pool.repair_s, _NODE_IS_BACK, (pool, node))
+        self._schedule_failure(pool)
+
+    def _restore(self, what: tuple[PoolState, int]) -> None:
+        pool, node = what
+        pool.nodes.restore(node)
+
+    def _change_power(self, what: None) -> None:
+        self.state.apply_cap(self.state.spec.grid_events)
+
+    def _receive(self, what: tuple[PoolState, int]) -> None:
+        pool, num_nodes = what
+        pool.num_ordered -= num_nodes
+        self.state.add_nodes(pool, num_nodes)
+        self._look_later(pool)
+
+    def _look_again(self, what: None) -> None:
+        """Nothing changed but the time: rented nodes may go back."""

@@ -1,0 +1,140 @@
+"""What a fleet is made of: tenants, pools of nodes, sites with power, grid events; it holds no state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from hubbub.errors import InvalidInput, StorageError
+
+
+class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A company on the fleet. What it holds within its guarantee is its right; beyond, it borrows."""
+
+    name: str
+    priority: int = 0
+    """Higher goes first, and may take from lower what these borrow."""
+    guaranteed_gpus: int = 0
+    max_usd_per_gpu_hour: float = 0.0
+    """It rents for a job that waits, up to this price; 0: never."""
+    site_ready: tuple[str, ...] = ()
+    """Sites where it can switch on what is delivered to it; empty: at all."""
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Equal nodes at one site; a rented pool starts empty and holds at most so many."""
+
+    name: str
+    num_nodes: int
+    gpus_per_node: int = 8
+    gpu: str = "h100"
+    site: str = ""
+    is_rented: bool = False
+    usd_per_gpu_hour: float = 0.0
+    busy_kw_per_gpu: float = 0.0
+    """Of the whole server and its cooling; what `hubbub plan` states for a cluster."""
+    idle_kw_per_gpu: float = 0.0
+    lead_s: float = 0.0
+    """From ordering a rented node to running on it."""
+    idle_release_s: float = 600.0
+    """A rented node goes back after so long without work."""
+    mttf_node_days: float = 0.0
+    """Mean time to a failure of one node; 0: never. Llama 3: 3.79 a 1,000 node-days (arXiv 2407.21783)."""
+    repair_s: float = 3600.0
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A hall on one feed."""
+
+    name: str
+    cap_kw: float
+
+
+class GridEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The grid asks a site to draw less for a while: `cut` is the share of its cap that is taken."""
+
+    site: str
+    start_s: float
+    duration_s: float
+    cut: float
+    notice_s: float = 0.0
+
+
+class FleetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fleet as its file describes it."""
+
+    pools: tuple[Pool, ...]
+    tenants: tuple[Tenant, ...] = ()
+    sites: tuple[Site, ...] = ()
+    grid_events: tuple[GridEvent, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        for kind, things in (("tenant", self.tenants), ("pool", self.pools), ("site", self.sites)):
+            _refuse_doubles(kind, [thing.name for thing in things])
+        sites = {site.name: site for site in self.sites}
+        for pool in self.pools:
+            _check_pool(pool, sites)
+        for name, site in sites.items():
+            idle_kw = sum(idle_kw_of(pool) for pool in self.pools if pool.site == name and not pool.is_rented)
+            if idle_kw > site.cap_kw:
+                raise InvalidInput(
+                    f"site {name!r}: its nodes draw {idle_kw:g} kW when idle, above its cap of "
+                    f"{site.cap_kw:g} kW; raise cap_kw or take nodes away"
+                )
+        for event in self.grid_events:
+            if event.site not in sites or not 0 < event.cut < 1 or event.duration_s <= 0:
+                raise InvalidInput(
+                    f"grid event at second {event.start_s:g}: site {event.site!r} must be one of "
+                    f"{sorted(sites)}, cut {event.cut:g} between 0 and 1, duration_s above 0"
+                )
+
+    @property
+    def num_gpus(self) -> int:
+        """Count the GPUs that are owned."""
+        return sum(pool.num_nodes * pool.gpus_per_node for pool in self.pools if not pool.is_rented)
+
+
+def idle_kw_of(pool: Pool) -> float:
+    """Return what a pool draws with nothing running."""
+    return pool.num_nodes * pool.gpus_per_node * pool.idle_kw_per_gpu
+
+
+def _check_pool(pool: Pool, sites: dict[str, Site]) -> None:
+    if pool.num_nodes < 1 or pool.gpus_per_node < 1:
+        raise InvalidInput(
+            f"pool {pool.name!r}: {pool.num_nodes} nodes of {pool.gpus_per_node} GPUs; give 1 or more of each"
+        )
+    if pool.site and pool.site not in sites:
+        raise InvalidInput(f"pool {pool.name!r}: site {pool.site!r} is not described; known: {sorted(sites)}")
+    if not 0 <= pool.idle_kw_per_gpu <= pool.busy_kw_per_gpu < math.inf:
+        raise InvalidInput(
+            f"pool {pool.name!r}: busy_kw_per_gpu {pool.busy_kw_per_gpu:g} is below idle_kw_per_gpu "
+            f"{pool.idle_kw_per_gpu:g}"
+        )
+
+
+def _refuse_doubles(kind: str, names: Sequence[str]) -> None:
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise InvalidInput(f"{kind} {name!r} is named {names.count(name)} times; give each its own name")
+
+
+def read_fleet(path: str | Path) -> FleetSpec:
+    """Read a fleet's TOML file.
+
+    Raises:
+        StorageError: the file cannot be read.
+        InvalidInput: it is no TOML, or a field is wrong; file and field are named.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise StorageError(f"cannot read fleet {str(path)!r}: {error}") from error
+    try:
+        return msgspec.toml.decode(data, type=FleetSpec)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"fleet {str(path)!r}: {error}") from error
