@@ -49,7 +49,8 @@ def word_pairs(words: Words) -> Pairs:
     """Return each text's set of pairs of neighbouring words; that of a single word is the word itself."""
     counts = np.diff(words.starts)
     text = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
-    following = np.concatenate((words.hashes[1:], words.hashes[:1]))
+    following = np.roll(words.hashes, -1)
+    following[words.starts[1:][counts > 0] - 1] = 0
     pairs = mix(words.hashes ^ (following * np.uint64(0x9E3779B97F4A7C15))) >> np.uint64(32)
     is_last = np.zeros(len(text), bool)
     is_last[words.starts[1:][counts > 1] - 1] = True

@@ -211,7 +211,7 @@ def living(
     first_seen: dict[tuple[int, AuthorId], int] = {}
     dropped: Counter[str] = Counter()
     for record in records:
-        if type(record) is Word:
+        if isinstance(record, Word):
             _listen(record, states, handles)
             continue
         place = (record.key, record.author)
