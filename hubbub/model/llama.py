@@ -109,8 +109,8 @@ class _Trunk(nn.Module):
 class Llama(nn.Module):
     """A plain Llama: GQA, RoPE, SwiGLU, RMSNorm, no biases; `layers` are what FSDP wraps.
 
-    Made on the meta device it holds no weights: `to_empty(device=...)`, then `init_weights(seed)` or a load,
-    then `init_rotations()`. Tied models have no `lm_head`: the embedding stands in for it.
+    Made on the meta device it holds no weights: `to_empty(device=...)`, then `init_weights(seed)`, or a load
+    and `init_rotations()`. Tied models have no `lm_head`: the embedding stands in for it.
     """
 
     _cos: Tensor
@@ -128,7 +128,6 @@ class Llama(nn.Module):
         self.register_buffer("_sin", empty.clone(), persistent=False)
         if not empty.is_meta:
             self.init_weights(seed)
-            self.init_rotations()
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -147,15 +146,16 @@ class Llama(nn.Module):
         powers = torch.arange(0, size, 2, dtype=torch.int64, device="cpu").float() / size
         steps = torch.arange(self.shape.seq, device="cpu").float()
         angles = torch.outer(steps, 1.0 / (self.shape.rope_theta**powers))
-        self._cos = angles.cos().to(self._cos.device)
-        self._sin = angles.sin().to(self._sin.device)
+        device = self.model.norm.weight.device
+        self._cos, self._sin = angles.cos().to(device), angles.sin().to(device)
 
     @torch.no_grad()
     def init_weights(self, seed: int = 0) -> None:
-        """Draw all weights: normal, 0.02, and less by sqrt(2 layers) where a block writes (GPT-2).
+        """Draw all weights: normal, 0.02, and less by sqrt(2 layers) where a block writes (GPT-2); rotations.
 
         Each matrix has its own generator, so that the weights do not depend on the number of ranks.
         """
+        self.init_rotations()
         narrow = 0.02 / math.sqrt(2 * self.shape.num_layers)
         for number, (name, weight) in enumerate(self.named_parameters()):
             if weight.ndim == 1:
@@ -175,11 +175,13 @@ class Llama(nn.Module):
         *,
         num_targets: Tensor | float | None = None,
         cache: KvCache | None = None,
+        is_last_only: bool = False,
     ) -> Tensor:
         """Return logits [B, T, vocab], or with targets [B, T] (IGNORED: none) the loss in nats a token.
 
         `document_mask` [B, T] numbers the document of each token: it attends only within its own. The loss is
         the sum over the targets divided by `num_targets`, by default their count in this call.
+        With a `cache` the ids follow those it holds; `is_last_only` gives the last token's logits only.
         """
         start = cache.length if cache is not None else 0
         end = start + ids.shape[1]
@@ -192,7 +194,7 @@ class Llama(nn.Module):
         if cache is not None:
             cache.length = end
         if targets is None:
-            return F.linear(x, self.head)
+            return F.linear(x[:, -1:] if is_last_only else x, self.head)
         return chunked_loss(x, self.head, targets, num_targets)
 
 

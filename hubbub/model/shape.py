@@ -49,6 +49,10 @@ class LlamaShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         self.to_spec()
         if self.head_dim % 2:
             raise InvalidInput(f"head_dim is {self.head_dim}; rotated positions need an even one")
+        if self.hidden % self.num_heads:
+            raise InvalidInput(
+                f"hidden {self.hidden} is not a multiple of num_heads {self.num_heads}; transformers wants one"
+            )
         if not (self.rope_theta > 0 and self.norm_eps > 0):
             raise InvalidInput(f"rope_theta {self.rope_theta} and norm_eps {self.norm_eps} must be above 0")
 
