@@ -51,7 +51,7 @@ class LlamaShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise InvalidInput(f"head_dim is {self.head_dim}; rotated positions need an even one")
         if self.hidden % self.num_heads:
             raise InvalidInput(
-                f"hidden {self.hidden} is not a multiple of num_heads {self.num_heads}; transformers wants one"
+                f"hidden {self.hidden} is no multiple of num_heads {self.num_heads}; transformers wants one"
             )
         if not (self.rope_theta > 0 and self.norm_eps > 0):
             raise InvalidInput(f"rope_theta {self.rope_theta} and norm_eps {self.norm_eps} must be above 0")
@@ -123,7 +123,7 @@ def parse_params(text: str | float) -> float:
 
 
 def _ladder() -> Iterator[tuple[int, int]]:
-    for hidden in range(64, 768, 64):
+    for hidden in (*range(64, 256, 32), *range(256, 768, 64)):
         yield from ((hidden, layers) for layers in range(hidden // 64, hidden // 48 + 1))
     yield from _PUBLISHED.items()
 
@@ -133,7 +133,7 @@ def _shape(hidden: int, num_layers: int, vocab: int, seq: int) -> LlamaShape:
     hidden = hidden if hidden < 2048 else math.ceil(hidden / 128) * 128
     ffn = math.ceil(8 * hidden / 3 / step) * step
     weights = num_layers * (4 * hidden + 3 * ffn) * hidden + vocab * hidden
-    head_dim = 32 if weights < _SMALL_HEADS_BELOW else 64 if hidden < 2048 else 128
+    head_dim = 32 if weights < _SMALL_HEADS_BELOW or hidden % 64 else 64 if hidden < 2048 else 128
     num_heads = hidden // head_dim
     return LlamaShape(
         vocab=vocab,
