@@ -14,7 +14,7 @@ from hubbub.authors import AuthorState
 from hubbub.consent import may_be_collected
 from hubbub.index.aiming import aim
 from hubbub.index.backend import Backend, Legs
-from hubbub.index.document import Document, Key, author_token, decode_post, post_key
+from hubbub.index.document import Document, Key, author_token, post_key
 from hubbub.index.embedding import Embedder, Vectors
 from hubbub.index.feedback import best, choose, first_plan, is_widened, widen
 from hubbub.index.fold import Changes, Pending, cut_at_erasures, erases, fold
@@ -25,6 +25,7 @@ from hubbub.index.plan import MAX_TIME_US, Plan, plan_filters
 from hubbub.index.preparing import BATCH, Batch, Preparation, finite, prepare
 from hubbub.index.query import Hit, Query
 from hubbub.index.ranking import Ranking, contenders, fuse, order, plausible
+from hubbub.index.reading import Reader
 from hubbub.index.rerank import Reranker
 from hubbub.index.state import Burial, State
 from hubbub.index.term_counts import TermCounts
@@ -34,6 +35,9 @@ from hubbub.posts import AuthorId, Event, Post, PostId, Visibility
 PUBLIC: tuple[Visibility, ...] = ("public",)
 """What is indexed unless the caller says otherwise."""
 
+FLUSH_S = 20.0
+"""Between flushes of new posts: one stalls all searches for 50 to 200 ms, as the engine waits for some fifty
+files with the interpreter lock held; what came since is folded again after a crash (decision 093)."""
 _RETRY_S = 0.05
 _SPARE = 20
 """Candidates read beyond the limit, since some may be hidden."""
@@ -87,14 +91,15 @@ class Index:
         self._on_close = on_close
         self.ranking = Ranking()
         self.reranker: Reranker | None = None
+        self._reader = Reader(backend, state)
         self._counts = TermCounts(state.kept("term_counts"))
         self._lock = threading.RLock()
         self._fold_lock = threading.Lock()
-        self._preparation = Preparation(embedder_name)
+        self._preparation = Preparation(embedder, embedder_name)
         self._applied = self._position = int(state.get("position") or 0)
         newest = state.get("newest_us")
         self._newest_us = int(newest) if newest else None
-        self._has_news = backend.owes_erasure
+        self._has_news, self._flushed_s = backend.owes_erasure, time.monotonic()
         self._num_refused = self._num_known = 0
         backend.applied_seq = self._applied
         self._recover()
@@ -154,13 +159,14 @@ class Index:
                 self._state.keep("term_counts", self._counts.dump())
             self._state.set(**notes)
             self._state.sync()
-            self._position = self._applied
+            self._position, self._flushed_s = self._applied, time.monotonic()
             self._has_news = self._backend.owes_erasure
             return True
 
     def _flush_news(self) -> None:
         with self._lock:
-            if self._has_news:
+            is_due = self._backend.owes_erasure or time.monotonic() - self._flushed_s >= FLUSH_S
+            if self._has_news and is_due:
                 self._try_flush()
 
     def search(self, query: Query) -> list[Hit]:
@@ -201,14 +207,16 @@ class Index:
         """Return those posts that live and may be shown (and put in a prompt or in a corpus, if asked)."""
         keys = {post_key(post_id): post_id for post_id in ids}
         with self._lock:
-            found = {keys[key]: post for key, post in self._read(list(keys)).items()}
+            found = {keys[key]: post for key, post in self._reader.read(keys).items()}
             if for_corpus:
                 known = self._state.authors({post.author for post in found.values()})
                 willing = {author for author, state in known.items() if state.is_collectable}
                 found = {
                     p: post for p, post in found.items() if post.author in willing and may_be_collected(p)
                 }
-        return {p: post for p, post in found.items() if not for_prompt or self._may_prompt(post.author)}
+        return {
+            p: post for p, post in found.items() if not for_prompt or self._reader.may_prompt(post.author)
+        }
 
     def ban(self, authors: Collection[AuthorId]) -> None:
         """Never show nor prompt posts of these authors, whatever they allow; replaces the list before."""
@@ -276,6 +284,7 @@ class Index:
             changes.burials |= self._erase(author, before, changes)
         # Burials first: after kill -9 they are applied again before anything is read.
         self._state.remember(changes.burials, changes.authors, changes.names)
+        self._reader.forget(changes.removed.union(changes.pending))
         if changes.removed:
             self._backend.delete(changes.removed)
         self._flag({author: changes.authors[author] for author in changes.flagged})
@@ -360,7 +369,7 @@ class Index:
         if not legs.lexical:
             return None
         weights = best(fuse(legs, self.ranking), self.ranking)
-        chosen = choose(weights, self._read(list(weights)), self.ranking)
+        chosen = choose(weights, self._reader.read(weights), self.ranking)
         vectors = self._backend.vectors(list(chosen)) if self._embedder.dim else {}
         return self._backend.search(
             self._counts.weigh(widen(plan, chosen, weights, vectors, self.ranking), True)
@@ -369,32 +378,15 @@ class Index:
     def _ranked(self, query: Query, legs: Legs, now_us: int) -> list[Hit]:
         recency = self.ranking.recency if query.recency is None else query.recency
         scores = fuse(plausible(legs), self.ranking)
-        found = self._read(contenders(scores, query.limit + _SPARE, recency))
+        found = self._reader.read(contenders(scores, query.limit + _SPARE, recency))
         ranked = order(found, scores, now_us, recency, self.ranking.half_life_us)
         return [Hit(post=found[key], score=score) for key, score in ranked[: query.limit]]
 
     def _hits(self, matches: Sequence[tuple[Key, float]]) -> list[Hit]:
-        found = self._read([key for key, _ in matches])
+        found = self._reader.read([key for key, _ in matches])
         return [Hit(post=found[key], score=score) for key, score in matches if key in found]
 
     def _newest_hits(self, matches: dict[Key, float]) -> list[Hit]:
-        found = self._read(list(matches))
+        found = self._reader.read(matches)
         newest_first = sorted(found, key=lambda key: (-found[key].received_us, key))
         return [Hit(post=found[key], score=matches[key]) for key in newest_first]
-
-    def _read(self, keys: Sequence[Key]) -> dict[Key, Post]:
-        found = {key: decode_post(text) for key, text in self._backend.fetch(keys).items()}
-        shown = {key: post for key, post in found.items() if self._may_show(post.author)}
-        names = self._state.handles({post.author for post in shown.values() if post.handle is None})
-        for key, post in shown.items() if names else ():
-            if post.handle is None and post.author in names:
-                shown[key] = msgspec.structs.replace(post, handle=names[post.author])
-        return shown
-
-    def _may_show(self, author: str) -> bool:
-        known = self._state.restricted.get(author)
-        return known is None or not (known.is_hidden or known.is_blocked)
-
-    def _may_prompt(self, author: str) -> bool:
-        known = self._state.restricted.get(author)
-        return known is None or not known.is_unpromptable

@@ -1,8 +1,7 @@
 """Turn posts into documents: tokens, terms, vectors; inline, or ahead of time in a second process.
 
 Making a document costs as much as storing it, and the engine holds the interpreter lock while it stores.
-Under load a child process prepares the next batches meanwhile, so that two cores carry what one cannot
-(decision 025).
+Under load a child process makes them, so that two cores carry what one cannot (decisions 025 and 093).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -34,8 +34,8 @@ Numbered: TypeAlias = tuple[int, Post]
 
 BATCH = 128
 """Events folded under one hold of the lock: a search waits at most for these (about 10 ms)."""
-_BUSY_EVENTS = 4000
-"""Events in full batches before a second process is worth its half second of starting."""
+_BUSY_EVENTS, _CALM_PER_S = 4000, 150
+"""So many events beyond so many a second, before a second process is worth its half second of starting."""
 _AHEAD = 4
 """Batches in the making while one is stored."""
 _PIPE_BYTES = 1 << 20
@@ -91,15 +91,17 @@ def finite(rows: Vectors) -> Vectors:
 
 
 class Preparation:
-    """Prepares batches ahead once there is a backlog, if the embedder can be opened by name elsewhere."""
+    """Makes documents before the index is locked: here, or, once many come, ahead in a second process."""
 
-    def __init__(self, embedder_name: str | None) -> None:
+    def __init__(self, embedder: Embedder, embedder_name: str | None) -> None:
+        """Without a name the embedder cannot be opened elsewhere."""
+        self._embedder = embedder
         self._name = embedder_name if (os.cpu_count() or 1) > 1 else None
         self._process: _Process | None = None
-        self._num_busy = 0
+        self._num_busy, self._counted_s = 0.0, time.monotonic()
 
     def ahead(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, dict[Key, Document]]]:
-        """Yield each batch with those of its documents that a second process has made."""
+        """Yield each batch with the documents of its posts, though the same post may need another."""
         waiting: deque[tuple[Batch, bool]] = deque()
         for batch in batches:
             waiting.append((batch, self._submit(batch)))
@@ -115,20 +117,22 @@ class Preparation:
         self._process = self._name = None
 
     def _submit(self, batch: Batch) -> bool:
-        self._num_busy = max(0, self._num_busy + (len(batch) if len(batch) >= BATCH else -len(batch)))
+        now_s = time.monotonic()
+        leaked = _CALM_PER_S * (now_s - self._counted_s)
+        self._num_busy, self._counted_s = max(0.0, self._num_busy - leaked) + len(batch), now_s
         if self._process is None and self._name and self._num_busy > _BUSY_EVENTS:
             self._process = _Process(self._name)
         if self._process is None or not self._process.is_ready:
             return False
-        return self._process.submit([(seq, post) for seq, event in batch if (post := _post(event))])
+        posts = _posts(batch)
+        return bool(posts) and self._process.submit(posts)
 
     def _collect(self, batch: Batch, is_submitted: bool) -> tuple[Batch, dict[Key, Document]]:
-        if not is_submitted or self._process is None:
-            return batch, {}
-        documents = self._process.take()
-        if documents is None:  # it died; what is missing is made inline
-            self.stop()
-            return batch, {}
+        documents = self._process.take() if is_submitted and self._process else None
+        if documents is None:
+            if is_submitted:  # it died
+                self.stop()
+            documents = prepare(_posts(batch), self._embedder)
         return batch, {document.key: document for document in documents}
 
 
@@ -213,7 +217,6 @@ def main() -> None:
         write_frame(sys.stdout.buffer, _encode(make(_read_posts(frame), embedder)))
 
 
-def _post(event: Event) -> Post | None:
-    if isinstance(event, Post):
-        return event
-    return event.post if isinstance(event, Edit) else None
+def _posts(batch: Batch) -> list[Numbered]:
+    events = ((seq, event.post if isinstance(event, Edit) else event) for seq, event in batch)
+    return [(seq, event) for seq, event in events if isinstance(event, Post)]

@@ -1,4 +1,4 @@
-"""A thread that flushes an index every few seconds, also when no more events come."""
+"""A thread that has an index flushed every few seconds, also when no more events come."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from hubbub.errors import HubbubError
 
-FLUSH_S = 5.0
-"""Between flushes; one stalls searches for some 50 ms, and what came since is replayed after power loss."""
+LOOK_S = 5.0
+"""Between two looks whether to flush."""
 
 
 class Upkeep:
     """Calls `flush` until it is stopped; an error is kept for the next caller to raise."""
 
-    def __init__(self, flush: Callable[[], object], every_s: float = FLUSH_S) -> None:
+    def __init__(self, flush: Callable[[], object], every_s: float = LOOK_S) -> None:
         self._flush, self._every_s = flush, every_s
         self._is_stopping = threading.Event()
         self._error: HubbubError | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import socket
 from collections.abc import Callable, Iterator
@@ -74,7 +75,15 @@ def serve(
         InvalidInput: the host is not local and `is_public` is not set.
         InUse: the port is taken.
     """
-    server = Server(app, host, port, on_ready=on_ready, is_public=is_public)
+
+    def settle(url: str) -> None:
+        # What is there from the start stays: to look through all of it again stalls everybody for .1 s.
+        gc.collect()
+        gc.freeze()
+        if on_ready:
+            on_ready(url)
+
+    server = Server(app, host, port, on_ready=settle, is_public=is_public)
     has_ended = Event()
 
     def watch() -> None:
