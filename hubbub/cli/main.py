@@ -21,6 +21,7 @@ VERBS = {
     "corpus": "Build a training corpus from an archive, and keep deletions out of it.",
     "deletions": "Show what became of each deletion, and by when its text has left the disk.",
     "demo": "See it work on the bundled flood night of an invented town.",
+    "fleet": "Share one fleet of GPUs among tenants: simulate, explain, start, carry through failures.",
     "follow": "Read posts from files, pipes and platforms into the archive and the index.",
     "index": "Look into the index, rebuild it, or teach it the words of your own stream.",
     "keys": "Make, list and revoke the keys of those who ask from elsewhere.",
