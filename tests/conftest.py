@@ -1,13 +1,23 @@
-"""What tests of several rooms need: a small disk that can be full or read-only."""
+"""What tests of several rooms need: small disks that are full, processes that start fast, enough workers."""
 
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
 # Started in the background of a script, we ignore interrupts, and so would processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Told to keep no bytecode, each of a hundred processes that tests start would compile the whole package anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Tests wait for disks, clocks and browsers a third of their time: let another one work meanwhile."""
+    return len(os.sched_getaffinity(0)) * 3 // 2
 
 
 @pytest.fixture

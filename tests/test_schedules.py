@@ -5,7 +5,7 @@ import pytest
 from benchmarks.schedules import measure
 
 
-@pytest.mark.parametrize(("number", "edge_share"), [(250, 0.0), (4, 1.0)], ids=["sqlite", "edge"])
+@pytest.mark.parametrize(("number", "edge_share"), [(120, 0.0), (4, 1.0)], ids=["sqlite", "edge"])
 def test_nothing_leaks_and_nothing_is_lost(number, edge_share):
     counts, faults = measure(number, 1, edge_share, is_patient=False)
     assert faults == []

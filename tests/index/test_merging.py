@@ -7,25 +7,27 @@ from hubbub.index.state import State
 from hubbub.posts import AccountEvent, Deletion, Post
 
 POSTS = 20
+NEVER_S = 3600
+"""So calm that slices are sealed one by one, and never merged within a test."""
 
 
-def open_small(directory):
+def open_small(directory, calm_s=0):
     embedder = open_embedder("hashed:64")
-    backend = EdgeBackend(directory, embedder.dim, slice_posts=POSTS, calm_s=0)
+    backend = EdgeBackend(directory, embedder.dim, slice_posts=POSTS, calm_s=calm_s)
     return Index(backend, State(directory / "state.db"), embedder)
 
 
 def fill_slices(directory, number):
     """Make so many sealed slices of one post each author, and one that is open; return the posts."""
-    index = open_small(directory)
+    index = open_small(directory, NEVER_S)
     posts = [
         Post(id=f"x://status/{n}", author=f"x://user/{n}", text=f"the barrier holds number{n}", received_us=n)
-        for n in range(1, POSTS * MERGED_SLICES * number + 6)
+        for n in range(1, POSTS * number + 6)
     ]
     for seq in range(0, len(posts), POSTS):
         index.fold(enumerate(posts[seq : seq + POSTS], seq + 1))
     until_s = time.monotonic() + 60
-    while index.stats().num_shards > number + 1:
+    while index.stats().num_sealed < number:
         assert time.monotonic() < until_s, index.stats()
         time.sleep(0.02)
     index.close()
@@ -70,7 +72,7 @@ def test_full_slices_become_one_and_what_was_deleted_meanwhile_stays_gone(tmp_pa
 def test_what_is_new_does_not_wait_for_old_slices_but_what_is_old_does(tmp_path):
     posts = fill_slices(tmp_path, 4)
     embedder = open_embedder("hashed:64")
-    backend = EdgeBackend(tmp_path, embedder.dim, slice_posts=POSTS, calm_s=0)
+    backend = EdgeBackend(tmp_path, embedder.dim, slice_posts=POSTS, calm_s=NEVER_S)
     new = Post(id="x://status/new", author="x://user/new", text="the barrier fell", received_us=10**6)
     seq = len(posts)
     with backend._lock:  # the loading thread needs it to hand a slice over

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -21,9 +22,14 @@ def make_posts(first, last):
 
 
 def fill(path, free_bytes):
-    """Leave so many bytes on the disk."""
-    disk = os.statvfs(path)
-    path.joinpath("ballast").write_bytes(bytes(disk.f_bavail * disk.f_frsize - free_bytes))
+    """Leave so many bytes on the disk, though a house may go on writing meanwhile."""
+    is_full = False
+    with open(path / "ballast", "wb") as file:
+        while not is_full:
+            disk = os.statvfs(path)
+            with suppress(OSError):
+                os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - free_bytes)
+                is_full = True
 
 
 def same(index, events, gone=()):

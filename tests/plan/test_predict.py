@@ -89,7 +89,9 @@ def test_memory_grows_with_the_micro_batch_and_time_with_the_tokens(run, times):
     assert predict(more).memory_gib >= predict(run).memory_gib
     longer = msgspec.structs.replace(run, global_batch=run.global_batch * times)
     assert predict(longer).step_s.mid > predict(run).step_s.mid
-    assert predict(msgspec.structs.replace(run, seq=run.seq * times * 4)).step_s.mid > predict(run).step_s.mid
+    # Where traffic between replicas rules, a longer micro batch only hides more of it (zero 0 on two GPUs).
+    slower = predict(msgspec.structs.replace(run, seq=run.seq * times * 4)).step_s.mid
+    assert slower >= predict(run).step_s.mid * (1 - 1e-9)
 
 
 @settings(max_examples=40, deadline=None)

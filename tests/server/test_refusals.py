@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
 import msgspec
 import pytest
@@ -13,8 +12,8 @@ from hubbub.errors import StorageError
 from hubbub.index import open_index
 from hubbub.posts import Post
 from hubbub.stream import open_archive
+from tests.index.test_refusals import MIB, fill
 
-MIB = 1 << 20
 ADVICE = "free some space"
 
 
@@ -37,12 +36,6 @@ def write_posts(path, first, last, num_bytes=300):
         for n in range(first, last + 1):
             text = f"flood {os.urandom(num_bytes // 2).hex()}"
             file.write(msgspec.json.encode(Post(id=f"x://{n}", author="a", text=text, received_us=n)) + b"\n")
-
-
-def fill(path, free_bytes):
-    disk = os.statvfs(path)
-    with suppress(OSError):  # the house, too, goes on writing meanwhile: then it is full already
-        path.joinpath("ballast").write_bytes(bytes(disk.f_bavail * disk.f_frsize - free_bytes))
 
 
 def wait_for_posts(data, number):

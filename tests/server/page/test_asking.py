@@ -247,6 +247,7 @@ def test_a_page_that_was_cut_off_looks_after_its_posts_again(chromium: Browser, 
 
 
 def test_pages_that_were_left_hold_no_streams(chromium: Browser, standing_url: str) -> None:
+    chromium.open(standing_url)  # and hear no complaint of the page before
     for n in range(7):  # a browser opens six connections to one place, and keeps pages to go back to
         chromium.driver.get(f"{standing_url}/?{n}")
         chromium.wait(lambda: chromium.all("#dot.on"))
