@@ -62,10 +62,11 @@ class Dot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
-    """One bar of parts, each by the number of its colour."""
+    """One bar of parts, each by the number of its colour; `text` stands behind it."""
 
     label: str
     parts: tuple[tuple[int, float], ...]
+    text: str = ""
 
 
 def nice_ticks(low: float, high: float, num: int = 5) -> list[float]:
@@ -118,22 +119,26 @@ def scatter(dots: Sequence[Dot], x: Axis, y: Axis, marks: Sequence[Mark] = ()) -
     return _svg(parts, HEIGHT)
 
 
-def stacked_bars(bars: Sequence[Bar], axis: Axis, limit: tuple[float, str] | None = None) -> str:
-    """Draw horizontal bars of parts, with a limit across them where there is one."""
+def stacked_bars(
+    bars: Sequence[Bar], axis: Axis, limit: tuple[float, str] | None = None, *, left: float = _BAR_LEFT
+) -> str:
+    """Draw horizontal bars of parts, with a limit across them where there is one; names stand `left`."""
     pitch, top = 26.0, _TOP + (12 if limit else 0)
     bottom = top + pitch * len(bars)
-    out = [_frame(axis, Axis(label="", low=0, high=1, ticks=()), bottom, _BAR_LEFT)]
+    out = [_frame(axis, Axis(label="", low=0, high=1, ticks=()), bottom, left)]
     for n, bar in enumerate(bars):
         at, y = 0.0, top + n * pitch + 3
-        out.append(_words(_BAR_LEFT - 5, y + 14, "end", bar.label, "tick"))
+        out.append(_words(left - 5, y + 14, "end", bar.label, "tick"))
         for color, value in bar.parts:
-            left, right = _x(axis, at, _BAR_LEFT), _x(axis, at + value, _BAR_LEFT)
+            low, high = _x(axis, at, left), _x(axis, at + value, left)
             at += value
-            if right > left:
+            if high > low:
                 kind = f"f{color % NUM_COLORS}"
-                out.append(tag("rect", class_=kind, x=left, y=y, width=right - left, height=20))
+                out.append(tag("rect", class_=kind, x=low, y=y, width=high - low, height=20))
+        if bar.text:
+            out.append(_words(_x(axis, at, left) + 5, y + 14, "start", bar.text, "tick"))
     if limit:
-        x = _x(axis, limit[0], _BAR_LEFT)
+        x = _x(axis, limit[0], left)
         out.append(tag("line", class_="limit", x1=x, x2=x, y1=top - 6, y2=bottom))
         out.append(_words(x - 3, top - 8, "end", limit[1]))
     return _svg(out, bottom + _BOTTOM)

@@ -47,6 +47,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     lead: str
     facts: tuple[Fact, ...]
     pictures: tuple[Picture, ...]
+    samples: tuple[str, ...] = ()
+    """Texts of others, shown as they are."""
     sources: tuple[str, ...] = ()
     note: str = ""
     """What must be known to read the figures."""
@@ -81,6 +83,7 @@ def format_report(report: Report) -> str:
         tag("header", tag("h1", escape(report.title)) + tag("p", escape(report.lead), class_="lead")),
         _facts(report.facts),
         tag("main", "".join(_figure(n, each) for n, each in enumerate(report.pictures))),
+        _samples(report.samples),
         _footer(report),
     ]
     parts = tag("head", "".join(head)) + "\n" + tag("body", "".join(body))
@@ -133,6 +136,11 @@ def _table(picture: Picture) -> str:
     label = f"Figures: {picture.title}"
     scroll = tag("div", tag("table", table), class_="scroll", tabindex="0", role="region", aria_label=label)
     return tag("details", tag("summary", "Figures") + scroll)
+
+
+def _samples(samples: Sequence[str]) -> str:
+    told = "".join(tag("li", escape(each), dir="auto") for each in samples)
+    return tag("section", tag("h2", "Samples") + tag("ul", told), class_="samples") if told else ""
 
 
 def _footer(report: Report) -> str:

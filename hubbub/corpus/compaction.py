@@ -19,6 +19,9 @@ from hubbub.corpus.shards import Columns, Shard, publish, write_shard
 from hubbub.corpus.state import locked
 from hubbub.disk import refusals
 
+REPORT = "report.html"
+"""The page that `hubbub corpus stats` writes into a corpus's directory."""
+
 
 class CompactionReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a compaction did."""
@@ -63,6 +66,8 @@ def compact_corpus(directory: Path | str) -> CompactionReport:
             publish(root, msgspec.structs.replace(manifest, shards=notes, generation=manifest.generation + 1))
     with locked(root, "writer"):
         remove_waste(root, read_manifest(root))
+    if posts:
+        (root / REPORT).unlink(missing_ok=True)  # it shows samples
     return CompactionReport(
         num_posts=posts,
         num_read=read,
