@@ -12,12 +12,15 @@ import re
 import shutil
 import time
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
@@ -29,8 +32,6 @@ from hubbub.model.shape import LlamaShape
 from hubbub.train.optim import Optimizers
 from hubbub.train.parallel import Ranks
 
-# A process alone needs no group to save or load.
-warnings.filterwarnings("ignore", message="torch.distributed is disabled", category=UserWarning)
 _NAME = re.compile(r"step-(\d{8})")
 
 
@@ -102,7 +103,7 @@ class Checkpoints:
         self.wait()
         state = self._state()
         path = path_of(self.directory, meta.step)
-        load(state, checkpoint_id=path, process_group=self._ranks.saving)
+        load_state(state, path, self._ranks.saving)
         set_state_dict(
             self._model, self._optim.each, model_state_dict=state["model"], optim_state_dict=state["optim"]
         )
@@ -120,16 +121,18 @@ class Checkpoints:
         final = path_of(self.directory, meta.step)
         torn = final.with_name(f".{final.name}")
         try:
-            save(state, checkpoint_id=torn, process_group=self._ranks.saving)
+            with alone_is_fine():
+                save(state, checkpoint_id=torn, process_group=self._ranks.saving)
             if self._ranks.rank == 0:
                 self._finish(torn, final, meta)
-        except Exception as error:
+        except (Exception, CheckpointException) as error:
             if self._ranks.rank == 0:
                 shutil.rmtree(torn, ignore_errors=True)
             good = names(self.directory)
+            free = shutil.disk_usage(self.directory).free
             raise StorageError(
-                f"checkpoint {str(final)!r} could not be written: {_cause(error)}; "
-                f"{'the last good one is ' + good[-1] if good else 'there is none before it'}; "
+                f"checkpoint {str(final)!r} could not be written: {_cause(error)}; {free / 1e6:,.1f} MB are "
+                f"free; {'the last good one is ' + good[-1] if good else 'there is none before it'}; "
                 "make room on the disk (or lower --keep) and start the same command again"
             ) from None
 
@@ -147,6 +150,27 @@ class Checkpoints:
         sync_directory(self.directory)
         for old in names(self.directory)[: -self._keep]:
             shutil.rmtree(self.directory / old)
+
+
+@contextmanager
+def alone_is_fine() -> Iterator[None]:
+    """Keep torch from warning that one process needs no group to save or load."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        yield
+
+
+def load_state(state: dict[str, Any], path: Path, group: Any = None) -> None:
+    """Load a verified checkpoint into a state's tensors, whatever ranks wrote it.
+
+    Raises:
+        InvalidInput: it holds other tensors than the model has.
+    """
+    try:
+        with alone_is_fine():
+            load(state, checkpoint_id=path, process_group=group)
+    except CheckpointException as error:
+        raise InvalidInput(f"{str(path)!r} does not fit the model: {_cause(error)}") from None
 
 
 def find(directory: Path, step: int | None = None) -> Meta | None:
@@ -201,7 +225,7 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     if isinstance(error, HubbubError):
         return str(error)
     inner = [each for each in getattr(error, "failures", {}).values()]

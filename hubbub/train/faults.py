@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
+from itertools import pairwise
 from types import FrameType
 from typing import Self
 
@@ -48,12 +49,12 @@ class Requests:
 class Judge:
     """Tells batches that would harm: a loss or gradient that is no number, or a loss far above the last ones.
 
-    Far is one nat and eight median deviations above the median of the last 64 steps. What to do then (leave
-    the batch out; go back to a checkpoint when it stays bad) follows PaLM (arXiv 2204.02311, section 5.1).
+    Far is one nat, and eight times the median change from step to step, above the median of the last 32. What
+    to do then (leave the batch out; go back when it stays bad) follows PaLM (arXiv 2204.02311, section 5.1).
     """
 
     def __init__(self) -> None:
-        self._losses: deque[float] = deque(maxlen=64)
+        self._losses: deque[float] = deque(maxlen=32)
         self.num_bad = 0
 
     def is_bad(self, loss: float, norm: float) -> bool:
@@ -73,7 +74,7 @@ class Judge:
         if len(self._losses) < 16:
             return False
         middle = statistics.median(self._losses)
-        spread = statistics.median(abs(each - middle) for each in self._losses)
+        spread = statistics.median(abs(a - b) for a, b in pairwise(self._losses))
         return loss > middle + max(1.0, 8 * spread)
 
 

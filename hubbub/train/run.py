@@ -17,12 +17,11 @@ from torch.distributed.checkpoint.state_dict import (
     set_model_state_dict,
     set_state_dict,
 )
-from torch.distributed.checkpoint.state_dict_loader import load
 
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.model.llama import Llama
 from hubbub.model.shape import LlamaShape, shape_for
-from hubbub.train.checkpoints import Meta, find, names, path_of, verify
+from hubbub.train.checkpoints import Meta, find, load_state, names, path_of, verify
 from hubbub.train.data import Batches
 from hubbub.train.faults import Requests
 from hubbub.train.loop import Tell, Trainer
@@ -258,7 +257,7 @@ def _start_from(asked: TrainSettings, model: nn.Module, optim: Optimizers, shape
         return
     weights, moments = get_state_dict(model, optim.each)
     state = {"model": weights, "optim": moments}
-    load(state, checkpoint_id=path)
+    load_state(state, path)
     set_state_dict(model, optim.each, model_state_dict=weights, optim_state_dict=moments)
 
 
@@ -276,7 +275,7 @@ def _check_shape(path: Path, was: LlamaShape | None, now: LlamaShape | None) -> 
 
 def _load_weights(model: nn.Module, checkpoint: Path) -> None:
     state = {"model": get_model_state_dict(model)}
-    load(state, checkpoint_id=checkpoint)
+    load_state(state, checkpoint)
     set_model_state_dict(model, state["model"])
 
 
