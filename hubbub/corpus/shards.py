@@ -311,11 +311,7 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
 def _adopt(root: Path, work: Path, writer: _Writer, about: About) -> Manifest:
     """Give the finished shards their names and make them the corpus."""
     if not writer.shards:
-        why = ", ".join(f"{number:,} {reason}" for reason, number in about.dropped.items())
-        raise InvalidInput(
-            f"nothing to put in {str(root)!r}: of {about.num_posts:,} posts none is left"
-            + (f" (dropped: {why}); loosen what drops most" if why else "; name an archive that has posts")
-        )
+        raise nothing_left(root, about)
     writer.tokenizer.save(work / "tokenizer")
     hashes = {each.name: _hash_file(each) for each in sorted((work / "tokenizer").iterdir())}
     parts = [*hashes.values(), *(each for note in writer.shards for each in note.files.values())]
@@ -357,6 +353,15 @@ def publish(root: Path, manifest: Manifest) -> Manifest:
     State(root, is_writer=True).set_generation(manifest.generation)
     remove_waste(root, manifest)
     return manifest
+
+
+def nothing_left(root: Path, about: About) -> InvalidInput:
+    """Say that there is nothing to make a corpus of, and why."""
+    why = ", ".join(f"{number:,} {reason}" for reason, number in about.dropped.items())
+    return InvalidInput(
+        f"nothing to put in {str(root)!r}: of {about.num_posts:,} posts none is left"
+        + (f" (dropped: {why}); loosen what drops most" if why else "; name an archive that has posts")
+    )
 
 
 def _last_generation(root: Path) -> int:

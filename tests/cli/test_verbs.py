@@ -43,6 +43,7 @@ def test_surface_is_frozen():
     read = ["--format", "--from", "--replay", "--speed", "--tail", "--until"]
     assert surface == {
         "ask": sorted([*data, "--at", "--json", "--model", "--rerank", "question"]),
+        "corpus": [],
         "deletions": sorted([*data, "--json", "--limit", "--since", "post"]),
         "demo": ["--json", "--once", "--port", "--speed"],
         "follow": sorted([*data, *read, "--json", "--no-index", "sources"]),
