@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbub.corpus.clean import Clean, Run, clean_run, plan_runs
+from hubbub.corpus.clean import RUN_POSTS, Clean, Run, clean_run, plan_runs
 from hubbub.corpus.document import Document
 from hubbub.corpus.duplicates import I64
 from hubbub.corpus.fold import Scattered, scatter
@@ -67,7 +67,8 @@ class _Plan(msgspec.Struct, frozen=True):
 
     digest: str
     scattered: Scattered
-    num_runs: int
+    runs: list[tuple[int, int]]
+    """First and last bucket of each, the last not included."""
 
 
 def build_corpus(
@@ -76,11 +77,14 @@ def build_corpus(
     settings: CorpusSettings | None = None,
     *,
     processes: int = 1,
+    run_posts: int = RUN_POSTS,
     tell: Tell | None = None,
 ) -> BuildReport:
     """Build the corpus in `directory`, or finish a build: of a call that was killed, or of `build_part`.
 
-    `events` are all events of an archive, in order; they are read unless a build goes on.
+    `events` are all events of an archive, in order; they are read unless a build goes on. `run_posts` bounds
+    the memory of a process: so many posts are cleaned at a time (25,000: some 200 MB). Neither it nor
+    `processes` changes a byte of the corpus.
 
     Raises:
         InUse: another process builds it; or parts of it, still at work.
@@ -91,18 +95,18 @@ def build_corpus(
     settings, clock = settings or CorpusSettings(), _Clock(tell)
     root, work = Path(directory), work_directory(directory)
     with _locked(work / "merge.lock", "this corpus"), _map_function(processes) as run_map:
-        plan = _scatter_once(events, work, settings, clock)
-        runs = plan_runs(work)
-        clock.start("clean", f"{plan.scattered.num_posts:,} posts in {len(runs)} runs")
-        list(run_map(partial(_clean_once, work, settings), range(len(runs))))
+        plan = _scatter_once(events, work, settings, run_posts, clock)
+        num_runs = len(plan.runs)
+        clock.start("clean", f"{plan.scattered.num_posts:,} posts in {num_runs} runs")
+        list(run_map(partial(_clean_once, work, settings, plan.runs), range(num_runs)))
         clock.start("duplicates")
-        verdicts, dropped = decide(work, len(runs), settings, run_map)
-        for run in (Run(work, number) for number in range(len(runs))):
-            dropped.update(run.report.dropped)
+        verdicts, dropped = decide(work, num_runs, settings, run_map)
+        for number in range(num_runs):
+            dropped.update(Run(work, number).report.dropped)
         dropped.update(plan.scattered.dropped)
         cut_us = settings.held_out_from_us
         if cut_us is None:
-            cut_us = find_cut(work, len(runs), verdicts, settings.held_out_share)
+            cut_us = find_cut(work, num_runs, verdicts, settings.held_out_share)
         documents = partial(_documents, work, verdicts, cut_us, settings.document_chars)
         clock.start("tokenizer")
         tokenizer = _open_tokenizer(settings, documents(Counter()))
@@ -135,6 +139,7 @@ def build_part(
     *,
     part: int,
     parts: int,
+    run_posts: int = RUN_POSTS,
     tell: Tell | None = None,
 ) -> int:
     """Do one of `parts` shares (1, 2, ...) of the cleaning, the bulk of a build; return its number of runs.
@@ -150,11 +155,11 @@ def build_part(
     if not 1 <= part <= parts:
         raise InvalidInput(f"part {part} of {parts}; parts are numbered from 1: 1/{parts} to {parts}/{parts}")
     work = work_directory(directory)
-    _scatter_once(events, work, settings, clock)
-    mine = range(len(plan_runs(work)))[part - 1 :: parts]
+    plan = _scatter_once(events, work, settings, run_posts, clock)
+    mine = range(len(plan.runs))[part - 1 :: parts]
     clock.start("clean", f"{len(mine)} runs of part {part}/{parts}")
     for number in mine:
-        _clean_once(work, settings, number)
+        _clean_once(work, settings, plan.runs, number)
     clock.stop()
     return len(mine)
 
@@ -185,7 +190,11 @@ class _Clock:
 
 
 def _scatter_once(
-    events: Iterable[tuple[int, Event]], work: Path, settings: CorpusSettings, clock: _Clock
+    events: Iterable[tuple[int, Event]],
+    work: Path,
+    settings: CorpusSettings,
+    run_posts: int,
+    clock: _Clock,
 ) -> _Plan:
     """Scatter the events unless that is done; work for other settings is thrown away."""
     path = work / "plan.json"
@@ -200,20 +209,20 @@ def _scatter_once(
                     old.unlink()
         clock.start("fold")
         scattered = scatter(events, work)
-        plan = _Plan(settings.digest, scattered, len(plan_runs(work)))
+        plan = _Plan(settings.digest, scattered, plan_runs(work, run_posts))
         with refusals("write the work file", path):
             path.with_suffix(".new").write_bytes(msgspec.json.encode(plan))
             path.with_suffix(".new").rename(path)
         return plan
 
 
-def _clean_once(work: Path, settings: CorpusSettings, number: int) -> None:
+def _clean_once(work: Path, settings: CorpusSettings, runs: list[tuple[int, int]], number: int) -> None:
     """Clean a run unless that is done, or another process is at it: then wait for that one."""
     run = Run(work, number)
     if not run.is_done:
         with _locked(run.path("lock"), "", waits=True):
             if not run.is_done:
-                clean_run(work, number, plan_runs(work)[number], settings)
+                clean_run(work, number, range(*runs[number]), settings)
 
 
 def _documents(
@@ -228,7 +237,7 @@ def _documents(
 
 
 def _kept(run: Run, verdicts: NDArray[np.uint8], bucket: int) -> list[Clean]:
-    return [post for post in run.rows(bucket) if verdicts[post.row] == KEPT]
+    return [post for post in run.posts.read(bucket) if verdicts[post.row] == KEPT]
 
 
 def _open_tokenizer(settings: CorpusSettings, documents: Iterable[Document]) -> Tokenizer:

@@ -90,13 +90,14 @@ class Run:
         """What its process found."""
         return msgspec.json.decode(self.path("json").read_bytes(), type=RunReport)
 
-    def rows(self, bucket: int) -> Iterator[Clean]:
-        """Yield the posts of a bucket of threads."""
-        return SpillReader(self.path("spill"), Clean).read(bucket)
+    @cached_property
+    def posts(self) -> SpillReader[Clean]:
+        """Its posts by bucket of their threads."""
+        return SpillReader(self.path("spill"), Clean)
 
-    def entries(self, kind: str, bucket: int) -> NDArray[np.void]:
-        """Read a bucket of posts that may be duplicates."""
-        start, end = self.report.bounds[kind][bucket : bucket + 2]
+    def entries(self, kind: str, buckets: range) -> NDArray[np.void]:
+        """Read neighbouring buckets of posts that may be duplicates."""
+        start, end = (self.report.bounds[kind][bucket] for bucket in (buckets.start, buckets.stop))
         return np.fromfile(self.path(kind), ENTRY, end - start, offset=start * ENTRY.itemsize)
 
     def columns(self) -> NDArray[np.void]:
@@ -114,15 +115,19 @@ class Run:
         return Pairs(np.asarray(hashes), np.concatenate(([0], ends)))
 
 
-def plan_runs(work: Path, posts: int = 25_000) -> list[range]:
-    """Group the scattered buckets into runs of so many posts, or one bucket; however many parts there are."""
-    runs, first, held = [], 0, 0
+RUN_POSTS = 25_000
+
+
+def plan_runs(work: Path, posts: int) -> list[tuple[int, int]]:
+    """Group the scattered buckets into runs of at most so many posts, or of one bucket."""
+    runs: list[tuple[int, int]] = []
+    first, held = 0, 0
     for bucket, count in enumerate(read_scattered(work).counts):
         if held and held + count > posts:
-            runs.append(range(first, bucket))
+            runs.append((first, bucket))
             first, held = bucket, 0
         held += count
-    return [*runs, range(first, BUCKETS)]
+    return [*runs, (first, BUCKETS)]
 
 
 def clean_run(work: Path, number: int, buckets: range, settings: CorpusSettings) -> None:

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -234,7 +235,7 @@ def living(
             kept.append(msgspec.structs.replace(version, handle=handles[version.author]))
         else:
             kept.append(version)
-    kept.sort(key=lambda version: (version.received_us, version.key, version.author))
+    kept.sort(key=attrgetter("received_us", "key", "author"))
     return kept, dropped
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import count
+from operator import attrgetter
 
 from hubbub.corpus.clean import Clean
 from hubbub.corpus.document import Document, Piece
@@ -45,22 +45,18 @@ def assemble(
 ) -> Iterator[Document]:
     """Yield the documents of whole threads, by time of their first post; what stays alone and short goes."""
     threads: defaultdict[tuple[int, bool], list[Clean]] = defaultdict(list)
-    for post in posts:
+    for post in sorted(posts, key=attrgetter("received_us", "key", "author")):
         threads[post.thread, post.received_us >= held_out_from_us].append(post)
-    for members in threads.values():
-        members.sort(key=_when)
-    for (_, is_held_out), members in sorted(threads.items(), key=lambda item: (_when(item[1][0]), item[0])):
-        if len(members) == 1 and members[0].is_short:
-            dropped["too short"] += 1
-        elif len(members) == 1:
-            post = members[0]
-            yield Document((_piece(post, Pseudonyms().replace(post.text)),), is_held_out)
-        else:
+    for (_, is_held_out), members in threads.items():
+        if len(members) > 1:
             yield from _documents(members, is_held_out, document_chars)
-
-
-def _when(post: Clean) -> tuple[int, int]:
-    return post.received_us, post.key
+            continue
+        (post,) = members
+        if post.is_short:
+            dropped["too short"] += 1
+        else:
+            text = Pseudonyms().replace(post.text) if "@" in post.text else post.text
+            yield Document((_piece(post, text),), is_held_out)
 
 
 def _documents(members: list[Clean], is_held_out: bool, document_chars: int) -> Iterator[Document]:
@@ -79,7 +75,7 @@ def _documents(members: list[Clean], is_held_out: bool, document_chars: int) -> 
 
 def in_order_of_answers(members: list[Clean]) -> Iterator[Clean]:
     """Yield posts, given by time, so that each stands behind what it answers, branch after branch."""
-    places = {post.key: place for place, post in zip(count(), members)}
+    places = {post.key: place for place, post in enumerate(members)}
     answers: defaultdict[int, list[int]] = defaultdict(list)
     tops = []
     for place, post in enumerate(members):

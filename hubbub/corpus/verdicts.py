@@ -22,8 +22,10 @@ from hubbub.corpus.spill import BUCKETS
 KEPT, CAPPED, EXACT, NEAR = range(4)
 NAMES = ("kept", "author too active", "exact duplicate", "near duplicate")
 _FILE = "verdicts.bin"
+_POSTS_AT_ONCE = 40_000
+"""So many posts' entries are read together: 20 MB."""
 
-MapFunction: TypeAlias = Callable[[Callable[[int], I64], Iterable[int]], Iterable[I64]]
+MapFunction: TypeAlias = Callable[[Callable[[range], I64], Iterable[range]], Iterable[I64]]
 """Like `map`, in this process or in several."""
 
 
@@ -44,7 +46,9 @@ def decide(
     for kind, verdict in (("exact", EXACT), ("near", NEAR)):
         verdicts.tofile(work / _FILE)
         find = partial(find_copies, work, num_runs, settings.similarity, kind)
-        for copies in run_map(find, range(BUCKETS)):
+        # However many buckets are read at once: posts meet within one.
+        step = max(1, min(BUCKETS, BUCKETS * _POSTS_AT_ONCE // max(1, offsets[-1])))
+        for copies in run_map(find, [range(at, min(at + step, BUCKETS)) for at in range(0, BUCKETS, step)]):
             verdicts[copies] = verdict
     counts = np.bincount(verdicts, minlength=len(NAMES)).tolist()
     dropped = Counter({name: num for name, num in zip(NAMES[1:], counts[1:], strict=True) if num})
@@ -64,12 +68,12 @@ def find_cap(activities: Sequence[dict[int, int]], settings: CorpusSettings) -> 
     return settings.active_floor
 
 
-def find_copies(work: Path, num_runs: int, similarity: float, kind: str, bucket: int) -> I64:
-    """Return the posts, numbered through all runs, that a bucket shows to be copies of earlier ones."""
+def find_copies(work: Path, num_runs: int, similarity: float, kind: str, buckets: range) -> I64:
+    """Return the posts, numbered through all runs, that some buckets show to be copies of earlier ones."""
     runs = [Run(work, number) for number in range(num_runs)]
     offsets = _offsets(runs)
     verdicts = np.memmap(work / _FILE, np.uint8, "r") if offsets[-1] else np.zeros(0, np.uint8)
-    found = [run.entries(kind, bucket) for run in runs]
+    found = [run.entries(kind, buckets) for run in runs]
     hashes = np.concatenate([entries["hash"] for entries in found])
     posts = np.concatenate([entries["row"] + start for entries, start in zip(found, offsets, strict=False)])
     is_kept = verdicts[posts] == KEPT
