@@ -25,6 +25,7 @@ VERBS = {
     "follow": "Read posts from files, pipes and platforms into the archive and the index.",
     "index": "Look into the index, rebuild it, or teach it the words of your own stream.",
     "keys": "Make, list and revoke the keys of those who ask from elsewhere.",
+    "model": "Look at a trained model, let it write, export it, prove its exports equal.",
     "plan": "Predict training runs on any cluster, with bands; checked against published runs.",
     "search": 'Find posts: words, from:, since:, until:, lang:, "phrase", -word, #tag.',
     "status": "Show how the sources and the index are doing.",
