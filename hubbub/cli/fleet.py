@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 VERBS = {
+    "deliveries": ("fleet_deliveries", "Find the swaps of shipments that leave the fewest GPUs idle."),
     "simulate": ("fleet_simulate", "Replay recorded or invented jobs on a fleet under a policy."),
 }
 

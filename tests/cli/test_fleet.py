@@ -69,3 +69,11 @@ def test_what_cannot_be_is_misuse_and_named(tmp_path, capsys):
     (tmp_path / "big.csv").write_text("job_id,submit_s,tenant,gpus,run_s\nhuge,0,t,99,1\n")
     assert run(["fleet", "simulate", "--gpus", "16", "--trace", str(tmp_path / "big.csv")]) == 2
     assert "'huge' of tenant 't' asks for 99 GPUs; the largest pool has 16" in capsys.readouterr().err
+
+
+def test_the_swap_of_december_2023_is_told(capsys):
+    assert run(["fleet", "deliveries"]) == 0
+    out = capsys.readouterr().out
+    assert "x (swap)" in out and out.splitlines()[-1].endswith("1,284,000 saved")
+    assert run(["fleet", "deliveries", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["saved_gpu_days"] == 1_284_000
