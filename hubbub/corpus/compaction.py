@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from hubbub.corpus.manifest import Manifest, ShardNote, read_manifest, remove_waste
-from hubbub.corpus.shards import Columns, Shard, publish, write_shard
+from hubbub.corpus.shard import Columns, Shard
+from hubbub.corpus.shards import publish, write_shard
 from hubbub.corpus.state import locked
 from hubbub.disk import refusals
 

@@ -20,9 +20,11 @@ import numpy as np
 
 from hubbub.corpus.compaction import compact_corpus
 from hubbub.corpus.manifest import Manifest, read_manifest
-from hubbub.corpus.shards import key_of, open_shards
+from hubbub.corpus.shard import open_shards
+from hubbub.corpus.shards import key_of
 from hubbub.corpus.state import State, locked
 from hubbub.disk import refusals
+from hubbub.errors import InvalidInput
 from hubbub.posts import AccountEvent, ConsentEvent, Deletion, Edit, Event
 from hubbub.units import US_PER_S
 
@@ -157,6 +159,8 @@ class DeletionFold:
             if self._state.generation != manifest.generation:
                 # Whoever wrote the manifest died before telling the readers: they must know first.
                 self._state.set_generation(manifest.generation)
+            if self._state.mark < manifest.about.archive_position:  # the file was lost
+                self._state.set_mark(manifest.about.archive_position)
         return manifest
 
 
@@ -176,10 +180,18 @@ def follow_deletions(
     """Note deletions as they come until `stop` is set, within a second; return how many posts died.
 
     With `compact_s`, what died has left the corpus's files so many seconds later. `tell` gets (mark, dead).
+
+    Raises:
+        InvalidInput: there is no corpus, or the archive ends before what it was built from.
     """
     fold = DeletionFold(directory)
+    if archive.last_seq < fold.mark:
+        raise InvalidInput(
+            f"the archive ends with event {archive.last_seq:,}, but corpus {str(directory)!r} has seen event "
+            f"{fold.mark:,}; name the archive that it was built from"
+        )
     num_dead, compact_at_s = 0, _compact_at_s(fold, compact_s)
-    while not stop.is_set():
+    while True:
         mark, position = fold.mark, archive.last_seq
         if position > mark:
             position = min(position, mark + _BATCH)
@@ -189,12 +201,13 @@ def follow_deletions(
                 compact_at_s = min(compact_at_s, time.time() + compact_s)
             if tell:
                 tell(position, num_dead)
-        else:
+        elif not stop.is_set():
             archive.wait(mark, _POLL_S)
         if time.time() >= compact_at_s:
             compact_corpus(directory)
             compact_at_s = _compact_at_s(fold, compact_s)
-    return num_dead
+        if stop.is_set():
+            return num_dead
 
 
 def _compact_at_s(fold: DeletionFold, compact_s: float | None) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hubbub.corpus.manifest import Manifest, check_file, read_manifest
-from hubbub.corpus.shards import Shard, open_shards
+from hubbub.corpus.shard import Shard, open_shards
 from hubbub.corpus.state import State
 from hubbub.errors import Corruption, InvalidInput
 

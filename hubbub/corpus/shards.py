@@ -1,15 +1,11 @@
-"""Writes documents as shards and opens one: ids of tokens, and columns that tell which post is where.
+"""Writes documents as shards (`shard.py`), and gives them their names when all are whole.
 
-    tokens.bin  u16 or u32 ids, document after document: begin, (post mark, text) for each post, end
-    index.bin   the columns of `COLUMNS` one after the other, little-endian, so that each can be mapped
-    dead.bin    one byte a post
 A key is 8 bytes of a BLAKE2b hash: of a post's id, of the ids that it had before edits, of its author.
 """
 
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import shutil
 from array import array
@@ -30,35 +26,16 @@ from hubbub.corpus.manifest import (
     write_manifest,
     write_synced,
 )
+from hubbub.corpus.shard import COLUMNS, DEAD, INDEX, TOKENS, Columns
 from hubbub.corpus.state import State, locked
 from hubbub.corpus.tokenizer import Tokenizer
 from hubbub.disk import refusals, sync_directory, write_all
-from hubbub.errors import Corruption, InvalidInput
+from hubbub.errors import InvalidInput
 
-TOKENS, INDEX, DEAD = "tokens.bin", "index.bin", "dead.bin"
 SHARD_TOKENS = 1 << 25
 _BATCH_PIECES = 2048
 _FLUSH_TOKENS = 1 << 20
 _MOST_LANGS = 255
-
-COLUMNS = (
-    ("first_us", "<i8", "documents"),
-    ("received_us", "<i8", "pieces"),
-    ("post_key", "<u8", "pieces"),
-    ("author_key", "<u8", "pieces"),
-    ("key", "<u8", "keys"),
-    ("start", "<u4", "bounds"),
-    ("first_piece", "<u4", "bounds"),
-    ("built_length", "<u4", "documents"),
-    ("offset", "<u4", "pieces"),
-    ("length", "<u4", "pieces"),
-    ("key_piece", "<u4", "keys"),
-    ("lang", "u1", "pieces"),
-    ("is_held_out", "u1", "documents"),
-)
-"""`start` and `first_piece` have one more entry than there are documents; `key` is sorted."""
-
-Columns = dict[str, np.ndarray]
 
 
 def key_of(identity: str) -> int:
@@ -67,44 +44,6 @@ def key_of(identity: str) -> int:
 
 
 _author_key = lru_cache(maxsize=1 << 16)(key_of)
-
-
-class Shard:
-    """One shard, mapped; `dead` is shared with every process that has it open."""
-
-    def __init__(
-        self, directory: Path, note: ShardNote, token_bytes: int, *, is_writer: bool = False
-    ) -> None:
-        """Map the files.
-
-        Raises:
-            Corruption: a file has another length than its shard says.
-            FileNotFoundError: a file is gone.
-        """
-        self.note, self.path = note, directory / note.name
-        self.tokens = np.frombuffer(
-            _map(self.path / TOKENS, note.num_tokens * token_bytes), f"<u{token_bytes}", note.num_tokens
-        )
-        self.columns = _open_columns(self.path / INDEX, note)
-        self.dead = _map(self.path / DEAD, note.num_pieces, is_writer=is_writer)
-        self.start, self.first_piece = (self.columns[n].data for n in ("start", "first_piece"))
-
-    def flags(self) -> np.ndarray:
-        """Return the deletion map as an array over the same bytes."""
-        return np.frombuffer(self.dead, np.uint8)[: self.note.num_pieces]
-
-    def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the posts under any of the keys, and for each the place of its key."""
-        column = self.columns["key"]
-        low, high = np.searchsorted(column, keys, "left"), np.searchsorted(column, keys, "right")
-        counts = high - low
-        places = np.repeat(np.arange(len(keys)), counts)
-        starts = np.repeat(low - np.cumsum(counts) + counts, counts)
-        return self.columns["key_piece"][starts + np.arange(len(places))], places
-
-    def documents_of(self, pieces: np.ndarray) -> np.ndarray:
-        """Return the documents, numbered from this shard's first, that posts stand in."""
-        return np.searchsorted(self.columns["first_piece"], pieces, "right") - 1
 
 
 def write_shards(
@@ -323,7 +262,8 @@ def _adopt(root: Path, work: Path, writer: _Writer, about: About) -> Manifest:
             os.rename(work / note.name, root / name)
             shards.append(msgspec.structs.replace(note, name=name))
         name = f"tokenizer-{_join(hashes.values())[:12]}"
-        if not (root / name).exists():
+        if not _is_same(root / name, hashes):
+            shutil.rmtree(root / name, ignore_errors=True)
             os.rename(work / "tokenizer", root / name)
         manifest = Manifest(
             id=_join(parts)[:16],
@@ -349,6 +289,7 @@ def _adopt(root: Path, work: Path, writer: _Writer, about: About) -> Manifest:
 
 def publish(root: Path, manifest: Manifest) -> Manifest:
     """Make a manifest the current one and send the readers to it; the caller holds the lock."""
+    sync_directory(root)
     manifest = write_manifest(root, manifest)
     State(root, is_writer=True).set_generation(manifest.generation)
     remove_waste(root, manifest)
@@ -370,6 +311,12 @@ def _last_generation(root: Path) -> int:
     return max([known, *(int(each) for each in names if each.isdigit())])
 
 
+def _is_same(directory: Path, hashes: dict[str, str]) -> bool:
+    return all(
+        (directory / each).exists() and _hash_file(directory / each) == hashes[each] for each in hashes
+    )
+
+
 def _join(hashes: Iterable[str]) -> str:
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
@@ -378,44 +325,3 @@ def _hash_file(path: Path) -> str:
     with open(path, "rb") as file:
         os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _map(path: Path, num_bytes: int, *, is_writer: bool = False) -> mmap.mmap:
-    fd = os.open(path, (os.O_RDWR if is_writer else os.O_RDONLY) | os.O_CLOEXEC)
-    try:
-        found = os.fstat(fd).st_size
-        if found != num_bytes:
-            raise Corruption(
-                f"{path} has {found} bytes, not {num_bytes}; copy the whole corpus again or rebuild it"
-            )
-        if not num_bytes:  # a shard of which nothing lives; an empty file cannot be mapped
-            return mmap.mmap(-1, 1)
-        return mmap.mmap(fd, num_bytes, access=mmap.ACCESS_WRITE if is_writer else mmap.ACCESS_READ)
-    finally:
-        os.close(fd)
-
-
-def _open_columns(path: Path, note: ShardNote) -> Columns:
-    sizes = {
-        "documents": note.num_documents,
-        "bounds": note.num_documents + 1,
-        "pieces": note.num_pieces,
-        "keys": note.num_keys,
-    }
-    num_bytes = sum(np.dtype(kind).itemsize * sizes[size] for _, kind, size in COLUMNS)
-    data, at = _map(path, num_bytes), 0
-    found: Columns = {}
-    for name, kind, size in COLUMNS:
-        found[name] = np.frombuffer(data, kind, sizes[size], at)
-        at += found[name].nbytes
-    return found
-
-
-def open_shards(root: Path, manifest: Manifest, *, is_writer: bool = False) -> list[Shard]:
-    """Map every shard of a manifest.
-
-    Raises:
-        Corruption: a file has another length than its shard says.
-        FileNotFoundError: the manifest has been replaced meanwhile; read it again.
-    """
-    return [Shard(root, note, manifest.token_bytes, is_writer=is_writer) for note in manifest.shards]

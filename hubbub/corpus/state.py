@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hubbub.disk import refusals
-from hubbub.errors import InUse
+from hubbub.errors import Corruption, InUse
 
 NAME = "state.bin"
 _SIZE = 16
@@ -30,6 +30,10 @@ class State:
     def __init__(self, directory: Path, *, is_writer: bool = False) -> None:
         """Map the file; only a writer makes a missing one."""
         path = directory / NAME
+        if not is_writer and not path.exists():
+            raise Corruption(
+                f"{path} is gone; make it again: hubbub corpus follow ARCHIVE {directory} --once"
+            )
         with refusals("open", path):
             fd = os.open(path, (os.O_RDWR | os.O_CREAT if is_writer else os.O_RDONLY) | os.O_CLOEXEC, 0o644)
             try:

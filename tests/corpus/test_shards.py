@@ -249,7 +249,7 @@ def test_a_full_disk_leaves_the_last_good_corpus(tmp_path):
 _KILLED = """
 import sys, time
 from tests.corpus.made import documents, tokenizer
-from hubbub.corpus.shards import key_of, write_shards
+from hubbub.corpus.shards import write_shards
 def slowly():
     for number, each in enumerate(documents(6000)):
         if number == 4500: print("midway", flush=True); time.sleep(30)
