@@ -35,7 +35,7 @@ REPLAY = 0.05
 """Share of older posts in a week's batches: 1 to 5 % suffice for a weak shift (arXiv 2403.08763)."""
 ANNEAL = 0.2
 """Steps of a branch, as a share of its week's."""
-TEST_SHARE = 0.1
+_TEST_ONE_OF = 10
 _TEST_SEED = 0x7E57
 
 
@@ -115,10 +115,15 @@ def split(corpus: Any, first_days: float, days: float = 7.0) -> Weeks:
     times = np.asarray(corpus.times_us)[kept]
     start_us, step_us = int(times.min()), round(days * US_PER_DAY)
     places = np.maximum((times - start_us - round(first_days * US_PER_DAY)) // step_us + 1, 0)
-    is_test = shuffled(len(corpus.lengths), _TEST_SEED, 0)[kept] % round(1 / TEST_SHARE) == 0
-    fresh = [kept[(places == week) & ~is_test] for week in range(int(places.max()) + 1)]
-    tests = [kept[(places == week) & is_test] for week in range(int(places.max()) + 1)]
-    full = [week for week in range(len(fresh)) if len(fresh[week]) and len(tests[week])]
+    draw = np.empty(len(corpus.lengths), np.int64)
+    draw[shuffled(len(draw), _TEST_SEED, 0)] = np.arange(len(draw))
+    fresh, tests = [], []
+    for week in range(int(places.max()) + 1):
+        drawn = kept[places == week][np.argsort(draw[kept[places == week]])]
+        num_tests = -(-len(drawn) // _TEST_ONE_OF)
+        tests.append(np.sort(drawn[:num_tests]))
+        fresh.append(np.sort(drawn[num_tests:]))
+    full = [week for week in range(len(fresh)) if len(fresh[week])]
     if len(full) < 2:
         raise InvalidInput(
             f"a corpus of {(int(times.max()) - start_us) / US_PER_DAY:.1f} days is too short for a first "
@@ -193,7 +198,7 @@ def keep_up(
             keep=1,
             save_every=steps,
             schedule="constant",
-            source=f"week:{week}:{first_days:g}:{days:g}:{replay:g}",
+            source=f"week:{week}:{first_days!r}:{days!r}:{replay!r}",
         )
         if before is not None:
             start = str(before.resolve())

@@ -23,7 +23,6 @@ from tests.corpus.made import documents, tokenizer
 from tests.train.conftest import TINY
 from tests.train.test_lessons import lesson, made
 
-pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
 SHAPE = msgspec.structs.replace(TINY, vocab=tokenizer().vocab_size)
 NUM_POSTS = 40
 _POST = re.compile(r"post (\d+) ")

@@ -1,0 +1,44 @@
+"""`hubbub train lora`: adapt a Hugging Face model of any kind to answer from posts, with citations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hubbub.cli.options import json_option
+from hubbub.cli.output import progress
+from hubbub.cli.train import Teller
+from hubbub.errors import MissingExtra
+
+
+@click.command()
+@click.argument("base", metavar="MODEL", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("lessons", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--corpus", type=click.Path(path_type=Path), help="Where the lessons' corpus lies by now.")
+@click.option("--rank", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--epochs", type=float, default=2.0, show_default=True)
+@click.option("--rate", type=float, default=2e-4, show_default=True)
+@click.option("--batch-tokens", type=int, default=16384, show_default=True)
+@click.option("--seq", type=int, default=4096, show_default=True, help="Leave out longer lessons.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--precision", default="bf16", show_default=True, help="bf16 or fp32.")
+@click.option("--merge", "is_merged", is_flag=True, help="Write the merged model as well.")
+@json_option
+def lora(base: Path, lessons: Path, out: Path, as_json: bool, **flags: Any) -> None:
+    """Train low-rank matrices for a local instruct model on lessons (make them with --full).
+
+    OUT/adapter is in peft's format, for vLLM and transformers; the base model is left as it is.
+    """
+    try:
+        from hubbub.train.lora import lora as work
+        from hubbub.train.recipe import TrainSettings
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"training needs {error.name!r}; run: pip install 'hubbub[hf]'") from None
+    asked = TrainSettings(corpus="", run_dir=str(out))
+    with progress() as line:
+        report = work(base, lessons, out, tell=Teller(line, as_json, None, asked), **flags)
+    if not as_json:
+        click.echo(f"step {report.step}, loss {report.loss:.4f}: {report.model_dir or out}")
