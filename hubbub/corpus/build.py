@@ -31,7 +31,7 @@ from hubbub.corpus.duplicates import I64
 from hubbub.corpus.fold import Scattered, scatter
 from hubbub.corpus.manifest import About, Manifest
 from hubbub.corpus.settings import CorpusSettings
-from hubbub.corpus.shards import write_shards
+from hubbub.corpus.shards import nothing_left, write_shards
 from hubbub.corpus.spill import BUCKETS
 from hubbub.corpus.threads import assemble
 from hubbub.corpus.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
@@ -108,6 +108,9 @@ def build_corpus(
         if cut_us is None:
             cut_us = find_cut(work, num_runs, verdicts, settings.held_out_share)
         documents = partial(_documents, work, verdicts, cut_us, settings.document_chars)
+        probe: Counter[str] = Counter()
+        if next(documents(probe), None) is None:
+            raise nothing_left(root, _about(plan.scattered, dropped + probe, cut_us, settings))
         clock.start("tokenizer")
         tokenizer = _open_tokenizer(settings, documents(Counter()))
         clock.start("shards")

@@ -115,7 +115,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     sample = _first_bytes(texts, SAMPLE_BYTES_PER_TOKEN * vocab_size)
     first = next(sample, None)
     if first is None:
-        raise InvalidInput("there is no text to train a tokenizer on; is every post filtered out?")
+        raise InvalidInput("there is no text to train a tokenizer on; is every post dropped or held out?")
     trainer = rustbpe.Tokenizer()
     trainer.train_from_iterator(chain([first], sample), vocab_size - len(SPECIALS), pattern=PATTERN)
     ranked = sorted(trainer.get_mergeable_ranks(), key=lambda each: each[1])
