@@ -8,7 +8,10 @@ import click
 
 VERBS = {
     "deliveries": ("fleet_deliveries", "Find the swaps of shipments that leave the fewest GPUs idle."),
+    "eta": ("fleet_asking", "Say when a waiting job starts, with a band."),
     "simulate": ("fleet_simulate", "Replay recorded or invented jobs on a fleet under a policy."),
+    "whatif": ("fleet_asking", "List what would start a waiting job now."),
+    "why": ("fleet_asking", "Say in one sentence what keeps a job waiting."),
 }
 
 

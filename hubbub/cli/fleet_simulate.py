@@ -63,8 +63,8 @@ def simulate(
     from hubbub.fleet.policy import Policy
     from hubbub.fleet.simulator import simulate as replay
 
-    spec = _fleet(fleet_file, gpus)
-    jobs = _jobs(trace, spec, load, seed)
+    spec = fleet_of(fleet_file, gpus)
+    jobs = jobs_of(trace, spec, load, seed)
     order = {"priority": "fifo"}.get(policy, policy)
     rules = msgspec.convert({"order": order, "preempts": policy == "priority"}, Policy)
     began_s = time.perf_counter()
@@ -97,7 +97,8 @@ def simulate(
     )
 
 
-def _fleet(name: str, gpus: int | None) -> FleetSpec:
+def fleet_of(name: str, gpus: int | None) -> FleetSpec:
+    """Read a fleet by its file or its name, or make one of so many GPUs."""
     from importlib.resources import files
 
     from hubbub.fleet.spec import FleetSpec, Pool, read_fleet
@@ -109,7 +110,7 @@ def _fleet(name: str, gpus: int | None) -> FleetSpec:
     return read_fleet(name)
 
 
-def _jobs(trace: str, spec: FleetSpec, load: float, seed: int) -> list[Job]:
+def jobs_of(trace: str, spec: FleetSpec, load: float, seed: int) -> list[Job]:
     """Read or invent jobs, with their tenants' priorities."""
     from hubbub.fleet.invented import invented_jobs
     from hubbub.fleet.trace import read_trace

@@ -57,7 +57,7 @@ def decide(state: FleetState, policy: Policy) -> list[Action]:
     if not state.num_waiting:
         return []
     highest_blocked: Rank | None = None
-    for rank, claim in _heads(state, policy):
+    for rank, claim in heads(state, policy):
         if highest_blocked is not None and not claim.job.is_preemptible and rank < highest_blocked:
             continue
         actions = _admit(state, policy, claim, rank)
@@ -68,7 +68,7 @@ def decide(state: FleetState, policy: Policy) -> list[Action]:
     return []
 
 
-def _heads(state: FleetState, policy: Policy) -> Iterator[tuple[Rank, Claim]]:
+def heads(state: FleetState, policy: Policy) -> Iterator[tuple[Rank, Claim]]:
     """Yield the heads of all queues, strongest first."""
     heads = []
     for tenant in state.tenants.values():
@@ -140,15 +140,15 @@ def _for_power(
     state: FleetState, pool: PoolState, gpus: int, rank: Rank, leaving: dict[str, Claim]
 ) -> dict[str, Claim] | None:
     """Add who else must leave the site so that a gang fits under its cap, None if that is not enough."""
-    short_kw = _short_kw(state, pool, gpus) - sum(map(_kw_of, leaving.values()))
-    if short_kw <= _SLACK_KW:
+    lacking_kw = short_kw(state, pool, gpus) - sum(map(_kw_of, leaving.values()))
+    if lacking_kw <= _SLACK_KW:
         return leaving
     leaving = dict(leaving)
     for victim in _weakest(state, rank):
         if victim.job.id not in leaving and victim.pool and victim.pool.pool.site == pool.pool.site:
             leaving[victim.job.id] = victim
-            short_kw -= _kw_of(victim)
-            if short_kw <= _SLACK_KW:
+            lacking_kw -= _kw_of(victim)
+            if lacking_kw <= _SLACK_KW:
                 return leaving
     return None
 
@@ -196,10 +196,11 @@ def _shed(state: FleetState, site: SiteState) -> list[Action]:
 
 
 def _has_power(state: FleetState, pool: PoolState, gpus: int) -> bool:
-    return _short_kw(state, pool, gpus) <= _SLACK_KW
+    return short_kw(state, pool, gpus) <= _SLACK_KW
 
 
-def _short_kw(state: FleetState, pool: PoolState, gpus: int) -> float:
+def short_kw(state: FleetState, pool: PoolState, gpus: int) -> float:
+    """Return by how much a site would be above its cap with so many GPUs more; 0 or less: it would not."""
     if not pool.pool.site:
         return 0.0
     site = state.sites[pool.pool.site]

@@ -63,8 +63,9 @@ def simulate(
     until_s: float | None = None,
     moments_every_s: float = 0.0,
     watch: Callable[[FleetState, Action], None] | None = None,
+    state: FleetState | None = None,
 ) -> Simulation:
-    """Replay jobs (in any order) to the end, or until a time.
+    """Replay jobs (in any order) to the end, or until a time; from a state on, if one is given.
 
     `moments_every_s` > 0 keeps a moment at the first event after each such interval, for pictures; `watch` is
     called with every action before it is carried out.
@@ -78,19 +79,20 @@ def simulate(
                 f"job {job.id!r} of tenant {job.tenant!r} asks for {job.gpus} GPUs; the largest pool has "
                 f"{max(pool.num_nodes * pool.gpus_per_node for pool in spec.pools)}"
             )
-    return _Replay(spec, policy or Policy(), seed, moments_every_s, watch).run(jobs, until_s)
+    replay = _Replay(state or FleetState(spec), policy or Policy(), seed, moments_every_s, watch)
+    return replay.run(jobs, until_s)
 
 
 class _Replay:
     def __init__(
         self,
-        spec: FleetSpec,
+        state: FleetState,
         policy: Policy,
         seed: int,
         moments_every_s: float,
         watch: Callable[[FleetState, Action], None] | None,
     ) -> None:
-        self.state, self.policy, self.result = FleetState(spec), policy, Simulation()
+        self.state, self.policy, self.result = state, policy, Simulation()
         self._draw = random.Random(seed)
         self._events: list[tuple[float, int, int, Any]] = []
         self._num_pushed = 0
@@ -109,12 +111,8 @@ class _Replay:
         arrivals = sorted(jobs, key=lambda job: job.submit_s)
         arrivals.reverse()
         state, result, policy, events = self.state, self.result, self.policy, self._events
-        for pool in state.pools.values():
-            self._schedule_failure(pool)
-        for event in state.spec.grid_events:
-            for at_s in (event.start_s - event.notice_s, event.start_s, event.start_s + event.duration_s):
-                self._push(at_s, _POWER, None)
-        num_open = len(arrivals)
+        self._foresee()
+        num_open = len(arrivals) + len(state.claims)
         while num_open:
             at_s = min(
                 events[0][0] if events else float("inf"), arrivals[-1].submit_s if arrivals else float("inf")
@@ -136,6 +134,20 @@ class _Replay:
             num_open = len(arrivals) + len(state.claims)
         self._sum_up()
         return result
+
+    def _foresee(self) -> None:
+        """Note what is known to come: failures, grid events, the ends of what runs already."""
+        state = self.state
+        for pool in state.pools.values():
+            self._schedule_failure(pool)
+        for event in state.spec.grid_events:
+            for at_s in (event.start_s, event.start_s + event.duration_s):
+                self._push(max(at_s, state.now_s), _POWER, None)
+        for claim in state.claims.values():
+            if claim.pool is not None:
+                self._push(max(claim.started_s + claim.left_s(), state.now_s), _ENDS, (claim, claim.version))
+        if state.claims:
+            self._push(state.now_s, _MAY_GO, None)
 
     def _push(self, at_s: float, kind: int, what: object) -> None:
         self._num_pushed += 1

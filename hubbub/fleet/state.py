@@ -6,7 +6,7 @@ going through the queue or the nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import TypeAlias
 
@@ -186,15 +186,37 @@ class FleetState:
         if not queue:
             del claim.tenant.queues[claim.job.priority]
         self.num_waiting -= 1
+        claim.waited_s += self.now_s - claim.waiting_since_s
+        claim.started_s = self.now_s
+        claim.num_starts += 1
+        self._seat(claim, pool, shares, is_by_right)
+
+    def adopt(self, job: Job, pool: PoolState, shares: Sequence[Share], like: Claim) -> Claim:
+        """Take in a job that runs already, with the history of another claim."""
+        claim = Claim(job, self.tenant(job.tenant), self._num_claims, like.waiting_since_s)
+        self._num_claims += 1
+        for field in (
+            "done_s",
+            "started_s",
+            "num_starts",
+            "num_preempted",
+            "num_failures",
+            "waited_s",
+            "lost_s",
+        ):
+            setattr(claim, field, getattr(like, field))
+        self.claims[job.id] = claim
+        self._seat(claim, pool, shares, like.is_by_right)
+        return claim
+
+    def _seat(self, claim: Claim, pool: PoolState, shares: Sequence[Share], is_by_right: bool) -> None:
         pool.nodes.take(shares)
         for node, _ in shares:
             pool.on_node.setdefault(node, []).append(claim)
             pool.idle_since_s.pop(node, None)
         gpus = claim.job.gpus
         self._draw(pool.pool, gpus * (pool.pool.busy_kw_per_gpu - pool.pool.idle_kw_per_gpu))
-        claim.pool, claim.shares, claim.started_s, claim.is_by_right = pool, shares, self.now_s, is_by_right
-        claim.waited_s += self.now_s - claim.waiting_since_s
-        claim.num_starts += 1
+        claim.pool, claim.shares, claim.is_by_right = pool, shares, is_by_right
         claim.version += 1
         claim.tenant.hold(gpus, self.now_s)
         self._hold(claim)
@@ -317,6 +339,34 @@ class FleetState:
     def _draw(self, pool: Pool, kw: float) -> None:
         if pool.site:
             self.sites[pool.site].draw(kw, self.now_s)
+
+    def copied(self, change: Callable[[Claim], Job] = lambda claim: claim.job) -> FleetState:
+        """Return a fleet in the same state, with jobs as `change` would have them, by the same ids."""
+        other = FleetState(self.spec)
+        other.now_s = self.now_s
+        for name, pool in self.pools.items():
+            twin = other.pools[name]
+            if pool.pool.is_rented:
+                other.add_nodes(twin, len(pool.nodes.free))
+                other.remove_nodes(twin, pool.given_back)
+                twin.idle_since_s = dict(pool.idle_since_s)
+            twin.num_ordered = pool.num_ordered
+            for node in range(len(pool.nodes.free)):
+                if pool.nodes.is_out(node) and not twin.nodes.is_out(node):
+                    twin.nodes.remove(node)
+        for site, state in self.sites.items():
+            other.sites[site].cap_kw = state.cap_kw
+        seated = [claim for claim in self.claims.values() if claim.pool is not None]
+        for claim in sorted(seated, key=lambda each: each.started_s):
+            assert claim.pool is not None
+            other.adopt(change(claim), other.pools[claim.pool.pool.name], claim.shares, claim)
+        for tenant in self.tenants.values():
+            for queue in tenant.queues.values():
+                for order, _, claim in sorted(queue, key=lambda entry: entry[:2]):
+                    twin_claim = other.submit(change(claim), order)
+                    twin_claim.waiting_since_s = claim.waiting_since_s
+                    twin_claim.done_s, twin_claim.num_starts = claim.done_s, claim.num_starts
+        return other
 
     def count_up(self) -> None:
         """Bring all sums over time up to now."""

@@ -1,0 +1,102 @@
+"""`hubbub fleet why | eta | whatif`: questions about one job, on a replayed fleet at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubbub.cli.fleet_simulate import fleet_of, jobs_of
+from hubbub.cli.options import json_option
+from hubbub.cli.output import print_json
+from hubbub.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from hubbub.fleet.state import FleetState
+
+
+def _at_a_moment(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which fleet, and when; the command gets its state."""
+
+    @click.argument("job")
+    @click.option(
+        "--trace", default="invented", metavar="FILE", help="Recorded jobs, or `invented` (a week)."
+    )
+    @click.option(
+        "--fleet", "fleet_file", default="memphis", metavar="FILE", help="A fleet's TOML, or memphis."
+    )
+    @click.option(
+        "--at", "at_days", type=float, required=True, metavar="DAY", help="Days after the first job."
+    )
+    @json_option
+    @wraps(command)
+    def asked(job: str, trace: str, fleet_file: str, at_days: float, as_json: bool) -> None:
+        from hubbub.fleet.policy import Policy
+        from hubbub.fleet.simulator import simulate
+        from hubbub.fleet.state import FleetState
+
+        spec = fleet_of(fleet_file, None)
+        state = FleetState(spec)
+        simulate(spec, jobs_of(trace, spec, 1.0, 1), Policy(), until_s=at_days * 86_400, state=state)
+        if job not in state.claims:
+            waiting = [name for name, claim in state.claims.items() if claim.pool is None]
+            told = f"; waiting then: {', '.join(waiting[:5])}" if waiting else "; nothing waits then"
+            raise InvalidInput(f"job {job!r} neither waits nor runs on day {at_days:g}{told}")
+        command(state, job, as_json)
+
+    return asked
+
+
+@click.command()
+@_at_a_moment
+def why(state: FleetState, job: str, as_json: bool) -> None:
+    """Say in one sentence what keeps JOB waiting."""
+    from hubbub.fleet.explain import why as ask
+    from hubbub.fleet.policy import Policy
+
+    told = ask(state, Policy(), job)
+    print_json(told) if as_json else click.echo(f"{job}: {told.text}")
+
+
+@click.command()
+@_at_a_moment
+def eta(state: FleetState, job: str, as_json: bool) -> None:
+    """Say when JOB starts if nothing new comes, with the band of 80 % of draws."""
+    from hubbub.fleet.explain import forecast
+    from hubbub.fleet.policy import Policy
+
+    told = forecast(state, Policy(), job)
+    if as_json:
+        print_json(told)
+        return
+
+    def in_hours(at_s: float | None) -> str:
+        return "never" if at_s is None else f"{(at_s - state.now_s) / 3_600:.1f} h"
+
+    if told.start_s is not None and told.start_s <= state.now_s:
+        click.echo(f"{job} runs since {(state.now_s - told.start_s) / 3_600:.1f} h")
+    else:
+        click.echo(
+            f"{job} starts in {in_hours(told.start_s)} ({in_hours(told.low_s)} to {in_hours(told.high_s)})"
+        )
+
+
+@click.command()
+@_at_a_moment
+def whatif(state: FleetState, job: str, as_json: bool) -> None:
+    """List the changes that would start JOB now, the cheapest first."""
+    from hubbub.fleet.explain import what_if
+    from hubbub.fleet.policy import Policy
+
+    told: list[Any] = what_if(state, Policy(), job)
+    if as_json:
+        print_json(told)
+    elif not told:
+        click.echo(
+            f"{job} runs already" if state.claims[job].pool else f"nothing that we know starts {job} now"
+        )
+    else:
+        for option in told:
+            click.echo(f"{job} starts now {option.change}: {option.costs}")

@@ -1,0 +1,263 @@
+"""Why a job waits, until when, and what would start it now; it asks the same policy that decides."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from hubbub.errors import InvalidInput
+from hubbub.fleet.actions import Action, Preempt, Rent, Start
+from hubbub.fleet.jobs import Job
+from hubbub.fleet.policy import Policy, decide, heads, short_kw
+from hubbub.fleet.simulator import simulate
+from hubbub.fleet.state import Claim, FleetState, PoolState
+
+SPREAD = 0.2
+"""Standard deviation of the logarithm of real over expected time that a band assumes."""
+NUM_DRAWS = 40
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """What keeps a job waiting: `kind` is runs, queue, gpus, nodes, power or rank."""
+
+    kind: str
+    text: str
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """When a job starts if nothing new comes: by expected times, and the middle 80 % of draws around them.
+
+    Seconds of the fleet's clock; None where it does not start before all known work is done.
+    """
+
+    start_s: float | None
+    low_s: float | None
+    high_s: float | None
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that starts a job now."""
+
+    change: str
+    costs: str
+    usd_per_hour: float = 0.0
+
+
+def why(state: FleetState, policy: Policy, job: str) -> Reason:
+    """Name the one constraint that binds a job now.
+
+    Raises:
+        InvalidInput: the fleet does not know the job.
+    """
+    claim = _claim(state, job)
+    if claim.pool is not None:
+        return Reason(kind="runs", text=f"it runs on {claim.job.gpus:,} GPUs of {claim.pool.pool.name}")
+    head = claim.tenant.queues[claim.job.priority][0][2]
+    if head is not claim:
+        bound = _bound(state, policy, head).text
+        return Reason(kind="queue", text=f"{head.job.id} of its own tenant is before it, and waits: {bound}")
+    return _bound(state, policy, claim)
+
+
+def _claim(state: FleetState, job: str) -> Claim:
+    if job not in state.claims:
+        raise InvalidInput(
+            f"job {job!r} is neither waiting nor running; it has ended, or was never submitted"
+        )
+    return state.claims[job]
+
+
+def _bound(state: FleetState, policy: Policy, claim: Claim) -> Reason:
+    """Name what binds the head of a queue."""
+    job = claim.job
+    if not job.is_preemptible:
+        for rank, other in heads(state, policy):
+            if other is claim:
+                break
+            told = f"it may not be preempted, so {other.job.id} ({_named(rank)}), which waits, goes first"
+            return Reason(kind="rank", text=told)
+    fits = [pool for pool in state.pools.values() if pool.nodes.place(job.gpus) is not None]
+    if fits:
+        pool = min(fits, key=lambda each: short_kw(state, each, job.gpus))
+        site = state.sites[pool.pool.site]
+        return Reason(
+            kind="power",
+            text=f"GPUs are free in {pool.pool.name}, but {site.name} draws {site.drawn_kw:,.0f} of "
+            f"{site.cap_kw:,.0f} kW, and {short_kw(state, pool, job.gpus):,.0f} kW lack",
+        )
+    pool = max(state.pools.values(), key=lambda each: each.nodes.num_free)
+    if pool.nodes.num_free >= job.gpus:
+        return Reason(
+            kind="nodes",
+            text=f"{pool.nodes.num_free:,} GPUs are free in {pool.pool.name}, but on parts of nodes; "
+            f"it needs {-(-job.gpus // pool.pool.gpus_per_node):,}, and {pool.nodes.num_empty:,} are empty",
+        )
+    free = f"{pool.nodes.num_free:,} are free in {pool.pool.name}"
+    return Reason(kind="gpus", text=f"it needs {job.gpus:,} GPUs, {free}; {_held(state)}")
+
+
+def _named(rank: tuple[bool, int]) -> str:
+    return f"{'by right, ' if rank[0] else ''}priority {rank[1]}"
+
+
+def _held(state: FleetState) -> str:
+    """Tell who holds how much."""
+    held = {name: tenant.held_gpus for name, tenant in state.tenants.items() if tenant.held_gpus}
+    told = [
+        f"{name} holds {gpus:,} (priority {state.tenants[name].tenant.priority})"
+        for name, gpus in sorted(held.items(), key=lambda each: -each[1])
+    ]
+    return ", ".join(told[:4]) or "the rest is out of order"
+
+
+def forecast(
+    state: FleetState,
+    policy: Policy,
+    job: str,
+    *,
+    spread: float = SPREAD,
+    num_draws: int = NUM_DRAWS,
+    seed: int = 1,
+) -> Forecast:
+    """Replay what is known, with the jobs' expected times, until the job starts.
+
+    A job that has run longer than expected is taken to need half as long again.
+
+    Raises:
+        InvalidInput: the fleet does not know the job.
+    """
+    claim = _claim(state, job)
+    if claim.pool is not None:
+        return Forecast(start_s=claim.started_s, low_s=claim.started_s, high_s=claim.started_s)
+    draw = random.Random(seed)
+    middle = _start_of(state, policy, job, lambda: 1.0)
+    drawn = sorted(
+        math.inf if start is None else start
+        for start in (
+            _start_of(state, policy, job, lambda: math.exp(draw.gauss(0, spread))) for _ in range(num_draws)
+        )
+    )
+    low, high = drawn[int(0.1 * num_draws)], drawn[min(int(0.9 * num_draws), num_draws - 1)]
+    return Forecast(
+        start_s=middle,
+        low_s=None if math.isinf(low) else low,
+        high_s=None if math.isinf(high) else high,
+    )
+
+
+class _StartedError(Exception):
+    pass
+
+
+def _start_of(state: FleetState, policy: Policy, job: str, factor: Callable[[], float]) -> float | None:
+    copy = state.copied(lambda claim: _expected(claim, state.now_s, factor()))
+    found: list[float] = []
+
+    def watch(at: FleetState, action: Action) -> None:
+        if isinstance(action, Start) and action.job == job:
+            found.append(at.now_s)
+            raise _StartedError
+
+    try:
+        simulate(state.spec, (), policy, watch=watch, state=copy)
+    except _StartedError:
+        return found[0]
+    return None
+
+
+def _expected(claim: Claim, now_s: float, factor: float) -> Job:
+    job = claim.job
+    expected_s = (job.run_s if job.expected_s is None else job.expected_s) * factor
+    worked_s = claim.done_s
+    if claim.pool is not None:
+        worked_s += max(now_s - claim.started_s - claim.overhead_s(), 0.0)
+    if expected_s <= worked_s:
+        expected_s = 1.5 * worked_s
+    return msgspec.structs.replace(job, run_s=expected_s)
+
+
+def what_if(state: FleetState, policy: Policy, job: str) -> list[Option]:
+    """Return the changes that would start a job now, the cheapest first.
+
+    Raises:
+        InvalidInput: the fleet does not know the job.
+    """
+    claim = _claim(state, job)
+    if claim.pool is not None:
+        return []
+    options = [_fewer(state, policy, claim), _rented(state, claim), _stronger(state, policy, claim)]
+    return sorted((option for option in options if option), key=lambda option: option.usd_per_hour)
+
+
+def _fewer(state: FleetState, policy: Policy, claim: Claim) -> Option | None:
+    gpus = claim.job.gpus
+    while gpus > 1:
+        gpus //= 2
+        smaller = msgspec.structs.replace(claim.job, gpus=gpus, min_gpus=0)
+        actions = _actions_for(state, policy, smaller)
+        if actions is not None and not any(isinstance(action, Preempt) for action in actions):
+            return Option(
+                change=f"with {gpus:,} GPUs", costs=f"{claim.job.gpus / gpus:.2g} times as long, if it scales"
+            )
+    return None
+
+
+def _rented(state: FleetState, claim: Claim) -> Option | None:
+    offers = [
+        pool for pool in state.pools.values() if pool.pool.is_rented and _has_left(pool, claim.job.gpus)
+    ]
+    if not offers:
+        return None
+    pool = min(offers, key=lambda offer: offer.pool.usd_per_gpu_hour).pool
+    usd = pool.usd_per_gpu_hour * claim.job.gpus
+    return Option(
+        change=f"rented from {pool.name} at ${pool.usd_per_gpu_hour:g} a GPU-hour",
+        costs=f"${usd:,.0f} an hour, there after {pool.lead_s / 60:.0f} min",
+        usd_per_hour=usd,
+    )
+
+
+def _has_left(pool: PoolState, gpus: int) -> bool:
+    wanted = -(-gpus // pool.pool.gpus_per_node)
+    return pool.num_active + pool.num_ordered + wanted <= pool.pool.num_nodes
+
+
+def _stronger(state: FleetState, policy: Policy, claim: Claim) -> Option | None:
+    priorities = sorted({other.job.priority for other in state.claims.values()})
+    for priority in (*(p for p in priorities if p > claim.job.priority), priorities[-1] + 1):
+        actions = _actions_for(state, policy, msgspec.structs.replace(claim.job, priority=priority))
+        if actions is not None:
+            leaving = [action.job for action in actions if isinstance(action, Preempt)]
+            told = (
+                f"{len(leaving)} jobs leave: {', '.join(leaving[:3])}" if leaving else "nobody has to leave"
+            )
+            return Option(change=f"with priority {priority}", costs=told, usd_per_hour=math.inf)
+    return None
+
+
+def _actions_for(state: FleetState, policy: Policy, job: Job) -> list[Action] | None:
+    """Return what the policy would do on a copy until the changed job starts, None where it does not."""
+    copy = state.copied(lambda claim: job if claim.job.id == job.id else claim.job)
+    done: list[Action] = []
+    for _ in range(len(copy.claims) + 8):
+        actions = decide(copy, policy)
+        if not actions or any(isinstance(action, Rent) for action in actions):
+            return None
+        done += actions
+        for action in actions:
+            if isinstance(action, Preempt):
+                left = copy.claims[action.job]
+                copy.preempt(left, policy.place_of(left.job, copy.now_s))
+            elif isinstance(action, Start):
+                if action.job == job.id:
+                    return done
+                copy.start(
+                    copy.claims[action.job],
+                    copy.pools[action.pool],
+                    action.shares,
+                    is_by_right=action.is_by_right,
+                )
+    return None
