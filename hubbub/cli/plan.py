@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -154,8 +155,7 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    for key, value in _fields(found).items():
-        click.echo(f"{key}: {value}")
+    click.echo(format_table(("", ""), [(key, _told(value)) for key, value in _fields(found)]).strip("\n"))
 
 
 def _find(name: str) -> Any:
@@ -174,13 +174,27 @@ def _find(name: str) -> Any:
     return known[choose("name", name, sorted(known))]
 
 
-def _fields(found: Any) -> dict[str, Any]:
+def _fields(found: Any, inside: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what is known, those of a part as `gpu.tdp_w`; what is nothing is left out."""
     import msgspec
 
     fields: dict[str, Any] = msgspec.to_builtins(found)
     if "num_layers" in fields:
         fields = {**fields, "num_params": found.num_params, "flops_per_token": found.flops_per_token()}
-    return {key: value for key, value in fields.items() if value not in ("", 0, 0.0, False, None)}
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            yield from _fields(value, f"{inside}{key}.")
+        elif value:
+            yield f"{inside}{key}", value
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    scale, sign = next((each for each in ((1e12, "T"), (1e9, "G"), (1e6, "M")) if value >= each[0]), (1, ""))
+    return f"{value / scale:,.4g}{sign}" if sign else f"{value:,g}"
 
 
 @plan.command()

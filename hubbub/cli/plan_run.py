@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--tokens", metavar="COUNT", help="Tokens to train on, as 15.6T; without, one step is predicted."
 )
 @click.option(
-    "--region", default="usa", show_default=True, help="Where the grid's carbon and prices are from."
+    "--region", help="Where the grid's carbon and prices are from [default: the cluster's, or usa]."
 )
 @click.option("--at", type=Moment(), help="When prices are of [default: today].")
 @click.option("--power-cap-mw", type=float, help="Refuse a cluster that draws more.")
@@ -46,7 +46,7 @@ def run(
     spec = msgspec.structs.replace(found.run, num_tokens=num_tokens)
     own = read_calibration(flags["calibration"]) if flags["calibration"] else None
     told = predict(spec, scale=own.scale, step_band=own.band) if own else predict(spec)
-    ahead = _outlook(spec, told, flags) if num_tokens else None
+    ahead = _outlook(spec, told, gpus, flags) if num_tokens else None
     if flags["report"]:
         from hubbub.plan.report_of_run import report_of_run
         from hubbub.report import write_report
@@ -61,20 +61,21 @@ def run(
         print_note(note)
 
 
-def _outlook(spec: RunSpec, told: Prediction, flags: dict[str, Any]) -> Outlook:
+def _outlook(spec: RunSpec, told: Prediction, gpus: int, flags: dict[str, Any]) -> Outlook:
     from hubbub.plan.outlook import Circumstances, outlook
     from hubbub.plan.throughput import Speed
     from hubbub.units import to_datetime
 
     where = Circumstances(
-        region=flags["region"],
+        region=flags["region"] or spec.cluster.region or "usa",
         when=to_datetime(flags["at"]).date() if flags["at"] is not None else None,
         pue=spec.cluster.pue,
         power_cap_mw=flags["power_cap_mw"] or spec.cluster.power_cap_mw,
     )
     speed = Speed(tokens_per_s=told.tokens_per_s, busy_share=told.busy_share)
-    gpu = spec.cluster.gpu.name
-    return outlook(gpu, told.num_gpus, spec.model.num_params, spec.num_tokens, speed, where)
+    sizes = spec.model.num_params, spec.num_tokens
+    idle = gpus - told.num_gpus
+    return outlook(spec.cluster.gpu.name, told.num_gpus, *sizes, speed, where, num_idle=idle)
 
 
 def _print(spec: RunSpec, told: Prediction, ahead: Outlook | None) -> None:

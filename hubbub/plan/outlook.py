@@ -48,9 +48,16 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def outlook(
-    gpu: str, num_gpus: int, num_params: float, num_tokens: float, speed: Speed, where: Circumstances
+    gpu: str,
+    num_gpus: int,
+    num_params: float,
+    num_tokens: float,
+    speed: Speed,
+    where: Circumstances,
+    *,
+    num_idle: int = 0,
 ) -> Outlook:
-    """Return what training that many tokens at that speed takes.
+    """Return what training that many tokens at that speed takes; `num_idle` more GPUs are there as spares.
 
     Raises:
         InvalidInput: no tokens, an unknown GPU, region or term, or more GPUs than the power cap carries.
@@ -67,7 +74,7 @@ def outlook(
     goodput = expect_goodput(num_gpus, num_params, failures)
     days = product(exact(num_tokens / DAY_S), inverse(speed.tokens_per_s), inverse(goodput.goodput))
     hours = days.scaled(24)
-    paid_hours = hours.scaled(num_gpus + goodput.spare_servers * SERVER_GPUS)
+    paid_hours = hours.scaled(num_gpus + max(num_idle, goodput.spare_servers * SERVER_GPUS))
     energy = energy_kwh(full.mean_mw, hours)
     owned = _owned(full, gpu, when, region)
     rent = _rent(gpu, when, where)

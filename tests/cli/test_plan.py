@@ -36,6 +36,39 @@ def test_a_run_as_json_and_as_a_page(capsys, tmp_path):
     assert page.read_text().startswith("<!doctype html>")
 
 
+def test_all_gpus_are_paid_for_and_the_grid_is_the_clusters(capsys, tmp_path):
+    place = tmp_path / "paris.toml"
+    place.write_text('gpu = "h100"\nnic_gb_s = 400\nregion = "fra"\n')
+    asked = [
+        "run",
+        "--model",
+        "llama3-8b",
+        "--cluster",
+        str(place),
+        "--batch",
+        "64",
+        "--tokens",
+        "1T",
+        "--json",
+    ]
+    ahead = {}
+    for gpus in (64, 96):
+        found = json.loads(
+            told(capsys, *asked, "--gpus", str(gpus), "--dp", "64", "--tp", "1", "--pp", "1")[1]
+        )
+        ahead[gpus] = found["outlook"]
+        assert found["prediction"]["num_gpus"] == 64
+    num_spares = 8 * ahead[64]["goodput"]["spare_servers"]
+    assert num_spares < 32
+    paid = ahead[96]["rent_usd"]["mid"] / ahead[64]["rent_usd"]["mid"]
+    assert paid == pytest.approx(96 / (64 + num_spares))
+    assert ahead[64]["region"]["code"] == "fra"
+    assert (
+        json.loads(told(capsys, *asked, "--gpus", "64", "--region", "us-tn")[1])["outlook"]["region"]["code"]
+        == "us-tn"
+    )
+
+
 def test_validation_as_json_has_the_promised_shape(capsys):
     code, out, _ = told(capsys, "validate", "--json")
     table = json.loads(out)
@@ -66,6 +99,7 @@ def test_validation_as_a_table_lists_what_it_cannot_score(capsys):
         (["models"], "deepseek-v3"),
         (["clusters"], "gb300"),
         (["show", "h100"], "SuperPOD"),
+        (["show", "h100"], "\ngpu.memory_bytes        85.9G\n"),
         (["show", "h100-96-500w"], "HBM2e"),
         (["show", "stacks"], "2026-08-01"),
         (["show", "llama3-405b"], "flops_per_token"),
