@@ -227,6 +227,11 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return self.seq or self.model.seq
 
     @property
+    def bits(self) -> float:
+        """Return the bits of the numbers that its matrix products take."""
+        return {"fp8": 8.0, "mxfp8": 8.0, "nvfp4": 4.0}.get(self.precision, 16.0)
+
+    @property
     def tokens_per_step(self) -> int:
         """Return the tokens of one step."""
         return self.global_batch * self.seq_len

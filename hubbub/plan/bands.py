@@ -48,7 +48,7 @@ def kind_of(run: RunSpec) -> dict[str, str]:
         "moe": str(run.model.num_experts > 0),
         "family": find_stack(run.stack).family,
         "gpu": architecture(run.cluster.gpu),
-        "bits": {"fp8": "8", "mxfp8": "8", "nvfp4": "4"}.get(run.precision, "16"),
+        "bits": f"{run.bits:g}",
     }
 
 

@@ -45,11 +45,7 @@ def calibrate(path: str) -> Calibration:
     Raises:
         InvalidInput: the file cannot be read, or not one of its rows can be used; the message says why.
     """
-    runs = read_runs(path)
-    used = scoreable(runs)
-    if not used:
-        reasons = "; ".join(f"{run.id}: {run.reason}" for run in runs[:3]) or "it has no rows"
-        raise InvalidInput(f"measured steps of {path!r} cannot be used: {reasons}")
+    used = scoreable(read_runs(path), path)
     sample = Sample(used)
     logs = np.log(sample.measured / sample.predict(shipped()))
     middle = float(np.median(logs))

@@ -78,10 +78,7 @@ class Cases(msgspec.Struct, kw_only=True):
     is_selective: Column
     is_sp: Column
     is_unfused: Column
-    bits: Column
-    memory: Column
     hbm: Column
-    link: Column
     nic: Column
     domain: Column
     pod: Column
@@ -113,6 +110,16 @@ class Cases(msgspec.Struct, kw_only=True):
     def tokens(self) -> Column:
         """Return the tokens of one micro batch on one GPU, after context parallelism."""
         return self.micro_batch * self.seq / self.cp
+
+    @property
+    def replicas(self) -> Column:
+        """Return how many GPUs hold the same weights of what is not an expert."""
+        return self.dp * self.cp
+
+    @property
+    def expert_replicas(self) -> Column:
+        """Return how many GPUs hold the same experts."""
+        return np.asarray(np.maximum(self.replicas * self.tp / np.maximum(self.ep * self.etp, 1.0), 1.0))
 
     @property
     def qk_dim(self) -> Column:
@@ -227,10 +234,7 @@ def _gpu_row(run: RunSpec) -> dict[str, float]:
             f"precision {run.precision!r} is not known on {gpu.name!r}; it has {', '.join(able)}"
         )
     row = {
-        "bits": {"fp8": 8.0, "mxfp8": 8.0, "nvfp4": 4.0}.get(precision, 16.0),
-        "memory": gpu.memory_bytes,
         "hbm": gpu.memory_bytes_per_s,
-        "link": gpu.link_bytes_per_s,
         "nic": cluster.nic_bytes_per_s,
         "domain": float(cluster.link_domain),
         "pod": float(cluster.pod_gpus),

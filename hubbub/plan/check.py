@@ -9,7 +9,7 @@ from hubbub.errors import InvalidInput
 from hubbub.plan.cases import GEMM_DTYPES, RECOMPUTED, gemm_curves
 from hubbub.plan.hardware import choose
 from hubbub.plan.stacks import find_stack
-from hubbub.specs import Layout, ModelSpec, RunSpec, nearest_divisor
+from hubbub.specs import ClusterSpec, Layout, ModelSpec, RunSpec, nearest_divisor
 
 
 def check_run(run: RunSpec) -> None:
@@ -34,7 +34,7 @@ def refusals(run: RunSpec) -> Iterator[str]:
     yield from _pipeline(run)
     yield from _experts(run.model, run.layout)
     yield from _batch(run)
-    yield from _cluster(run)
+    yield from refuse_gpus(run.cluster, run.layout.num_gpus)
 
 
 def _precision(run: RunSpec) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _batch(run: RunSpec) -> Iterator[str]:
         yield f"num_tokens is {run.num_tokens}; it must be above 0, as 15.6T"
 
 
-def _cluster(run: RunSpec) -> Iterator[str]:
-    gpus, cluster = run.layout.num_gpus, run.cluster
-    if cluster.num_gpus and gpus > cluster.num_gpus:
-        yield f"num_gpus {gpus} is more than cluster {cluster.name!r} has; the most is {cluster.num_gpus}"
+def refuse_gpus(cluster: ClusterSpec, num_gpus: int) -> Iterator[str]:
+    """Say why a cluster cannot have so many GPUs; nothing when it can."""
+    if cluster.num_gpus and num_gpus > cluster.num_gpus:
+        yield f"num_gpus {num_gpus} is more than cluster {cluster.name!r} has; the most is {cluster.num_gpus}"

@@ -19,7 +19,6 @@ from hubbub.plan.power import Draw
 from hubbub.plan.tables import bounded, figure, read_table
 
 HOURS_PER_YEAR = 8766.0
-HOURS_PER_MONTH = HOURS_PER_YEAR / 12
 TERMS = ("on-demand", "1-year", "3-year")
 
 

@@ -56,12 +56,6 @@ class Goodput(msgspec.Struct, frozen=True, kw_only=True):
     lost_to_planned: float
     lost_to_missing_servers: float
 
-    def wall_s(self, ideal_s: float) -> Estimate:
-        """Return how long work takes that needs `ideal_s` without failures."""
-        bounds = (self.goodput.high, self.goodput.mid, self.goodput.low)
-        low, mid, high = (ideal_s / bound if bound > 0 else math.inf for bound in bounds)
-        return Estimate(low=low, mid=mid, high=high)
-
 
 class FailureModel(msgspec.Struct, frozen=True, kw_only=True):
     """What is assumed of a cluster; fields left out take the published figures."""

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from hubbub.errors import InvalidInput
 from hubbub.plan.candidates import Candidates, Fixed, candidates
-from hubbub.plan.cases import Cases, Column, cases_of_layouts
-from hubbub.plan.check import check_run
+from hubbub.plan.cases import Column, cases_of_layouts
+from hubbub.plan.check import check_run, refuse_gpus
 from hubbub.plan.pictures import LayoutPoint
-from hubbub.plan.predict import Prediction, memory_at, predict
-from hubbub.plan.stacks import Stack, find_stack, tuning_of
+from hubbub.plan.predict import Prediction, fullest, predict
+from hubbub.plan.stacks import find_stack, tuning_of
 from hubbub.plan.step import step_time
 from hubbub.plan.wording import tell_layout
 from hubbub.specs import ClusterSpec, Layout, ModelSpec, RunSpec
@@ -65,11 +65,6 @@ class LayoutSearch(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[Refusal, ...]
     points: tuple[LayoutPoint, ...]
     notes: tuple[str, ...]
-
-    @property
-    def best(self) -> RunSpec | None:
-        """Return the run in its fastest layout that fits, if one does."""
-        return self.run if self.ranked else None
 
 
 class Landscape(msgspec.Struct, kw_only=True):
@@ -127,15 +122,14 @@ def search(
 
 
 def _check(cluster: ClusterSpec, num_gpus: int, sizes: dict[str, int], top: int) -> None:
-    if num_gpus < 1 or top < 1:
-        raise InvalidInput(f"num_gpus is {num_gpus} and top {top}; both must be 1 or more")
+    for name, value in {"num_gpus": num_gpus, "top": top}.items():
+        if value < 1:
+            raise InvalidInput(f"{name} is {value}; it must be 1 or more")
     for name, value in sizes.items():
         if value < 0:
             raise InvalidInput(f"{name} is {value}; it must be 1 or more, or 0 for what is usual")
-    if cluster.num_gpus and num_gpus > cluster.num_gpus:
-        raise InvalidInput(
-            f"num_gpus {num_gpus} is more than cluster {cluster.name!r} has; the most is {cluster.num_gpus}"
-        )
+    for reason in refuse_gpus(cluster, num_gpus):
+        raise InvalidInput(reason)
 
 
 def default_batch(num_gpus: int, seq: int) -> int:
@@ -150,7 +144,7 @@ def survey(run: RunSpec, found: Candidates) -> Landscape:
     parts = []
     for start in range(0, found.count, _CHUNK):
         cases = cases_of_layouts(run, found.cases(slice(start, start + _CHUNK)))
-        parts.append((step_time(cases, tuning).total_s, *_fullest(cases, stack)))
+        parts.append((step_time(cases, tuning).total_s, *fullest(cases, stack)))
     step_s, memory, culprit = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Landscape(step_s=step_s, memory_bytes=memory, culprit=culprit, culprits=_culprits())
 
@@ -161,27 +155,6 @@ _PARTS = ("weights", "gradients", "optimizer states", "activations", "logits", "
 
 def _culprits() -> tuple[str, ...]:
     return tuple(f"{part} of {stage}" for stage in _STAGES for part in _PARTS)
-
-
-def _fullest(cases: Cases, stack: Stack) -> tuple[Column, NDArray[np.intp]]:
-    """Return the bytes of the fullest stage, and the index of its largest part.
-
-    The fullest is the first (most micro batches in flight), the last (logits), or the first that has experts.
-    """
-    stages = {0: np.zeros_like(cases.pp), 2: cases.pp - 1.0}
-    dense = cases.num_layers - cases.moe_layers
-    if np.any((cases.moe_layers > 0) & (dense > 0)):
-        full = np.ceil(cases.num_layers / cases.pp - 1e-9)
-        stages[1] = np.minimum(np.ceil(dense / full), cases.pp - 1.0)
-    most, culprit = np.zeros_like(cases.pp), np.zeros(len(cases.pp), dtype=np.intp)
-    for number, stage in stages.items():
-        held = memory_at(cases, stage, stack)
-        parts = np.stack([np.broadcast_to(getattr(held, n), most.shape) for n in held.__struct_fields__])
-        total = parts.sum(axis=0)
-        is_more = total > most
-        culprit = np.where(is_more, number * len(_PARTS) + parts.argmax(axis=0), culprit)
-        most = np.where(is_more, total, most)
-    return most, culprit
 
 
 def _ranked(run: RunSpec, num_gpus: int, found: Candidates, top: int) -> LayoutSearch:

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from hubbub.plan.cases import Cases, Column
+from hubbub.plan.hardware import GIB
 
-GIB = 1024.0**3
 # Driver context, NCCL buffers and fragments: nvidia-smi shows 7 to 9 GiB more than the allocator's peak on
 # A100 (BLOOM, bigscience chronicles); 5 GiB is the lower end, which newer allocators reach.
 CONTEXT_BYTES = 5.0 * GIB
@@ -91,14 +91,14 @@ def stage_memory(c: Cases, stage: Column, grad_bytes: Column, logit_bytes: Colum
     dense = np.clip(c.num_layers - c.moe_layers - stage * full, 0.0, layers)
     share = np.where(c.moe_layers > 0, 1 - dense / layers, 0.0)
     params = held_params(c, layers, ends, share)
-    replicas = c.dp * c.cp
-    few = np.maximum(replicas * c.tp / np.maximum(c.ep * c.etp, 1.0), 1.0)
     own = params.dense + params.ends
-    group = np.where(c.shard > 0, c.shard, replicas)
+    group = np.where(c.shard > 0, c.shard, c.replicas)
 
     def spread(level: float) -> Column:
         return np.where(
-            c.zero >= level, own / group + params.routed / np.minimum(few, group), own + params.routed
+            c.zero >= level,
+            own / group + params.routed / np.minimum(c.expert_replicas, group),
+            own + params.routed,
         )
 
     two = 2.0 * 2.0 * (params.dense + params.routed) / np.maximum(layers, 1.0) + 2.0 * params.ends

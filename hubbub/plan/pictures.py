@@ -11,9 +11,8 @@ import msgspec
 
 from hubbub import drawing
 from hubbub.drawing import Bar, Dot, Mark, linear_axis
+from hubbub.plan.hardware import GIB
 from hubbub.report import Picture
-
-GIB = 1024.0**3
 
 
 def step_picture(parts_s: Mapping[str, float]) -> Picture:

@@ -16,67 +16,57 @@ from hubbub.report import Picture
 def ramp_pictures(told: Comparison) -> tuple[Picture, Picture, Picture]:
     """Show the tokens, the GPUs that run and the money of every plan, by date."""
     plans = [outcome for outcome in told.outcomes if len(outcome.curve) > 1]
-    first = min(point.date for outcome in plans for point in outcome.curve)
-    dates = [point.date for outcome in plans for point in outcome.curve]
-    x = _date_axis(first, max(dates))
-    keys = tuple(outcome.plan for outcome in plans)
+    return _tokens(told.tokens, plans), _gpus(plans), _money(plans)
+
+
+def _tokens(num_tokens: float, plans: Sequence[Outcome]) -> Picture:
     ended = [
         f"{o.plan} on {o.done} ({o.done_early} to {o.done_late or 'after 30 years'})" for o in plans if o.done
     ]
     never = [f"{o.plan} never" for o in plans if not o.done]
-    tokens = [_by_date(o, first, lambda p: p.tokens / 1e12) for o in plans]
-    gpus = [_by_date(o, first, lambda p: float(p.state.running_gpus), is_stepped=True) for o in plans]
-    money = [_by_date(o, first, lambda p: p.run_usd / 1e6) for o in plans]
-    return (
-        Picture(
-            title="Tokens by date",
-            finding=f"{told.tokens / 1e12:.4g}T tokens are trained: {'; '.join(ended + never)}.",
-            svg=drawing.line_chart(tokens, x, linear_axis("tokens, T", _ys(tokens))),
-            header=(
-                "plan",
-                "date",
-                "where",
-                "GPUs that run",
-                "clock MHz",
-                "MW",
-                "tokens T",
-                "run M USD",
-                "paid M USD",
-            ),
-            rows=tuple(row for outcome in plans for row in _rows(outcome)),
-            keys=keys,
+    header = "plan, date, where, GPUs that run, clock MHz, MW, tokens T, run M USD, paid M USD"
+    return Picture(
+        title="Tokens by date",
+        finding=f"{num_tokens / 1e12:.4g}T tokens are trained: {'; '.join(ended + never)}.",
+        svg=_chart(plans, "tokens, T", lambda point: point.tokens / 1e12),
+        header=tuple(header.split(", ")),
+        rows=tuple(row for outcome in plans for row in _rows(outcome)),
+        keys=tuple(outcome.plan for outcome in plans),
+    )
+
+
+def _gpus(plans: Sequence[Outcome]) -> Picture:
+    most = (f"{o.plan}: at most {max(point.state.running_gpus for point in o.curve):,}" for o in plans)
+    return Picture(
+        title="GPUs that run",
+        finding="; ".join(most) + ".",
+        svg=_chart(plans, "GPUs", lambda point: float(point.state.running_gpus), is_stepped=True),
+        header=("plan", "goodput", "interrupted every h", "spare servers"),
+        rows=tuple(
+            (o.plan, tell(o.goodput, ".0%"), tell(o.mttf_h, ".2g"), str(o.spare_servers)) for o in plans
         ),
-        Picture(
-            title="GPUs that run",
-            finding="; ".join(
-                f"{o.plan}: at most {max(point.state.running_gpus for point in o.curve):,}" for o in plans
+        keys=tuple(outcome.plan for outcome in plans),
+    )
+
+
+def _money(plans: Sequence[Outcome]) -> Picture:
+    return Picture(
+        title="What the run has cost",
+        finding="; ".join(map(_cost, plans)) + ".",
+        svg=_chart(plans, "million USD", lambda point: point.run_usd / 1e6),
+        header=("plan", "run", "paid", "energy MWh", "t CO2"),
+        rows=tuple(
+            (
+                o.plan,
+                tell_usd(o.run_usd),
+                tell_usd(o.cash_usd),
+                tell(o.energy_mwh, ",.0f"),
+                tell(o.carbon_t, ",.0f"),
             )
-            + ".",
-            svg=drawing.line_chart(gpus, x, linear_axis("GPUs", _ys(gpus))),
-            header=("plan", "goodput", "interrupted every h", "spare servers"),
-            rows=tuple(
-                (o.plan, tell(o.goodput, ".0%"), tell(o.mttf_h, ".2g"), str(o.spare_servers)) for o in plans
-            ),
-            keys=keys,
+            for o in plans
         ),
-        Picture(
-            title="What the run has cost",
-            finding="; ".join(map(_cost, plans)) + ".",
-            svg=drawing.line_chart(money, x, linear_axis("million USD", _ys(money))),
-            header=("plan", "run", "paid", "energy MWh", "t CO2"),
-            rows=tuple(
-                (
-                    o.plan,
-                    tell_usd(o.run_usd),
-                    tell_usd(o.cash_usd),
-                    tell(o.energy_mwh, ",.0f"),
-                    tell(o.carbon_t, ",.0f"),
-                )
-                for o in plans
-            ),
-            keys=keys,
-            note="What is owned counts by its yearly cost here, since it goes on working after the run.",
-        ),
+        keys=tuple(outcome.plan for outcome in plans),
+        note="What is owned counts by its yearly cost here, since it goes on working after the run.",
     )
 
 
@@ -86,15 +76,22 @@ def _cost(outcome: Outcome) -> str:
     return run if is_all else f"{run}, with {tell_usd(outcome.cash_usd)} paid by then"
 
 
-def _by_date(
-    outcome: Outcome, first: dt.date, value: Callable[[Point], float], *, is_stepped: bool = False
-) -> Line:
-    points = tuple((float((point.date - first).days), value(point)) for point in outcome.curve)
-    return Line(name=outcome.plan, points=points, is_stepped=is_stepped)
-
-
-def _ys(lines: Sequence[Line]) -> list[float]:
-    return [0.0, *(y for line in lines for _, y in line.points)]
+def _chart(
+    plans: Sequence[Outcome], label: str, value: Callable[[Point], float], *, is_stepped: bool = False
+) -> str:
+    """Draw a line for every plan, by date."""
+    dates = [point.date for outcome in plans for point in outcome.curve]
+    first = min(dates)
+    lines = [
+        Line(
+            name=outcome.plan,
+            points=tuple((float((point.date - first).days), value(point)) for point in outcome.curve),
+            is_stepped=is_stepped,
+        )
+        for outcome in plans
+    ]
+    highs = [0.0, *(y for line in lines for _, y in line.points)]
+    return drawing.line_chart(lines, _date_axis(first, max(dates)), linear_axis(label, highs))
 
 
 def _date_axis(first: dt.date, last: dt.date) -> Axis:

@@ -41,11 +41,6 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
     mean_mw: Estimate
     provisioned_mw: Estimate
 
-    @property
-    def kw_per_gpu(self) -> float:
-        """Mean draw of the hall for each GPU."""
-        return self.mean_mw.mid * 1000 / self.num_gpus
-
 
 class Capped(msgspec.Struct, frozen=True, kw_only=True):
     """How many GPUs run, at what clock, under a power cap; `clock_speed` is relative to the full clock."""

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from hubbub.plan.bands import band
 from hubbub.plan.cases import Cases, Column, cases_of, cases_of_layouts
 from hubbub.plan.check import check_run
 from hubbub.plan.estimate import Estimate
-from hubbub.plan.memory import GIB, StageMemory, stage_memory
+from hubbub.plan.hardware import GIB
+from hubbub.plan.memory import StageMemory, stage_layers, stage_memory
 from hubbub.plan.stacks import Stack, Tuning, find_stack, tuning_of
 from hubbub.plan.step import StepTime, step_time
 from hubbub.specs import RunSpec
@@ -132,6 +134,26 @@ def memory_at(cases: Cases, stage: Column, stack: Stack) -> StageMemory:
     return stage_memory(cases, stage, stack.grad_bytes * one, stack.logit_bytes * one)
 
 
+def fullest(cases: Cases, stack: Stack) -> tuple[Column, NDArray[np.intp]]:
+    """Return the bytes of the fullest stage, and its largest part: stage x parts of StageMemory + part.
+
+    It is 0, the first (most micro batches in flight), 1, the first that has experts, or 2, the last (logits).
+    """
+    stages = {0: np.zeros_like(cases.pp), 2: cases.pp - 1.0}
+    dense = cases.num_layers - cases.moe_layers
+    if np.any((cases.moe_layers > 0) & (dense > 0)):
+        stages[1] = np.minimum(np.ceil(dense / stage_layers(cases)), cases.pp - 1.0)
+    most, culprit = np.zeros_like(cases.pp), np.zeros(len(cases.pp), dtype=np.intp)
+    for number, stage in stages.items():
+        held = memory_at(cases, stage, stack)
+        parts = np.stack([np.broadcast_to(getattr(held, n), most.shape) for n in held.__struct_fields__])
+        total = parts.sum(axis=0)
+        is_more = total > most
+        culprit = np.where(is_more, number * len(parts) + parts.argmax(axis=0), culprit)
+        most = np.where(is_more, total, most)
+    return most, culprit
+
+
 def _verdict(most: StageReport, capacity: float) -> str:
     total = most.total_gib
     if total <= capacity:
@@ -158,7 +180,4 @@ def predict_layouts(run: RunSpec, columns: Mapping[str, Column], tuning: Tuning 
     """
     cases = cases_of_layouts(run, columns)
     times = step_time(cases, tuning or tuning_of([run]))
-    stack = find_stack(run.stack)
-    first = memory_at(cases, np.zeros_like(cases.pp), stack).total
-    last = memory_at(cases, cases.pp - 1.0, stack).total
-    return Sweep(times=times, step_s=times.total_s, memory_bytes=np.maximum(first, last))
+    return Sweep(times=times, step_s=times.total_s, memory_bytes=fullest(cases, find_stack(run.stack))[0])

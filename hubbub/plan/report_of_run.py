@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from hubbub.plan.cost import find_price, has_price
 from hubbub.plan.estimate import Estimate
+from hubbub.plan.hardware import GIB
 from hubbub.plan.outlook import Circumstances, Outlook, outlook
-from hubbub.plan.pictures import GIB, LayoutPoint, layout_picture, memory_picture, step_picture
+from hubbub.plan.pictures import LayoutPoint, layout_picture, memory_picture, step_picture
 from hubbub.plan.pictures_of_ramp import ramp_pictures
 from hubbub.plan.pictures_of_running import goodput_picture, money_picture, power_picture
 from hubbub.plan.power import find_server

@@ -16,7 +16,7 @@ import msgspec
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.plan.hardware import GBIT_BYTES, choose, find_gpu, read_data
 from hubbub.plan.stacks import stack_of
-from hubbub.specs import ClusterSpec, Layout, ModelSpec, RunSpec
+from hubbub.specs import PRECISIONS, ClusterSpec, Layout, ModelSpec, RunSpec
 
 _PRECISIONS = {"fp8-cs": "fp8", "fp8-ds": "fp8", "fp8-mx": "mxfp8", "fp8-sc": "fp8"}
 # Shapes of latent attention: q_rank, kv_rank, rope_dim, v_dim. The runs' table has no columns for them; all
@@ -224,7 +224,7 @@ def run_of(row: dict[str, str]) -> RunSpec:
         source=row.get("source", ""),
     )
     precision = row["precision"].lower()
-    precision = choose("precision", _PRECISIONS.get(precision, precision), list(_ALL))
+    precision = choose("precision", _PRECISIONS.get(precision, precision), list(PRECISIONS))
     return RunSpec(
         model=model_of(row),
         cluster=cluster,
@@ -237,9 +237,14 @@ def run_of(row: dict[str, str]) -> RunSpec:
     )
 
 
-_ALL = ("fp16", "bf16", "fp8", "mxfp8", "nvfp4")
+def scoreable(runs: Sequence[PublishedRun], path: str | None = None) -> list[PublishedRun]:
+    """Return the rows that can be scored.
 
-
-def scoreable(runs: Sequence[PublishedRun]) -> list[PublishedRun]:
-    """Return the rows that can be scored."""
-    return [run for run in runs if run.run is not None]
+    Raises:
+        InvalidInput: not one can; the message says why.
+    """
+    found = [run for run in runs if run.run is not None]
+    if not found:
+        reasons = "; ".join(f"{run.id}: {run.reason}" for run in runs[:3]) or "it has no rows"
+        raise InvalidInput(f"no row of {path or 'runs.csv'!r} can be scored: {reasons}")
+    return found

@@ -9,13 +9,13 @@ import datetime as dt
 import math
 import tomllib
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 
 import msgspec
 
 from hubbub.errors import InvalidInput
 from hubbub.plan.cost import TERMS, OwnTerms
+from hubbub.plan.hardware import read_data
 
 HOWS = ("rent", "own")
 SOURCES = ("grid", "generator", "battery")
@@ -100,7 +100,7 @@ def _text(name: str) -> str:
     stem = name.removesuffix(".toml")
     path = Path(name)
     if not path.exists() and stem in BUILT_IN:
-        return (files("hubbub.plan") / "data" / f"{stem}.toml").read_text(encoding="utf-8")
+        return read_data(f"{stem}.toml")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -259,7 +259,7 @@ def combinations(runs: Sequence[RunSpec]) -> tuple[list[Combination], Any]:
     keys: list[Combination] = []
     index = np.zeros(len(runs), dtype=np.intp)
     for i, run in enumerate(runs):
-        gpu, bits = run.cluster.gpu, {"fp8": 8.0, "mxfp8": 8.0, "nvfp4": 4.0}.get(run.precision, 16.0)
+        gpu, bits = run.cluster.gpu, run.bits
         name = (run.stack, f"{gpu.name} {gpu.gemm} {gpu.tdp_w}", bits)
         if name not in seen:
             seen[name] = len(keys)

@@ -169,13 +169,14 @@ def data_parallel(c: Cases, t: Tuning, stage: Column, params: HeldParams) -> Col
     batch but for a share; buckets are one layer, so latency is paid a layer. HSDP adds an all-reduce of the
     shards across the groups.
     """
-    replicas = c.dp * c.cp
-    few = np.maximum(replicas * c.tp / np.maximum(c.ep * c.etp, 1.0), 1.0)
+    replicas = c.replicas
     group = np.where(c.shard > 0, np.minimum(c.shard, replicas), replicas)
     own = params.dense + params.ends
     once = network.all_gather(c, t, 2.0 * own, group, c.tp)
     if np.any(params.routed > 0):
-        apart = network.all_gather(c, t, 2.0 * params.routed, few, np.maximum(c.ep * c.etp, c.tp))
+        apart = network.all_gather(
+            c, t, 2.0 * params.routed, c.expert_replicas, np.maximum(c.ep * c.etp, c.tp)
+        )
         once = once + np.where(params.routed > 0, apart, 0.0)
     plain = 2 * once
     shown = plain * t.dp_seen + np.maximum(plain * (1 - t.dp_seen) - stage, 0.0)

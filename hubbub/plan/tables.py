@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from functools import cache
-from importlib.resources import files
 from typing import TypeVar
 
 import msgspec
 
 from hubbub.errors import Corruption
 from hubbub.plan.estimate import Estimate
+from hubbub.plan.hardware import read_data
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -34,9 +34,8 @@ def read_table(name: str, row_type: type[Row]) -> list[Row]:
     Raises:
         Corruption: a row does not fit its type; the message names the file and the line.
     """
-    text = files("hubbub.plan").joinpath("data", name).read_text(encoding="ascii")
     rows = []
-    for number, cells in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+    for number, cells in enumerate(csv.DictReader(io.StringIO(read_data(name))), start=2):
         try:
             values = {key: value or None for key, value in cells.items()}
             rows.append(msgspec.convert(values, row_type, strict=False))

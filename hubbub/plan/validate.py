@@ -14,13 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbub.errors import InvalidInput
 from hubbub.plan.anchors import Anchor, anchors
 from hubbub.plan.bands import Residuals, log_band, residuals_of
 from hubbub.plan.cases import Column, cases_of
 from hubbub.plan.fit import Sample, cross_validate
-from hubbub.plan.hardware import read_data
-from hubbub.plan.memory import GIB
+from hubbub.plan.hardware import GIB, read_data
 from hubbub.plan.predict import memory_at
 from hubbub.plan.runs import PublishedRun, read_runs, scoreable
 from hubbub.plan.stacks import Fitted, find_stack, shipped
@@ -111,12 +109,7 @@ def validate(path: str | None = None, *, refit: bool = False) -> Validation:
         InvalidInput: the file cannot be used, or not one of its rows can be scored.
     """
     runs = read_runs(path)
-    scored = scoreable(runs)
-    if not scored:
-        reasons = "; ".join(f"{run.id}: {run.reason}" for run in runs[:3])
-        raise InvalidInput(
-            f"no row of {path or 'runs.csv'!r} can be scored; the first: {reasons or 'no rows'}"
-        )
+    scored = scoreable(runs, path)
     sample = Sample(scored)
     if path is None:
         predicted = cross_validate(sample)[0] if refit else cross_predict(sample)

@@ -73,9 +73,7 @@ def test_two_gpus_have_these_layouts_and_no_others() -> None:
 
 def test_the_search_says_what_predict_says() -> None:
     found = search(GPT3, H100, 4096, global_batch=1536)
-    run = found.best
-    assert run is not None
-    prediction = predict(run)
+    prediction = predict(found.run)
     assert prediction.fits
     assert prediction.step_s.mid == pytest.approx(found.ranked[0].prediction.step_s.mid)
     assert min(p.step_s for p in found.points if p.is_fit) == pytest.approx(prediction.step_s.mid)
@@ -117,7 +115,7 @@ def test_a_wide_domain_takes_wider_groups() -> None:
 
 def test_where_nothing_fits_the_nearest_are_shown() -> None:
     found = search(GPT3, H100, 8, global_batch=8)
-    assert found.best is None
+    assert found.ranked == ()
     assert found.num_fit == 0
     need = [each.prediction.memory_gib for each in found.misses]
     assert need == sorted(need)
@@ -166,7 +164,7 @@ def test_a_batch_smaller_than_the_replicas_names_one_that_feeds_them() -> None:
         ({"seq": -5}, "seq is -5; it must be 1 or more"),
         ({"precision": "fp4"}, "precision 'fp4' is not known; the nearest is 'nvfp4'"),
         ({"stack": "nemo"}, "stack 'nemo' is not known"),
-        ({"top": 0}, "top 0; both must be 1 or more"),
+        ({"top": 0}, "top is 0; it must be 1 or more"),
     ],
 )
 def test_what_cannot_be_is_told_with_what_can(wrong: dict[str, object], told: str) -> None:

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from hubbub.plan.cases import cases_of
-from hubbub.plan.hardware import find_cluster
-from hubbub.plan.memory import GIB, held_params, layer_activations
+from hubbub.plan.hardware import GIB, find_cluster
+from hubbub.plan.memory import held_params, layer_activations
 from hubbub.plan.models import find_model
 from hubbub.plan.predict import stage_reports
 from hubbub.specs import Layout, ModelSpec, RunSpec

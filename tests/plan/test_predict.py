@@ -116,8 +116,15 @@ def test_one_formula_serves_one_run_and_many(run):
     sweep = predict_layouts(run, columns)
     told = predict(run)
     assert sweep.step_s == pytest.approx([told.step_s.mid] * 3)
-    ends = (told.memory[0].total_gib, told.memory[-1].total_gib)
-    assert sweep.memory_bytes / 2**30 == pytest.approx([max(ends)] * 3)
+    assert sweep.memory_bytes / 2**30 == pytest.approx([told.memory_gib] * 3)
+
+
+def test_many_layouts_know_that_the_first_stage_of_experts_may_be_the_fullest():
+    run = a_run(model="deepseek-v3", tp=1, pp=16, dp=4, ep=4, batch=64)
+    told = predict(run)
+    assert told.memory_gib > max(told.memory[0].total_gib, told.memory[-1].total_gib)
+    columns = {name: np.full(2, float(getattr(run.layout, name))) for name in ("pp", "dp", "ep")}
+    assert predict_layouts(run, columns).memory_bytes / 2**30 == pytest.approx([told.memory_gib] * 2)
 
 
 def test_the_bubble_of_1f1b_and_of_interleaving_by_hand():
