@@ -1,0 +1,179 @@
+"""How good a small model of one's own becomes: bits per byte, new names, and the assistant's form.
+
+    python -m benchmarks.train_quality POSTS.ndjson.gz... [--params 3M] [--tokens 1.5M] [--weeks 4]
+
+Takes the posts as if all their authors allowed a corpus, holds the newest out, and runs the product's own
+commands: corpus, training, lessons, fine-tuning, GGUF. Then it measures:
+
+- **bits per byte** on the newest posts, trained and taught, beside the frequency of tokens, gzip -9, and zstd
+  -19 that has read the training text; **cloze**: names that no training text holds, one of ten is right;
+- **replies** to lessons that it was never taught, as llama.cpp writes them under the assistant's schema: the
+  share that cites only what the teacher cites (`cites right`), in the words of these alone (`says only
+  that`), and of those that nothing answers the share that is left empty (`abstains`);
+- with `--weeks N`: what a release that is 1, 2, ... steps old needs more than a fresh one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.made_posts import read_posts
+from benchmarks.report import show
+from hubbub.assistant.compose import sentences
+from hubbub.assistant.gguf import LocalGguf, open_gguf
+from hubbub.assistant.prompt import MAX_SENTENCES_BRIEF, schema
+from hubbub.assistant.wordforms import words
+from hubbub.corpus.shards import key_of
+from hubbub.errors import ModelError
+from hubbub.posts import ConsentEvent
+from hubbub.stream import open_archive
+from hubbub.train.lessons import Lesson, read_lessons, write_lessons
+
+_JOINING = frozenset({"but", "also", "aber", "auch"})
+
+
+def main() -> None:
+    options = _arguments().parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(options.keep or scratch)
+        prepare(place, options)
+        rows = [*measured(place, options), *replies(place, options)]
+        if options.weeks:
+            rows += weeks(place, options)
+    show(rows, options.json)
+
+
+def run(*arguments: object) -> str:
+    """Run one of the product's commands; what it says goes to stderr."""
+    command = [sys.executable, "-m", "hubbub.cli.main", *map(str, arguments)]
+    print("+ hubbub", *arguments, file=sys.stderr)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
+def prepare(place: Path, options: argparse.Namespace) -> None:
+    """Make archive, corpus, model, lessons and taught model; what is there from last time is taken up."""
+    if not (place / "data").exists():
+        posts = sorted(read_posts(options.posts), key=lambda post: post.received_us)
+        posts = [msgspec.structs.replace(post, id=post.id.replace("x://", "copy://")) for post in posts]
+        with open_archive(place / "data" / "archive") as archive:
+            start_us = posts[0].received_us
+            for author in sorted({post.author for post in posts}):
+                archive.append(
+                    [ConsentEvent(author=author, scope="corpus", allow=True, received_us=start_us)]
+                )
+            archive.append(posts)
+    if not (place / "corpus").exists():
+        run("corpus", "build", place / "data", place / "corpus", "--vocab", options.vocab,
+            "--held-out-days", options.held_out_days)  # fmt: skip
+    run("train", place / "corpus", place / "run", "--params", options.params, "--tokens", options.tokens,
+        "--seq", 256)  # fmt: skip
+    if not (place / "lessons").exists():
+        run("train", "lessons", place / "data", place / "corpus", place / "all", "--limit", options.lessons)
+        about, made = read_lessons(place / "all")
+        for name, is_test in (("lessons", False), ("unseen", True)):
+            chosen = [each for each in made if (key_of(each.posts[0]) % 5 == 0) == is_test]
+            write_lessons(place / name, chosen, about)
+    run("train", "sft", place / "run", place / "lessons", place / "taught", "--epochs", options.epochs)
+    run("model", "export", place / "taught", place / "taught.gguf", "--kind", "F32")
+
+
+def measured(place: Path, options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Yield bits per byte and cloze of the model as trained and as taught."""
+    for name, directory in (("trained", "run"), ("taught", "taught/model")):
+        told = json.loads(run("train", "evaluate", place / directory, place / "corpus", "--json"))
+        for what, value in told.items():
+            if isinstance(value, float) and (
+                name == "trained" or what in ("bits per byte", "cloze of new names")
+            ):
+                yield {"model": f"{options.params} {name}", "what": what, "value": value}
+
+
+def replies(place: Path, options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Yield how replies to lessons that were never taught compare with the teacher's."""
+    _, unseen = read_lessons(place / "unseen")
+    model = open_gguf(place / "taught.gguf", num_threads=1)
+    asked = unseen[: options.replies]
+    found = [judge(model, lesson) for lesson in asked]
+    answerable = [each for each, lesson in zip(found, asked, strict=True) if lesson.is_answerable]
+    empty = [each for each, lesson in zip(found, asked, strict=True) if not lesson.is_answerable]
+    said = [each for each in answerable if each]
+    for what, part, whole in (
+        ("answers what can be answered", len(said), len(answerable)),
+        ("cites right, of these", sum(all(right for right, _ in each) for each in said), len(said)),
+        ("says only that, of these", sum(all(held for _, held in each) for each in said), len(said)),
+        ("abstains from what cannot", sum(not each for each in empty), len(empty)),
+    ):
+        yield {
+            "model": f"{options.params} taught",
+            "what": f"{what} ({whole})",
+            "value": part / max(whole, 1),
+        }
+
+
+def judge(model: LocalGguf, lesson: Lesson) -> list[tuple[bool, bool]]:
+    """Return for each sentence whether all that it cites the teacher cites, and whether it adds no word."""
+    records = {
+        record["n"]: record["text"]
+        for line in lesson.messages[1]["content"].splitlines()
+        if line.startswith('{"n"')
+        for record in [json.loads(line)]
+    }
+    right = {n for each in _reply(lesson.messages[2]["content"]) for n in each["evidence"]}
+    try:
+        told = "".join(model.stream(lesson.messages[:2], schema(len(records), MAX_SENTENCES_BRIEF)))
+    except ModelError:
+        return []
+    found = []
+    for each in _reply(told):
+        held = {word for n in each["evidence"] for word in words(records[n])} | _JOINING
+        found.append((set(each["evidence"]) <= right, set(words(each["text"])) <= held))
+    return found
+
+
+def _reply(text: str) -> list[dict[str, Any]]:
+    return [
+        each for each in sentences([text]) if isinstance(each, dict) and each.keys() >= {"evidence", "text"}
+    ]
+
+
+def weeks(place: Path, options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Yield what waiting costs, over as many releases after the first."""
+    manifest = json.loads((place / "corpus" / "manifest.json").read_text())
+    days = (manifest["last_us"] - manifest["first_us"]) / 86_400e6 / (2 * options.weeks)
+    spans = ("--first-days", days * options.weeks, "--days", days)
+    corpus, out = place / "corpus", place / "weeks"
+    told = run("train", "weeks", corpus, out, "--params", options.params, *spans, "--seq", 256, "--json")
+    for age, value in enumerate(json.loads(told.splitlines()[-1])["staleness"]):
+        yield {"model": f"{options.params} weekly", "what": f"extra bits per byte, {age} old", "value": value}
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("posts", nargs="+", metavar="FILE", help="NDJSON of posts in our format")
+    parser.add_argument("--params", default="3M")
+    parser.add_argument("--tokens", default="1.5M", help="to train on")
+    parser.add_argument("--vocab", default="4096")
+    parser.add_argument("--held-out-days", default="30")
+    parser.add_argument("--lessons", default="3000", help="to make, a fifth of them to test with")
+    parser.add_argument("--epochs", default="3", help="of lessons")
+    parser.add_argument("--replies", type=int, default=150, help="to ask for")
+    parser.add_argument("--weeks", type=int, default=0, help="releases after the first")
+    parser.add_argument("--keep", metavar="DIR", help="keep all files here, and take up what is there")
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
