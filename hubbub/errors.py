@@ -10,6 +10,7 @@
     +-- VersionMismatch                written by a newer hubbub, or with another embedder
     +-- MissingExtra                   a package of an optional extra is not installed
     +-- ModelError                     a chat model or its endpoint failed
+    |   +-- PromptTooLong              it holds fewer tokens than it was given
     +-- PlatformError                  a platform refused us for a reason that waiting does not mend
 
 Each message says what, which value, where, and what to do now.
@@ -56,6 +57,10 @@ class MissingExtra(HubbubError):
 
 class ModelError(HubbubError):
     """A chat model or its endpoint failed or answered outside its schema."""
+
+
+class PromptTooLong(ModelError):
+    """A chat model holds fewer tokens than it was given; fewer records may fit."""
 
 
 class PlatformError(HubbubError):

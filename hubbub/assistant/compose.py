@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -19,6 +20,7 @@ from hubbub.assistant.verify import SAYS_IT, support
 from hubbub.assistant.voices import Voice, count_voices
 from hubbub.assistant.wordforms import fold
 from hubbub.assistant.write import say, wording
+from hubbub.errors import PromptTooLong
 from hubbub.posts import Post, PostId
 
 Record = tuple[Evidence, tuple[Voice, ...], bool]
@@ -64,8 +66,7 @@ def compose(
     """
     if model.is_small:
         given, max_sentences = given[:MAX_RECORDS_BRIEF], min(max_sentences, MAX_SENTENCES_BRIEF)
-    asked = messages(question, given, max_sentences, tone, is_brief=model.is_small)
-    pieces = model.stream(asked, schema(len(given), max_sentences))
+    given, pieces = _asked(model, question, given, max_sentences, tone)
     told: set[str] = set()
     for number, found in enumerate(sentences(pieces)):
         if number >= max_sentences:
@@ -78,6 +79,23 @@ def compose(
         else:
             told |= {fold(draft.text), fold(draft.claim)}
             yield draft
+
+
+def _asked(
+    model: ChatModel, question: Question, given: Sequence[Record], max_sentences: int, tone: str
+) -> tuple[Sequence[Record], Iterator[str]]:
+    """Ask with as many of the first records as the model's context holds, and return those and the reply."""
+    while True:
+        asked = messages(question, given, max_sentences, tone, is_brief=model.is_small)
+        pieces = model.stream(asked, schema(len(given), max_sentences))
+        try:
+            first = next(pieces, "")
+        except PromptTooLong:
+            if len(given) == 1:
+                raise
+            given = given[: len(given) * 3 // 4]
+        else:
+            return given, chain([first], pieces)
 
 
 def sentences(pieces: Iterable[str]) -> Iterator[object]:

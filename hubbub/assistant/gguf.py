@@ -11,29 +11,52 @@ import httpx2
 
 from hubbub.assistant.openai_endpoint import OpenAiEndpoint
 from hubbub.assistant.prompt import SMALL_CONTEXT
-from hubbub.errors import MissingExtra, ModelError
+from hubbub.errors import MissingExtra, ModelError, PromptTooLong
 
 _CONTEXT_TOKENS = 8_192
 """Sixteen posts, the rules and the reply take about 4,000."""
+_REPLY_TOKENS = 400
+"""Room that a prompt leaves, but never more than a third of the context."""
 
 
 class LocalGguf:
     """A loaded model; it lives as long as this object."""
 
-    def __init__(self, server: object, endpoint: OpenAiEndpoint, name: str, *, is_small: bool) -> None:
-        """Keep the server alive beside the endpoint that talks to it."""
+    def __init__(self, server: object, endpoint: OpenAiEndpoint, client: httpx2.Client) -> None:
+        """Keep the server alive beside the endpoint that talks to it; `client` reaches its other paths."""
         self._server = server
         self._endpoint = endpoint
-        self.name = name
-        self.is_small = is_small
+        self._client = client
+        self.name = endpoint.name
+        meta = client.get("/v1/models").json()["data"][0]["meta"]
+        self._context = min(int(meta["n_ctx_train"]), _CONTEXT_TOKENS)
+        self.is_small = self._context < SMALL_CONTEXT
 
     def stream(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, object]) -> Iterator[str]:
         """Yield the reply in pieces.
 
         Raises:
+            PromptTooLong: with the messages the context has no room for a reply.
             ModelError: the model breaks off.
         """
-        return self._endpoint.stream(messages, schema)
+        room = self._context - min(self._context // 3, _REPLY_TOKENS)
+        if sum(len(each["content"].encode()) for each in messages) > room:  # a token is a byte at least
+            count = self._count(messages)
+            if count > room:
+                raise PromptTooLong(
+                    f"{self.name!r} reads {self._context} tokens at once; {count} leave no room for a reply"
+                )
+        yield from self._endpoint.stream(messages, schema)
+
+    def _count(self, messages: Sequence[Mapping[str, str]]) -> int:
+        try:
+            laid_out = self._client.post("/apply-template", json={"messages": list(messages)}).json()[
+                "prompt"
+            ]
+            body = {"content": laid_out, "add_special": True, "parse_special": True}
+            return len(self._client.post("/tokenize", json=body).json()["tokens"])
+        except (httpx2.HTTPError, ValueError, KeyError) as error:
+            raise ModelError(f"model {self.name!r} cannot count tokens: {error!r}") from None
 
 
 def open_gguf(path: Path, *, num_threads: int | None = None) -> LocalGguf:
@@ -70,13 +93,10 @@ def open_gguf(path: Path, *, num_threads: int | None = None) -> LocalGguf:
     endpoint = OpenAiEndpoint(
         f"{server.listening_address}/v1", path.stem, api_key=key, silence_timeout_s=120.0
     )
-    context = _trained_context(server.listening_address, key)
-    return LocalGguf(server, endpoint, path.stem, is_small=context < SMALL_CONTEXT)
-
-
-def _trained_context(address: str, key: str) -> int:
-    """Ask the server for how many tokens the file's model was trained to read at once."""
-    reply = httpx2.get(
-        f"{address}/v1/models", headers={"authorization": f"Bearer {key}"}, timeout=30.0, trust_env=False
+    client = httpx2.Client(
+        base_url=server.listening_address,
+        headers={"authorization": f"Bearer {key}"},
+        timeout=30.0,
+        trust_env=False,
     )
-    return int(reply.json()["data"][0]["meta"]["n_ctx_train"])
+    return LocalGguf(server, endpoint, client)

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import httpx2
 
 from hubbub.assistant.display import inert
-from hubbub.errors import InvalidInput, ModelError
+from hubbub.errors import InvalidInput, ModelError, PromptTooLong
 
 SchemaMode: TypeAlias = Literal["json_schema", "json_object", "none"]
 
@@ -26,6 +26,8 @@ _NEXT: dict[SchemaMode, SchemaMode | None] = {
 }
 # What servers answer when they do not know a request's response_format.
 _REFUSED = frozenset((400, 404, 415, 422, 501))
+# How llama.cpp, OpenAI and vLLM name a prompt that is too long.
+_TOO_LONG = ("exceed_context_size", "context_length_exceeded", "maximum context length")
 
 
 class OpenAiEndpoint:
@@ -68,17 +70,22 @@ class OpenAiEndpoint:
         """Yield the reply in pieces; falls back to looser formats where the endpoint refuses a schema.
 
         Raises:
+            PromptTooLong: the endpoint says that its context does not hold the messages.
             ModelError: the endpoint cannot be reached, refuses, falls silent, or breaks off.
         """
+        mode = self.mode
         while True:
-            mode = self.mode
             try:
-                with self._client.stream("POST", self._url, json=self._body(messages, schema)) as response:
+                with self._client.stream(
+                    "POST", self._url, json=self._body(messages, schema, mode)
+                ) as response:
                     looser = _NEXT[mode]
                     if response.status_code in _REFUSED and looser is not None:
-                        self.mode = looser
+                        _check_length(response)
+                        mode = looser
                         continue
                     _check(response)
+                    self.mode = mode
                     yield from _capped(_pieces(response))
                     return
             except httpx2.TimeoutException:
@@ -86,7 +93,9 @@ class OpenAiEndpoint:
             except httpx2.HTTPError as error:
                 raise ModelError(f"model endpoint {self._url}: {error}; is it running?") from None
 
-    def _body(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, object]) -> dict[str, object]:
+    def _body(
+        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, object], mode: SchemaMode
+    ) -> dict[str, object]:
         body: dict[str, object] = {
             "model": self.name,
             "messages": list(messages),
@@ -94,17 +103,23 @@ class OpenAiEndpoint:
             "max_tokens": _MAX_TOKENS,
             "stream": True,
         }
-        if self.mode == "json_schema":
+        if mode == "json_schema":
             inner = {"name": "answer", "strict": True, "schema": schema}
             body["response_format"] = {"type": "json_schema", "json_schema": inner}
-        elif self.mode == "json_object":
+        elif mode == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
 
 
+def _check_length(response: httpx2.Response) -> None:
+    response.read()
+    if any(name in response.text for name in _TOO_LONG):
+        raise PromptTooLong(f"model endpoint {response.url}: {inert(response.text[:200])!r}")
+
+
 def _check(response: httpx2.Response) -> None:
     if response.status_code != 200:
-        response.read()
+        _check_length(response)
         said = inert(response.text[:200])
         raise ModelError(f"model endpoint {response.url} answered {response.status_code}: {said!r}")
 
