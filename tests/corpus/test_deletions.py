@@ -150,7 +150,7 @@ def test_no_deleted_token_in_any_batch_over_random_interleavings(tmp_path):
     run_state_machine_as_test(
         Interleavings,
         settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 

@@ -1,7 +1,11 @@
 import os
+import random
+import resource
 import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 
 import msgspec
 import numpy as np
@@ -20,6 +24,19 @@ from tests.corpus.made import document, documents, piece, text_of, tokenizer
 
 def write(path, docs=None, **options):
     return write_shards(documents(30) if docs is None else docs, path, tokenizer(), **options)
+
+
+@contextmanager
+def files_up_to(num_bytes):
+    """Let the disk refuse larger files."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
 
 
 def told(corpus, number):
@@ -230,20 +247,65 @@ def test_another_build_under_a_reader_is_told(tmp_path):
 
 
 def test_a_full_disk_leaves_the_last_good_corpus(tmp_path):
-    import resource
-
     write(tmp_path)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-    try:
-        with pytest.raises(StorageError, match="file size limit"):
-            write(tmp_path, documents(3000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
+    with files_up_to(20_000), pytest.raises(StorageError, match="file size limit"):
+        write(tmp_path, documents(3000))
     assert not (tmp_path / "building").exists()
     assert len(open_corpus(tmp_path).lengths) == 30
+
+
+def test_a_full_disk_stops_compaction_and_deletions_go_on(tmp_path):
+    write(tmp_path, documents(2000))
+    corpus = open_corpus(tmp_path)
+    note_deletions(tmp_path, [(1, Deletion(id="at://p/0", received_us=1))], 1)
+    before = sorted(each.name for each in tmp_path.iterdir())
+    with files_up_to(20_000):
+        with pytest.raises(StorageError, match="file size limit"):
+            compact_corpus(tmp_path)
+        assert note_deletions(tmp_path, [(2, Deletion(id="at://p/1", received_us=1))], 2) == 1
+    assert corpus.read(0).tolist() == []
+    assert sorted(each.name for each in tmp_path.iterdir()) == before
+    assert compact_corpus(tmp_path).num_posts == 2
+
+
+_WORKER = """
+import random, sys
+from hubbub.corpus.compaction import compact_corpus
+from hubbub.corpus.deletions import DeletionFold
+from hubbub.posts import Deletion
+path, first = sys.argv[1], int(sys.argv[2])
+fold = DeletionFold(path)
+for number in range(first, 600):
+    if number >= fold.mark:
+        fold.note([(number + 1, Deletion(id=f"at://p/{number}", received_us=1))], number + 1)
+    print(number + 1, flush=True)
+    if number % 3 == 0:
+        compact_corpus(path)
+"""
+
+
+def test_kill_9_at_any_moment_loses_no_deletion_and_no_document(tmp_path):
+    write(tmp_path, documents(300), shard_tokens=4000)
+    corpus, draw, mark = open_corpus(tmp_path), random.Random(5), 0
+    whole = [corpus.read(n).tolist() for n in range(300)]
+    for _ in range(4):
+        child = subprocess.Popen(
+            [sys.executable, "-c", _WORKER, str(tmp_path), str(mark)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(draw.randint(1, 40)):
+            mark = int(child.stdout.readline())
+        time.sleep(draw.uniform(0.0, 0.01))
+        child.kill()
+        mark = max([mark, *map(int, child.communicate()[0].split())])
+        for reader in (corpus, open_corpus(tmp_path)):
+            lengths = [len(reader.read(n)) for n in range(300)]
+            assert not any(lengths[: mark // 2])
+            later = range(mark // 2 + 2, 300)
+            assert [reader.read(n).tolist() for n in later] == [whole[n] for n in later]
+    assert mark > 10
+    compact_corpus(tmp_path)
+    shards = {each.name for each in open_corpus(tmp_path).manifest.shards}
+    assert {each.name for each in tmp_path.glob("shard-*")} == shards
 
 
 _KILLED = """
