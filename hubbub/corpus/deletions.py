@@ -169,6 +169,18 @@ def note_deletions(directory: Path | str, events: Iterable[tuple[int, Event]], p
     return DeletionFold(directory).note(events, position)
 
 
+def catch_up_deletions(directory: Path | str, archive: EventLog) -> int:
+    """Note all that the archive holds by now: for a trainer, before its first batch; return how many died.
+
+    Raises:
+        InvalidInput: there is no corpus, or the archive ends before what it was built from.
+    """
+    fold, num_dead = _open(directory, archive), 0
+    while fold.mark < archive.last_seq:
+        num_dead += _note_batch(fold, archive)
+    return num_dead
+
+
 def follow_deletions(
     directory: Path | str,
     archive: EventLog,
@@ -184,30 +196,39 @@ def follow_deletions(
     Raises:
         InvalidInput: there is no corpus, or the archive ends before what it was built from.
     """
+    fold, num_dead = _open(directory, archive), 0
+    compact_at_s = _compact_at_s(fold, compact_s)
+    while True:
+        if fold.mark < archive.last_seq:
+            died = _note_batch(fold, archive)
+            num_dead += died
+            if died and compact_s is not None:
+                compact_at_s = min(compact_at_s, time.time() + compact_s)
+            if tell:
+                tell(fold.mark, num_dead)
+        elif not stop.is_set():
+            archive.wait(fold.mark, _POLL_S)
+        if time.time() >= compact_at_s:
+            compact_corpus(directory)
+            compact_at_s = _compact_at_s(fold, compact_s)
+        if stop.is_set():
+            return num_dead
+
+
+def _open(directory: Path | str, archive: EventLog) -> DeletionFold:
     fold = DeletionFold(directory)
     if archive.last_seq < fold.mark:
         raise InvalidInput(
             f"the archive ends with event {archive.last_seq:,}, but corpus {str(directory)!r} has seen event "
             f"{fold.mark:,}; name the archive that it was built from"
         )
-    num_dead, compact_at_s = 0, _compact_at_s(fold, compact_s)
-    while True:
-        mark, position = fold.mark, archive.last_seq
-        if position > mark:
-            position = min(position, mark + _BATCH)
-            died = fold.note(archive.read(mark, position - mark), position)
-            num_dead += died
-            if died and compact_s is not None:
-                compact_at_s = min(compact_at_s, time.time() + compact_s)
-            if tell:
-                tell(position, num_dead)
-        elif not stop.is_set():
-            archive.wait(mark, _POLL_S)
-        if time.time() >= compact_at_s:
-            compact_corpus(directory)
-            compact_at_s = _compact_at_s(fold, compact_s)
-        if stop.is_set():
-            return num_dead
+    return fold
+
+
+def _note_batch(fold: DeletionFold, archive: EventLog) -> int:
+    mark = fold.mark
+    position = min(archive.last_seq, mark + _BATCH)
+    return fold.note(archive.read(mark, position - mark), position)
 
 
 def _compact_at_s(fold: DeletionFold, compact_s: float | None) -> float:

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hubbub.corpus.compaction import compact_corpus
-from hubbub.corpus.deletions import DeletionFold, follow_deletions, note_deletions, read_deleted
+from hubbub.corpus.deletions import (
+    DeletionFold,
+    catch_up_deletions,
+    follow_deletions,
+    note_deletions,
+    read_deleted,
+)
 from hubbub.corpus.manifest import About
 from hubbub.corpus.reader import open_corpus
 from hubbub.corpus.shards import write_shards
@@ -218,6 +224,17 @@ def test_a_reader_in_the_middle_of_training_is_not_disturbed_by_compactions(tmp_
     thread.join()
     assert not failures
     assert corpus.manifest.generation > 5
+
+
+def test_catching_up_notes_all_that_is_there_and_ends(tmp_path):
+    write_shards(documents(20), tmp_path / "corpus", tokenizer(), about=lambda: About(archive_position=2))
+    with open_archive(tmp_path / "archive") as archive:
+        archive.append([Deletion(id=f"at://p/{n}", received_us=1) for n in range(30)])
+        assert catch_up_deletions(tmp_path / "corpus", archive) == 28
+        assert catch_up_deletions(tmp_path / "corpus", archive) == 0
+    assert [len(open_corpus(tmp_path / "corpus").read(n)) > 0 for n in range(16)] == [True] + [False] * 14 + [
+        True
+    ]
 
 
 def test_another_archive_than_the_corpus_was_built_from_is_refused(tmp_path):
