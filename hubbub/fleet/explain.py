@@ -79,7 +79,7 @@ def _bound(state: FleetState, policy: Policy, claim: Claim) -> Reason:
                 break
             told = f"it may not be preempted, so {other.job.id} ({_named(rank)}), which waits, goes first"
             return Reason(kind="rank", text=told)
-    fits = [pool for pool in state.pools.values() if pool.nodes.place(job.gpus) is not None]
+    fits = [pool for pool in state.pools.values() if pool.nodes.fits(job.gpus)]
     if fits:
         pool = min(fits, key=lambda each: short_kw(state, each, job.gpus))
         site = state.sites[pool.pool.site]

@@ -35,6 +35,8 @@ class Nodes:
         self._heaps[gpus_per_node] = list(range(num_nodes))
         self._sizes = [0] * gpus_per_node + [num_nodes]
         self._is_out: set[int] = set()
+        self._looked_at: dict[int, list[int]] = {}
+        """Off their heap since the last look: those that were not taken go back at the next."""
 
     @property
     def num_empty(self) -> int:
@@ -45,34 +47,32 @@ class Nodes:
         """Count the nodes with exactly so many free GPUs."""
         return self._sizes[free]
 
+    def fits(self, gpus: int) -> bool:
+        """Tell whether a gang could be placed, without looking for where."""
+        whole, rest = divmod(gpus, self.gpus_per_node) if gpus > self.gpus_per_node else (0, gpus)
+        if gpus > self.num_free or whole > self._sizes[-1]:
+            return False
+        return not rest or self._sizes[-1] > whole or any(self._sizes[rest:-1])
+
     def place(self, gpus: int) -> list[Share] | None:
         """Return where a gang goes, None where it does not fit; nothing is taken yet."""
-        if gpus > self.num_free:
+        if not self.fits(gpus):
             return None
-        whole, rest = divmod(gpus, self.gpus_per_node)
-        if gpus <= self.gpus_per_node:
-            whole, rest = 0, gpus
-        if whole > self._sizes[-1]:
-            return None
+        whole, rest = divmod(gpus, self.gpus_per_node) if gpus > self.gpus_per_node else (0, gpus)
         shares = [(node, self.gpus_per_node) for node in self._lowest(self.gpus_per_node, whole)]
         if not rest:
             return shares
         if not whole:
-            for free in range(rest, self.gpus_per_node + 1):
-                if self._sizes[free]:
-                    return [(self._lowest(free, 1)[0], rest)]
-            return None
-        last = self._roomiest(rest, beside=whole)
-        return None if last is None else [*shares, (last, rest)]
+            free = next(free for free in range(rest, self.gpus_per_node + 1) if self._sizes[free])
+            return [(self._lowest(free, 1)[0], rest)]
+        return [*shares, (self._roomiest(beside=whole), rest)]
 
-    def _roomiest(self, gpus: int, beside: int) -> int | None:
+    def _roomiest(self, beside: int) -> int:
         """Return the node with the most free GPUs, besides so many empty ones."""
         if self._sizes[-1] > beside:
             return self._lowest(self.gpus_per_node, beside + 1)[-1]
-        for free in range(self.gpus_per_node - 1, gpus - 1, -1):
-            if self._sizes[free]:
-                return self._lowest(free, 1)[0]
-        return None
+        free = next(free for free in range(self.gpus_per_node - 1, 0, -1) if self._sizes[free])
+        return self._lowest(free, 1)[0]
 
     def take(self, shares: Sequence[Share]) -> None:
         """Take the GPUs of a gang."""
@@ -94,7 +94,8 @@ class Nodes:
         self.num_free += free - before
         self._sizes[before] -= 1
         self._sizes[free] += 1
-        heappush(self._heaps[free], node)
+        if free:  # full nodes are never looked for
+            heappush(self._heaps[free], node)
 
     def is_out(self, node: int) -> bool:
         """Tell whether a node was removed."""
@@ -113,7 +114,8 @@ class Nodes:
             self._is_out.remove(node)
             self.num_free += self.free[node]
             self._sizes[self.free[node]] += 1
-            heappush(self._heaps[self.free[node]], node)
+            if self.free[node]:
+                heappush(self._heaps[self.free[node]], node)
 
     def add(self, num_nodes: int) -> range:
         """Let new nodes in, and return their numbers."""
@@ -126,11 +128,14 @@ class Nodes:
         return added
 
     def _lowest(self, free: int, count: int) -> list[int]:
-        """Return the lowest numbered nodes with exactly so many free GPUs; they stay in their heap."""
+        """Return the lowest numbered nodes with exactly so many free GPUs."""
         heap, counts, out = self._heaps[free], self.free, self._is_out
         if len(heap) > 4 * self._sizes[free] + 64:
             heap[:] = {node for node in heap if counts[node] == free and node not in out}
             heapify(heap)
+        for node in self._looked_at.pop(free, ()):
+            if counts[node] == free:
+                heappush(heap, node)
         found: list[int] = []
         while len(found) < count:
             while counts[heap[0]] != free or heap[0] in out or (found and heap[0] == found[-1]):
@@ -138,6 +143,5 @@ class Nodes:
             if count == 1:
                 return [heap[0]]
             found.append(heappop(heap))
-        for node in found:
-            heappush(heap, node)
+        self._looked_at[free] = found
         return found

@@ -86,10 +86,8 @@ def heads(state: FleetState, policy: Policy) -> Iterator[tuple[Rank, Claim]]:
 def _admit(state: FleetState, policy: Policy, claim: Claim, rank: Rank) -> list[Action]:
     gpus, job = claim.job.gpus, claim.job
     for pool in state.pools.values():
-        if gpus > pool.nodes.num_free:
-            continue
-        shares = pool.nodes.place(gpus)
-        if shares is not None and _has_power(state, pool, gpus):
+        if pool.nodes.fits(gpus) and short_kw(state, pool, gpus) <= _SLACK_KW:
+            shares = pool.nodes.place(gpus) or ()
             why = (
                 "within its tenant's guarantee"
                 if rank[0]
@@ -114,7 +112,7 @@ def _take(state: FleetState, claim: Claim, rank: Rank) -> list[Action]:
 
 def _for_space(state: FleetState, pool: PoolState, gpus: int, rank: Rank) -> dict[str, Claim] | None:
     """Return who must leave a pool so that a gang fits, None where even that is not enough."""
-    if pool.nodes.place(gpus) is not None:
+    if pool.nodes.fits(gpus):
         return {}
     if gpus < pool.nodes.gpus_per_node and (found := _for_part(state, pool, gpus, rank)):
         return found
@@ -193,10 +191,6 @@ def _shed(state: FleetState, site: SiteState) -> list[Action]:
             over_kw -= _kw_of(victim)
             actions.append(Preempt(victim.job.id, f"{site.name} may draw {site.cap_kw:,.0f} kW"))
     return actions
-
-
-def _has_power(state: FleetState, pool: PoolState, gpus: int) -> bool:
-    return short_kw(state, pool, gpus) <= _SLACK_KW
 
 
 def short_kw(state: FleetState, pool: PoolState, gpus: int) -> float:

@@ -106,7 +106,9 @@ class PoolState(msgspec.Struct, gc=False, eq=False):
             if before is not None:
                 del self.clearable[before][node]
             claims = self.on_node.get(node)
-            if claims and all(claim.job.is_preemptible for claim in claims):
+            if claims and (len(claims) == 1 or all(claim.job.is_preemptible for claim in claims)):
+                if not claims[0].job.is_preemptible:
+                    continue
                 rank = claims[0].rank if len(claims) == 1 else max(claim.rank for claim in claims)
                 self.ceilings[node] = rank
                 self.clearable.setdefault(rank, {})[node] = None

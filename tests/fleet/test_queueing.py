@@ -54,7 +54,7 @@ def test_places_are_those_of_the_slow_reading_after_any_history(data):
         gpus = data.draw(st.integers(1, 44))
         shares, expected = nodes.place(gpus), slow_place(nodes.free, gpus, 8)
         assert (None if shares is None else dict(shares)) == expected
-        assert nodes.num_free == sum(nodes.free)
+        assert nodes.num_free == sum(nodes.free) and nodes.fits(gpus) == (expected is not None)
         if shares is not None:
             nodes.take(shares)
             held.append(shares)
