@@ -48,6 +48,11 @@ class LocalGguf:
                 )
         yield from self._endpoint.stream(messages, schema)
 
+    def close(self) -> None:
+        """Close the connections; the model goes with this object."""
+        self._endpoint.close()
+        self._client.close()
+
     def _count(self, messages: Sequence[Mapping[str, str]]) -> int:
         try:
             laid_out = self._client.post("/apply-template", json={"messages": list(messages)}).json()[

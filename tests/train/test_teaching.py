@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from hubbub.assistant.prompt import schema
 from hubbub.cli.main import hubbub_command
 from hubbub.corpus.deletions import note_deletions
 from hubbub.corpus.manifest import About
@@ -135,6 +136,21 @@ def test_evaluation_is_kept_beside_the_model_and_on_its_card(world):
     assert make_card(world.place / "taught").evaluation == told
     own = json.loads(cli("train", "evaluate", world.place / "run", "--json"))
     assert own["bits per byte, gzip"] == pytest.approx(told["bits per byte, gzip"])
+
+
+def test_the_assistant_takes_it_for_small_and_its_reply_follows_the_schema(world):
+    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed (extra local-llm)")
+    from hubbub.assistant.gguf import open_gguf
+
+    cli("model", "export", world.place / "taught", world.place / "taught.gguf", "--kind", "F32")
+    model = open_gguf(world.place / "taught.gguf", num_threads=1)
+    assert model.is_small
+    asked = lesson(2, 3).messages[:2]
+    reply = json.loads("".join(model.stream(asked, schema(2, 1))))
+    model.close()
+    assert all(set(each["evidence"]) <= {1, 2} and each["text"] is not None for each in reply["sentences"])
+    kinds = {seen.kind for seen in who_saw("at://p/3", [world.place / "taught"])}
+    assert kinds == {"checkpoint", "export"}
 
 
 def test_a_model_of_another_vocabulary_is_refused(world):
