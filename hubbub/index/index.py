@@ -22,6 +22,7 @@ from hubbub.index.late_vectors import LateVectors
 from hubbub.index.newest import newest_matches, relevant_recent
 from hubbub.index.payload import clamp_us
 from hubbub.index.plan import MAX_TIME_US, Plan, plan_filters
+from hubbub.index.precedence import PoliteLock, give_way
 from hubbub.index.preparing import BATCH, Batch, Preparation, finite, prepare
 from hubbub.index.query import Hit, Query
 from hubbub.index.ranking import Ranking, contenders, fuse, order, plausible
@@ -93,7 +94,7 @@ class Index:
         self.reranker: Reranker | None = None
         self._reader = Reader(backend, state)
         self._counts = TermCounts(state.kept("term_counts"))
-        self._lock = threading.RLock()
+        self._lock = PoliteLock()
         self._fold_lock = threading.Lock()
         self._preparation = Preparation(embedder, embedder_name)
         self._applied = self._position = int(state.get("position") or 0)
@@ -182,15 +183,19 @@ class Index:
             return []
         now_us = clamp_us(query.now_us if query.now_us is not None else self._newest_us or 0)
         plan = aim(plan, query, self.embed, now_us)
-        with self._lock:
-            if not plan.term_ids and plan.vector is None:
+        if not plan.term_ids and plan.vector is None:
+            with self._lock:
                 return self._hits(newest_matches(self._backend, plan, query.limit))
-            weighed = self._counts.weigh(plan)
-            if query.sort == "time":
-                return self._newest_hits(relevant_recent(self._backend, weighed, query.limit, now_us))[
-                    : query.limit
-                ]
-            return self._ranked(query, self._widened(query, plan) or self._backend.search(weighed), now_us)
+        if query.sort == "time":
+            with self._lock:
+                weighed = self._counts.weigh(plan)
+                found = relevant_recent(self._backend, weighed, query.limit, now_us)
+                return self._newest_hits(found)[: query.limit]
+        legs = self._widened(query, plan)  # each step by itself: others may be in a hurry
+        with self._lock:
+            legs = legs or self._backend.search(self._counts.weigh(plan))
+        with self._lock:
+            return self._ranked(query, legs, now_us)
 
     def resolve(self, query: Query) -> Query:
         """Return the query with the account behind each handle that posts do not carry themselves."""
@@ -243,6 +248,7 @@ class Index:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row a text, shape (n, dim): of unit length, or zero where nothing is known."""
+        give_way()
         return finite(self._embedder.embed(list(texts)))
 
     def stats(self) -> IndexStats:
@@ -365,15 +371,17 @@ class Index:
         """Search with what the best posts of a first search say; None where that does not help."""
         if not is_widened(query, self.ranking):
             return None
-        legs = self._backend.search(self._counts.weigh(first_plan(plan)))
+        with self._lock:
+            legs = self._backend.search(self._counts.weigh(first_plan(plan)))
         if not legs.lexical:
             return None
         weights = best(fuse(legs, self.ranking), self.ranking)
-        chosen = choose(weights, self._reader.read(weights), self.ranking)
-        vectors = self._backend.vectors(list(chosen)) if self._embedder.dim else {}
-        return self._backend.search(
-            self._counts.weigh(widen(plan, chosen, weights, vectors, self.ranking), True)
-        )
+        with self._lock:
+            chosen = choose(weights, self._reader.read(weights), self.ranking)
+            vectors = self._backend.vectors(list(chosen)) if self._embedder.dim else {}
+        wide = widen(plan, chosen, weights, vectors, self.ranking)
+        with self._lock:
+            return self._backend.search(self._counts.weigh(wide, True))
 
     def _ranked(self, query: Query, legs: Legs, now_us: int) -> list[Hit]:
         recency = self.ranking.recency if query.recency is None else query.recency

@@ -11,6 +11,7 @@ from hubbub.index.backend import Backend
 from hubbub.index.document import decode_post
 from hubbub.index.embedding import Embedder
 from hubbub.index.lexical import embedded_text
+from hubbub.index.precedence import PoliteLock
 from hubbub.index.state import State
 
 _BATCH = 32
@@ -20,7 +21,7 @@ _IDLE_S = 0.25
 class LateVectors:
     """A thread that embeds what the state says is owed; posts are found by their words meanwhile."""
 
-    def __init__(self, backend: Backend, state: State, embedder: Embedder, lock: threading.RLock) -> None:
+    def __init__(self, backend: Backend, state: State, embedder: Embedder, lock: PoliteLock) -> None:
         self._backend, self._state, self._embedder, self._lock = backend, state, embedder, lock
         self._is_stopping = threading.Event()
         self._thread: threading.Thread | None = None

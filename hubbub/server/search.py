@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from hubbub.errors import InvalidInput
 from hubbub.index import parse_query
+from hubbub.index.precedence import going_first
 from hubbub.index.query import Hit, Query
 from hubbub.posts import Post
 from hubbub.server.answering import Answering
@@ -96,12 +97,14 @@ class _Found(NamedTuple):
 
 
 def _find(index: Searchable, query: Query, before: frozenset[bytes], limit: int, has_facets: bool) -> _Found:
-    hits = index.search(query)
-    left = [hit for hit in hits if _digest(hit) not in before]
-    given = left[:limit]
-    light = Highlighter(query)
+    with going_first():
+        hits = index.search(query)
+        left = [hit for hit in hits if _digest(hit) not in before]
+        given = left[:limit]
+        light = Highlighter(query)
+        data = [{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given]
     return _Found(
-        data=[{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given],
+        data=data,
         given=frozenset(map(_digest, given)),
         has_more=len(left) > limit,
         counts=_count(hits, query, light) if has_facets else {},
