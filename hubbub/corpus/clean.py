@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hubbub.corpus.decontaminate import Evaluation
 from hubbub.corpus.duplicates import NUM_BANDS, Pairs, bands, word_pairs
 from hubbub.corpus.fold import Version, living, read_scattered
-from hubbub.corpus.pii import MASKS, MENTION, mask, tidy
+from hubbub.corpus.pii import MASKS, MENTION, mask_links, mask_persons, tidy
 from hubbub.corpus.quality import REASONS, judge
 from hubbub.corpus.settings import CorpusSettings
 from hubbub.corpus.spill import BUCKETS, SpillReader, SpillWriter
@@ -176,8 +176,8 @@ class _Cleaner:
 
     def take(self, versions: list[Version]) -> None:
         """Clean, judge and hash a batch."""
-        texts = [tidy(version.text) for version in versions]
-        texts = list(map(mask, texts, count_digits(texts)))
+        texts = [mask_links(tidy(version.text)) for version in versions]
+        texts = list(map(mask_persons, texts, count_digits(texts)))
         plain = [_NOISE.sub(" ", text) if "<" in text or "@" in text else text for text in texts]
         words = read_words(plain)
         verdicts = judge(plain, words, np.array([v.parent > 0 for v in versions]), self._settings)
