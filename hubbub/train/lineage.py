@@ -28,6 +28,7 @@ from hubbub.train.source import CorpusSource
 from hubbub.train.weeks import split
 
 CARD = "card.json"
+_EXPORTS, _ADAPTER = ("model.safetensors", "model.safetensors.index.json"), "adapter_model.safetensors"
 _STEP = re.compile(r"step-(\d{8})")
 _MAX_DEPTH = 64
 _BSKY = re.compile(r"https://bsky\.app/profile/(did:[^/]+)/post/([^/?#]+)")
@@ -97,12 +98,21 @@ def line(directory: Path, step: int | None = None) -> Iterator[Stage]:
     for _ in range(_MAX_DEPTH):
         here = stage(directory, step)
         yield here
-        if here.run.started_from is None:
-            return
-        parent = origin(Path(here.run.started_from[0]), here.run.started_from[1])
+        began = _began_with(here)
+        parent = origin(*began) if began else None
         if parent is None:
             return
         directory, step = parent
+
+
+def _began_with(here: Stage) -> tuple[Path, int | None] | None:
+    """Return what a run's weights are of; an adapter names its base in its own file."""
+    if here.run.started_from is not None:
+        return Path(here.run.started_from[0]), here.run.started_from[1]
+    adapter = here.directory / "adapter" / "adapter_config.json"
+    if not adapter.is_file():
+        return None
+    return Path(msgspec.json.decode(adapter.read_bytes())["base_model_name_or_path"]), None
 
 
 def origin(path: Path, step: int | None = None) -> tuple[Path, int | None] | None:
@@ -156,7 +166,7 @@ def models(directories: Collection[Path]) -> list[Model]:
     """Find every checkpoint, export, adapter and GGUF under some directories that a run of ours made."""
     found: dict[Path, Model] = {}
     for root in directories:
-        for file in sorted(root.rglob("*")):
+        for file in [root] if root.is_file() else sorted(root.rglob("*")):
             made = _model(file)
             if made is not None:
                 found.setdefault(made.path.resolve(), made)
@@ -200,15 +210,14 @@ def identities(url: str) -> list[str]:
 def _model(file: Path) -> Model | None:
     if file.name == "meta.json" and _STEP.fullmatch(file.parent.name):
         return Model(file.parent, "checkpoint", file.parent.parent.parent, int(file.parent.name[5:]))
-    kinds = {"model.safetensors": "export", "adapter_config.json": "adapter"}
-    if file.suffix != ".gguf" and file.name not in {*kinds, "model.safetensors.index.json"}:
+    if file.suffix != ".gguf" and file.name not in (*_EXPORTS, _ADAPTER):
         return None
     made_by = origin(file.parent)
     if made_by is None:
         return None
     if file.suffix == ".gguf":
         return Model(file, "gguf", *made_by)
-    return Model(file.parent, "adapter" if file.name == "adapter_config.json" else "export", *made_by)
+    return Model(file.parent, "adapter" if file.name == _ADAPTER else "export", *made_by)
 
 
 def _opened(here: Stage, corpus: Any, wanted: Any, log: Any) -> tuple[Any, dict[int, list[int]]]:
@@ -234,8 +243,8 @@ def _opened(here: Stage, corpus: Any, wanted: Any, log: Any) -> tuple[Any, dict[
     for row in log[np.isin(log["post_key"], wanted)]:  # compaction has taken out where it stood
         where.setdefault(int(row["document"]), []).append(int(row["post_key"]))
     if kind == "week":
-        week, first_days, days, replay = told.split(":")
-        weeks = split(corpus, float(first_days), float(days))
+        week, start_us, first_days, days, replay = told.split(":")
+        weeks = split(corpus, float(first_days), float(days), int(start_us))
         source = weeks.source(corpus, int(week), seed=seed, batch_tokens=batch_tokens, replay=float(replay))
         return lambda batch: source.plan(batch)[0], where
     plain = CorpusSource(corpus, seed=seed, batch_tokens=batch_tokens)

@@ -19,7 +19,7 @@ from hubbub.corpus.reader import open_corpus
 from hubbub.errors import InvalidInput, MissingExtra
 from hubbub.model.loss import IGNORED
 from hubbub.train.lessons import Encode, LessonSource, Messages, read_lessons, write_plan
-from hubbub.train.loop import Tell
+from hubbub.train.metrics import Tell
 from hubbub.train.recipe import TrainSettings
 from hubbub.train.run import TrainReport, train
 from hubbub.train.source import Row
@@ -87,9 +87,9 @@ def lora(
     about, _ = read_lessons(lessons)
     opened = open_corpus(corpus or about.corpus)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(base, local_files_only=True)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(base.resolve(), local_files_only=True)
         plain = transformers.AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.float32, local_files_only=True
+            base.resolve(), dtype=torch.float32, local_files_only=True
         )
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{str(base)!r} is no Hugging Face model: {str(error).splitlines()[0]}") from None
@@ -115,6 +115,7 @@ def lora(
         source=f"lessons:{lessons.resolve()}",
     )
     write_plan(run_dir, source)
+    model.model.peft_config["default"].save_pretrained(run_dir / "adapter")  # names the base (`lineage`)
     report = train(settings, source=source, model=model, tell=tell)
     if not report.is_finished:
         return report

@@ -13,7 +13,7 @@ from hubbub.corpus.tokenizer import load_tokenizer
 from hubbub.errors import InvalidInput
 from hubbub.model.shape import LlamaShape
 from hubbub.train.lessons import LessonSource, chatml, read_lessons, write_plan
-from hubbub.train.loop import Tell
+from hubbub.train.metrics import Tell
 from hubbub.train.recipe import TrainSettings, derive
 from hubbub.train.run import TrainReport, load_run, train
 

@@ -3,6 +3,7 @@
     week-00/trunk    trained at a constant rate, from nothing, on the weeks up to the first release
     week-00/release  goes on from that trunk with a falling rate: `release/model` is what is served
     week-01/trunk    goes on from week-00/trunk, moments and all, with its own posts and some older ones
+    weeks.json       what the first week decided for all
 Warming an annealed model up again costs it what it knew (Ibrahim et al., arXiv 2403.08763), so it is refused.
 """
 
@@ -17,14 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hubbub.corpus.reader import open_corpus
-from hubbub.corpus.tokenizer import load_tokenizer
+from hubbub.corpus.tokenizer import FILE, load_tokenizer
+from hubbub.disk import refusals
 from hubbub.errors import InvalidInput
 from hubbub.model.shape import LlamaShape, shape_for
 from hubbub.train.bits import byte_table, measure
 from hubbub.train.checkpoints import find
-from hubbub.train.loop import Tell
-from hubbub.train.order import Ints, Order, shuffled
-from hubbub.train.recipe import Recipe, TrainSettings, derive
+from hubbub.train.metrics import Tell
+from hubbub.train.order import Ints, Order
+from hubbub.train.recipe import TrainSettings, derive
 from hubbub.train.run import load_run, train
 from hubbub.train.rundir import read_run
 from hubbub.train.sft import export
@@ -35,8 +37,7 @@ REPLAY = 0.05
 """Share of older posts in a week's batches: 1 to 5 % suffice for a weak shift (arXiv 2403.08763)."""
 ANNEAL = 0.2
 """Steps of a branch, as a share of its week's."""
-_TEST_ONE_OF = 10
-_TEST_SEED = 0x7E57
+_TEST_SHARE = 0.1
 
 
 class WeekSource:
@@ -105,38 +106,42 @@ class Aged(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(float(np.mean(each)) for each in found)
 
 
-def split(corpus: Any, first_days: float, days: float = 7.0) -> Weeks:
+def split(corpus: Any, first_days: float, days: float = 7.0, start_us: int | None = None) -> Weeks:
     """Cut a corpus into a first part of `first_days` and then steps of `days`; one document of ten is a test.
+
+    Which one is drawn by its time of receipt, so that another build of the corpus draws the same.
 
     Raises:
         InvalidInput: it is not long enough for two.
     """
     kept = np.flatnonzero(np.asarray(corpus.lengths) > 1)
     times = np.asarray(corpus.times_us)[kept]
-    start_us, step_us = int(times.min()), round(days * US_PER_DAY)
-    places = np.maximum((times - start_us - round(first_days * US_PER_DAY)) // step_us + 1, 0)
-    draw = np.empty(len(corpus.lengths), np.int64)
-    draw[shuffled(len(draw), _TEST_SEED, 0)] = np.arange(len(draw))
-    fresh, tests = [], []
-    for week in range(int(places.max()) + 1):
-        drawn = kept[places == week][np.argsort(draw[kept[places == week]])]
-        num_tests = -(-len(drawn) // _TEST_ONE_OF)
-        tests.append(np.sort(drawn[:num_tests]))
-        fresh.append(np.sort(drawn[num_tests:]))
-    full = [week for week in range(len(fresh)) if len(fresh[week])]
-    if len(full) < 2:
+    start_us = int(times.min()) if start_us is None else start_us
+    first_us, step_us = round(first_days * US_PER_DAY), round(days * US_PER_DAY)
+    places = np.maximum((times - start_us - first_us) // step_us + 1, 0)
+    draw = _mixed(times)
+    starts, fresh, tests = [], [], []
+    for week in np.unique(places).tolist():
+        drawn = draw[places == week]
+        is_test = drawn <= max(_TEST_SHARE * 2.0**64, float(drawn.min()))
+        if not is_test.all():
+            starts.append(start_us + (first_us + (week - 1) * step_us if week else 0))
+            fresh.append(kept[places == week][~is_test])
+            tests.append(kept[places == week][is_test])
+    if len(starts) < 2:
         raise InvalidInput(
             f"a corpus of {(int(times.max()) - start_us) / US_PER_DAY:.1f} days is too short for a first "
             f"part of {first_days:g} and steps of {days:g}; choose shorter ones"
         )
-    starts = [
-        start_us + (round(first_days * US_PER_DAY) + (week - 1) * step_us if week else 0) for week in full
-    ]
-    return Weeks(
-        starts_us=tuple(starts),
-        fresh=tuple(fresh[week] for week in full),
-        tests=tuple(tests[week] for week in full),
-    )
+    return Weeks(starts_us=tuple(starts), fresh=tuple(fresh), tests=tuple(tests))
+
+
+def _mixed(times: Ints) -> npt.NDArray[np.uint64]:
+    """Return for each time a number that looks drawn from all of 64 bits (splitmix64)."""
+    z = times.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 def check_trunk(run_dir: Path, step: int) -> None:
@@ -171,59 +176,103 @@ def keep_up(
     seq: int = 0,
     tell: Tell | None = None,
 ) -> Aged | None:
-    """Train trunk and release of each week, then measure each on each; None when stopped.
+    """Train trunk and release of each week that has none, then measure each on each; None when stopped.
+
+    Next week the same command with a corpus that has grown goes on; it must have the same tokenizer.
 
     Raises:
-        InvalidInput: the corpus is too short, or the directory holds other runs.
+        InvalidInput: the corpus is too short, or has another tokenizer than the weeks before.
     """
     corpus = open_corpus(corpus_dir)
-    weeks = split(corpus, first_days, days)
-    sized = {"seq": seq} if seq else {}
-    shape = shape_for(params, vocab=corpus.vocab_size, **sized)
-    recipe = _recipe(shape, corpus, weeks, epochs)
-    before: Path | None = None
-    for week in range(len(weeks.starts_us)):
-        place = directory / f"week-{week:02}"
-        source = weeks.source(corpus, week, seed=seed, batch_tokens=recipe.batch_tokens, replay=replay)
-        steps = _steps(corpus, weeks.fresh[week], recipe.batch_tokens, epochs)
-        common = TrainSettings(
+    begun = _begin(directory, corpus, params, first_days, days, epochs, seq)
+    weeks = split(corpus, begun.first_days, begun.days, begun.start_us)
+    places = [directory / f"week-{week:02}" for week in range(len(weeks.starts_us))]
+    for week, place in enumerate(places):
+        if (place / "release" / "model" / "config.json").is_file():
+            continue
+        steps = _steps(corpus, weeks.fresh[week], begun.batch_tokens, epochs)
+        trunk = TrainSettings(
             corpus=str(corpus_dir.resolve()),
             run_dir=str(place / "trunk"),
-            shape=shape,
-            batch_tokens=recipe.batch_tokens,
-            rate=recipe.rate,
+            shape=begun.shape,
+            batch_tokens=begun.batch_tokens,
+            rate=begun.rate,
             steps=steps,
             seed=seed,
             precision=precision,
             keep=1,
             save_every=steps,
             schedule="constant",
-            source=f"week:{week}:{first_days!r}:{days!r}:{replay!r}",
+            start_from=str((places[week - 1] / "trunk").resolve()) if week else "",
+            is_trunk=week > 0,
+            source=f"week:{week}:{begun.start_us}:{begun.first_days!r}:{begun.days!r}:{replay!r}",
         )
-        if before is not None:
-            start = str(before.resolve())
-            common = msgspec.structs.replace(common, start_from=start, is_trunk=True)
         cooling = msgspec.structs.replace(
-            common,
+            trunk,
             run_dir=str(place / "release"),
             schedule="anneal",
             steps=max(1, round(anneal * steps)),
             save_every=max(1, round(anneal * steps)),
             start_from=str((place / "trunk").resolve()),
             is_trunk=True,
+            seed=seed + 1,
         )
-        for asked in (common, cooling):
+        for asked in (trunk, cooling):
             if asked.start_from:
                 meta = find(Path(asked.start_from))
                 check_trunk(Path(asked.start_from), meta.step if meta else 0)
+            source = weeks.source(
+                corpus, week, seed=asked.seed, batch_tokens=begun.batch_tokens, replay=replay
+            )
             report = train(asked, source=source, tell=tell)
             if not report.is_finished:
                 return None
         export(report, corpus.tokenizer_dir)
-        before = place / "trunk"
-    return measure_all(
-        corpus, weeks, [directory / f"week-{week:02}" / "release" for week in range(len(weeks.fresh))]
+    return measure_all(corpus, weeks, [place / "release" for place in places])
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """What the first week decides for all that follow, kept in `weeks.json`."""
+
+    start_us: int
+    first_days: float
+    days: float
+    shape: LlamaShape
+    batch_tokens: int
+    rate: float
+    tokenizer: str
+
+
+def _begin(
+    directory: Path, corpus: Any, params: str, first_days: float, days: float, epochs: float, seq: int
+) -> Begun:
+    """Take up what was begun here, or derive shape, batch and rate once: the trunk keeps them for ever."""
+    path, files = directory / "weeks.json", corpus.manifest.tokenizer_files
+    if path.is_file():
+        begun = msgspec.json.decode(path.read_bytes(), type=Begun)
+        if begun.tokenizer != files[FILE]:
+            raise InvalidInput(
+                f"{str(corpus.directory)!r} has another tokenizer than the weeks in {str(directory)!r}; "
+                "build it with theirs: --tokenizer week-00/release/model"
+            )
+        return begun
+    weeks = split(corpus, first_days, days)
+    shape = shape_for(params, vocab=corpus.vocab_size, **({"seq": seq} if seq else {}))
+    tokens = epochs * float(np.asarray(corpus.lengths)[weeks.fresh[0]].sum())
+    recipe = derive(TrainSettings(corpus="", run_dir="", tokens=tokens), shape, 0)
+    begun = Begun(
+        start_us=weeks.starts_us[0],
+        first_days=first_days,
+        days=days,
+        shape=shape,
+        batch_tokens=recipe.batch_tokens,
+        rate=recipe.rate,
+        tokenizer=files[FILE],
     )
+    with refusals("begin the weeks", directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(begun), indent=1))
+    return begun
 
 
 def measure_all(corpus: Any, weeks: Weeks, releases: Sequence[Path], *, limit: int = 2000) -> Aged:
@@ -236,12 +285,6 @@ def measure_all(corpus: Any, weeks: Weeks, releases: Sequence[Path], *, limit: i
         assert meta.shape is not None
         bits.append(tuple(measure(model, rows, table, seq=meta.shape.seq).per_byte for rows in tests))
     return Aged(starts_us=weeks.starts_us, releases=tuple(map(str, releases)), bits=tuple(bits))
-
-
-def _recipe(shape: LlamaShape, corpus: Any, weeks: Weeks, epochs: float) -> Recipe:
-    """Derive batch and rate once, from what the first part has: the trunk keeps them for ever."""
-    tokens = epochs * float(np.asarray(corpus.lengths)[weeks.fresh[0]].sum())
-    return derive(TrainSettings(corpus="", run_dir="", tokens=tokens), shape, 0)
 
 
 def _steps(corpus: Any, documents: npt.NDArray[np.int64], batch_tokens: int, epochs: float) -> int:

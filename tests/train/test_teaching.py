@@ -16,12 +16,13 @@ from hubbub.cli.main import hubbub_command
 from hubbub.corpus.deletions import note_deletions
 from hubbub.corpus.manifest import About
 from hubbub.corpus.reader import open_corpus
-from hubbub.corpus.shards import write_shards
+from hubbub.corpus.shards import key_of, write_shards
+from hubbub.corpus.tokenizer import train_tokenizer
 from hubbub.errors import InvalidInput
 from hubbub.model.hf import load_hf
 from hubbub.posts import Deletion
 from hubbub.train.card import make_card
-from hubbub.train.lineage import who_saw
+from hubbub.train.lineage import saw, stage, who_saw
 from hubbub.train.recipe import TrainSettings
 from hubbub.train.run import load_run, train
 from hubbub.train.sft import lengthened, sft
@@ -183,6 +184,10 @@ def test_low_rank_matrices_are_saved_as_peft_has_them_and_merge(world):
     assert len(weights) == 2 * 7 * SHAPE.num_layers
     kinds = {seen.kind for seen in who_saw("at://p/3", [world.place / "adapted"])}
     assert kinds == {"checkpoint", "adapter", "export"}
+    keys = {key_of(f"at://p/{post}"): post for post in range(30, 100)}  # in no lesson
+    post = keys[next(iter(saw(stage(world.place / "run"), keys.keys())))]
+    assert all(seen.is_inherited for seen in who_saw(f"at://p/{post}", [world.place / "adapted"]))
+    assert len(who_saw(f"at://p/{post}", [world.place / "adapted" / "adapter"])) == 1
 
 
 def test_a_base_without_a_chat_template_is_refused(world):
@@ -211,11 +216,19 @@ def test_weeks_go_on_from_the_trunk_and_each_release_is_measured_on_each_week(wo
         assert (place / f"week-0{week}" / "release" / "model" / "config.json").is_file()
     with pytest.raises(InvalidInput, match="is annealed at step"):
         check_trunk(place / "week-00" / "release", 2)
+    told = []
+    again = keep_up(
+        world.place / "corpus", place, params="9M", first_days=1.0, precision="fp32", tell=told.append
+    )
+    assert again == found and not told  # what is there is not trained again
+    write_shards(documents(70), world.place / "other", train_tokenizer(["another text"] * 9, 270))
+    with pytest.raises(InvalidInput, match="another tokenizer"):
+        keep_up(world.place / "other", place, params="50K", first_days=3 * DAY)
 
 
 def test_who_saw_a_post_is_told_of_weeks_too(world):
     place = world.place / "weeks"
-    weeks = split(open_corpus(world.place / "corpus"), 3 * DAY, 2 * DAY)
+    weeks = split(open_corpus(world.place / "corpus"), 3 * DAY, 2 * DAY, 1_000_000)
     last, tested = int(weeks.fresh[2][0]), int(weeks.tests[1][0])
     runs = {
         seen.path.removeprefix(f"{place}/").split("/")[0] for seen in who_saw(f"at://p/{2 * last}", [place])
