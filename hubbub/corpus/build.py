@@ -98,7 +98,9 @@ def build_corpus(
         plan = _scatter_once(events, work, settings, run_posts, clock)
         num_runs = len(plan.runs)
         clock.start("clean", f"{plan.scattered.num_posts:,} posts in {num_runs} runs")
-        list(run_map(partial(_clean_once, work, settings, plan.runs), range(num_runs)))
+        clean = partial(_clean_once, work, settings, plan.runs)
+        for done, _ in enumerate(run_map(clean, range(num_runs)), 1):
+            clock.tell(f"clean: {done:,} of {num_runs:,} runs")
         clock.start("duplicates")
         verdicts, dropped = decide(work, num_runs, settings, run_map)
         for number in range(num_runs):
@@ -111,6 +113,11 @@ def build_corpus(
         probe: Counter[str] = Counter()
         if next(documents(probe), None) is None:
             raise nothing_left(root, _about(plan.scattered, dropped + probe, cut_us, settings))
+        about = partial(_about, plan.scattered, dropped, cut_us, settings)
+        if next(documents(probe := Counter()), None) is None:
+            dropped.update(probe)
+            shutil.rmtree(work, ignore_errors=True)
+            raise nothing_left(root, about())
         clock.start("tokenizer")
         tokenizer = _open_tokenizer(settings, documents(Counter()))
         clock.start("shards")
@@ -118,8 +125,9 @@ def build_corpus(
             documents(dropped),
             root,
             tokenizer,
-            about=lambda: _about(plan.scattered, dropped, cut_us, settings),
+            about=about,
             shard_tokens=settings.shard_tokens,
+            tell=tell,
         )
         clock.stop()
         report = BuildReport(
@@ -178,13 +186,13 @@ class _Clock:
 
     def __init__(self, tell: Tell | None) -> None:
         self.seconds: dict[str, float] = {}
-        self._tell, self._step, self._since = tell, "", 0.0
+        self.tell: Tell = tell or (lambda text: None)
+        self._step, self._since = "", 0.0
 
     def start(self, step: str, detail: str = "") -> None:
         self.stop()
         self._step, self._since = step, perf_counter()
-        if self._tell:
-            self._tell(f"{step}: {detail}" if detail else step)
+        self.tell(f"{step}: {detail}" if detail else step)
 
     def stop(self) -> None:
         if self._step:

@@ -53,6 +53,7 @@ def write_shards(
     *,
     about: Callable[[], About] = About,
     shard_tokens: int = SHARD_TOKENS,
+    tell: Callable[[str], object] | None = None,
 ) -> Manifest:
     """Write a corpus, or replace the one that is there in one step; the old one stays until then.
 
@@ -74,7 +75,7 @@ def write_shards(
                 work.mkdir()
                 writer = _Writer(work, tokenizer, shard_tokens)
                 try:
-                    writer.write(documents)
+                    writer.write(documents, tell)
                 finally:
                     os.close(writer.fd)
                 return _adopt(root, work, writer, about())
@@ -156,12 +157,14 @@ class _Writer:
     def langs(self) -> tuple[str, ...]:
         return tuple(self._langs)
 
-    def write(self, documents: Iterable[Document]) -> None:
+    def write(self, documents: Iterable[Document], tell: Callable[[str], object] | None) -> None:
         for batch in _batches(documents):
             texts = [piece.text for document in batch for piece in document.pieces]
             ids = iter(self.tokenizer.encode_lists(texts))
             for document in batch:
                 self._add(document, [next(ids) for _ in document.pieces])
+            if tell:
+                tell(f"shards: {self.num_posts:,} posts, {self.num_tokens:,} tokens")
         if self._rows.offset:
             self._end_shard()
 
