@@ -3,10 +3,10 @@
     python -m benchmarks.corpus_speed --posts a.ndjson.gz ... [--memory 1000000 10000000] [--json]
 
 The posts are written to an archive under a forum's ids, their authors allowing a corpus; the clock runs from
-reading it to the finished shards, in one process. Its `own` tokenizer of 8,192 tokens is trained on the way, a
-fixed cost; the `given` one is that again. `--memory` builds a corpus of so many made posts (spliced from the
-real ones, 40 % of them replies, 2 % deleted) straight from a generator, in a process of its own, and shows the
-most memory that it held. Disk: some 900 bytes a post while it works.
+reading it to the finished shards, in one process. Its `own` tokenizer of 8,192 tokens is trained on the way,
+a fixed cost; the `given` one is that again. `--memory` builds a corpus of so many made posts (spliced from
+the real ones, 40 % of them replies, 2 % deleted) straight from a generator, in a process of its own, and
+shows the most memory that it held.
 """
 
 from __future__ import annotations

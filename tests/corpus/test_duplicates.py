@@ -45,9 +45,9 @@ def test_bands_meet_as_often_as_the_formula_says():
     assert np.allclose(jaccard(pairs, place, place + len(texts)), 18 / 22, atol=0.05)
     found = bands(pairs)
     same = found[: len(texts)] == found[len(texts) :]
-    assert abs(same.mean() - (18 / 22) ** 5) < 0.02  # the share of bands of five that agree
+    assert abs(same.mean() - (18 / 22) ** 4) < 0.02  # the share of bands of four that agree
     strangers = found[: len(texts)] == np.roll(found[: len(texts)], 1, axis=0)
-    assert not strangers.any()
+    assert strangers.sum() <= 1
 
 
 @settings(max_examples=50, deadline=None)
