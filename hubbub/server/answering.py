@@ -13,12 +13,12 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hubbub.assistant.answer import AnswerEvent, Done, Found, Retraction, Shown
+from hubbub.assistant.answer import Answer, AnswerEvent, Done, Found, Retraction, Shown
 from hubbub.errors import InvalidInput, ModelError
 from hubbub.server.admission import Turn
 from hubbub.server.caller import HOUSE, acting_for, caller
 from hubbub.server.desk import Desk, desk_of, read_param
-from hubbub.server.feed import Listener
+from hubbub.server.feed import Change, Listener
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.streams import Emit
 from hubbub.server.usage import count_tokens
@@ -166,6 +166,24 @@ class Answering:
 
         return self._desk.streams.response(produce, on_end=self.end, prepare=self.enter)
 
+    async def whole(self) -> Answer:
+        """Wait for the finished answer, whose posts all live when it is handed over.
+
+        Raises:
+            Refusal: it could not be written.
+        """
+        answers: list[Answer] = []
+
+        async def tell(name: str, event: object) -> None:
+            if isinstance(event, Done):
+                answers.append(event.answer)
+
+        async with self.admitted():
+            await self.run(tell)
+        if self.failure:
+            raise self.failure
+        return answers[0]
+
     async def run(self, tell: Tell, watch_s: float = 0.0) -> None:
         """Tell the answer as it is verified, then for so long which of its quotes died."""
         let_in = msgspec.structs.replace(self.who, is_let_in=True)
@@ -192,6 +210,8 @@ class Answering:
             async with aclosing(self._events()) as events:
                 async for event in events:
                     async with self._telling:
+                        if isinstance(event, Done):  # what fell that the feed has not told of yet
+                            await self._tell_fallen(tell, [], has_lost_some=True)
                         checked = await self._desk.look_up(self._check, event)
                         if checked is not None:
                             self._count(checked[1])
@@ -245,12 +265,15 @@ class Answering:
         while True:
             changes, has_lost_some = await listener.get()
             async with self._telling:
-                authors = self._watch.authors()
-                fallen = await self._desk.look_up(self._watch.change, changes, has_lost_some)
-                for event in fallen:
-                    await tell("gone" if isinstance(event, Gone) else "retraction", event)
-                if fallen and self._desk.stamps:
-                    self._desk.stamps.note_retracted(changes, [(e.post, authors.get(e.post)) for e in fallen])
+                await self._tell_fallen(tell, changes, has_lost_some)
+
+    async def _tell_fallen(self, tell: Tell, changes: list[Change], has_lost_some: bool) -> None:
+        authors = self._watch.authors()
+        fallen = await self._desk.look_up(self._watch.change, changes, has_lost_some)
+        for event in fallen:
+            await tell("gone" if isinstance(event, Gone) else "retraction", event)
+        if fallen and self._desk.stamps:
+            self._desk.stamps.note_retracted(changes, [(e.post, authors.get(e.post)) for e in fallen])
 
 
 async def _keep_alive(emit: Emit) -> None:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 import anyio
 import msgspec
@@ -55,7 +56,8 @@ class Cards:
 
     def __init__(self) -> None:
         self._cards: OrderedDict[PostId, tuple[float, Card]] = OrderedDict()
-        self._making: dict[tuple[PostId, int], anyio.Lock] = {}
+        # A lock is gone with the last who waits for it, however they leave.
+        self._making: WeakValueDictionary[tuple[PostId, int], anyio.Lock] = WeakValueDictionary()
 
     async def get(self, write: Write, desk: Desk, post: Post, for_prompt: bool = False) -> Card | None:
         """Return a card that holds at this moment, its answers written by `write`; None if that gave up.
@@ -82,20 +84,16 @@ class Cards:
         # Who is served first does not wait for who is not.
         making = post.id, caller().priority
         lock = self._making.setdefault(making, anyio.Lock())
-        try:
-            async with lock:
-                until_s, card = self._cards.get(post.id, (0.0, None))
-                if card and time.monotonic() < until_s and card.post.text == post.text:
-                    return card
-                card = await _make(write, desk, post)
-                if card:
-                    self._cards[post.id] = time.monotonic() + FRESH_S, card
-                    while len(self._cards) > MAX_CARDS:
-                        self._cards.popitem(last=False)
+        async with lock:
+            until_s, card = self._cards.get(post.id, (0.0, None))
+            if card and time.monotonic() < until_s and card.post.text == post.text:
                 return card
-        finally:
-            if not lock.statistics().tasks_waiting:
-                self._making.pop(making, None)
+            card = await _make(write, desk, post)
+            if card:
+                self._cards[post.id] = time.monotonic() + FRESH_S, card
+                while len(self._cards) > MAX_CARDS:
+                    self._cards.popitem(last=False)
+            return card
 
 
 class _Wanted(msgspec.Struct):
@@ -144,11 +142,13 @@ def _as_it_stands(index: Searchable, card: Card, for_prompt: bool) -> Card | Non
     return _promptable(index, card) if for_prompt else card
 
 
-def _promptable(index: Searchable, card: Card) -> Card:
-    """Leave out what may not be put in a prompt."""
+def _promptable(index: Searchable, card: Card) -> Card | None:
+    """Leave out what may not be put in a prompt; None if that is the post itself."""
+    thread = read_thread(index, card.post, for_prompt=True)
+    if thread is None:
+        return None
     watch = Watch(Promptable(index))
     said = tuple(sentence for sentence in card.sentences if watch.pass_sentence(Shown(sentence=sentence)))
-    thread = read_thread(index, card.post, for_prompt=True)
     return msgspec.structs.replace(card, sentences=said, text=say(card.post, said), thread=thread)
 
 

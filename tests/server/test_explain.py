@@ -107,15 +107,19 @@ def test_any_post_can_be_asked_about(text: str) -> None:
 
 
 class Dying(SmallHouse):
-    """A post dies while the first answer is being written."""
+    """A post dies, or its author refuses something, while the first answer is being written."""
 
     doomed: str | None = None
+    refusing: ConsentEvent | None = None
 
     def ask(self, *args: Any, **options: Any) -> Iterator[AnswerEvent]:
         events = super().ask(*args, **options)
         if self.doomed:
             self.delete(self.doomed)
             self.doomed = None
+        if self.refusing:
+            self.add(self.refusing)
+            self.refusing = None
         yield from events
 
 
@@ -132,6 +136,16 @@ def test_a_post_that_dies_while_its_card_is_written_is_not_shown(dying: Dying) -
         dying.doomed = RUMOUR
         gone = explain(url, RUMOUR)
         assert gone.status_code == 410 and "sentences" not in gone.text
+
+
+def test_a_post_that_refuses_prompts_while_its_card_is_written_is_in_none(dying: Dying) -> None:
+    author = make_post(4, "").author
+    dying.refusing = ConsentEvent(author=author, scope="prompt", allow=False, received_us=dying.now_us())
+    with serve_in_thread(create_app(dying)) as url:
+        refused = explain(url, RUMOUR)
+        assert refused.status_code == 404 and "sentences" not in refused.text
+        shown = httpx2.get(f"{url}/api/explain", params={"url": RUMOUR}, trust_env=False)
+        assert shown.json()["post"]["id"] == RUMOUR
 
 
 def test_a_reply_that_dies_while_a_card_is_written_is_not_in_it(dying: Dying) -> None:

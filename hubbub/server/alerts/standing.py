@@ -121,12 +121,7 @@ class Standings:
 
         Some 30 us to find a post's stems, then 3 us for each question that shares one.
         """
-        if (
-            post.visibility not in PUBLIC
-            or post.repost_of is not None
-            or post.is_bot
-            or not post.text.strip()
-        ):
+        if not _is_voice(post):
             return []
         with self._lock:
             return self._match(post)

@@ -124,7 +124,9 @@ class Alerts:
 
     def _close_idle(self) -> None:
         """Let go of questions that nobody reads, the longest idle first."""
-        idle = sorted((channel.idle_s, key) for key, channel in self._channels.items() if channel.idle_s)
+        # Who has found a channel and waits until it has learned is no reader yet, but will be.
+        left = ((key, one) for key, one in self._channels.items() if not one.learning.locked())
+        idle = sorted((one.idle_s, key) for key, one in left if one.idle_s)
         for place, (idle_s, key) in enumerate(reversed(idle)):
             if idle_s > RESUME_S or place < len(idle) - MAX_IDLE:
                 channel = self._channels.pop(key)

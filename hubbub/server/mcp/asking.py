@@ -1,12 +1,9 @@
-"""`ask` and `explain_post`: checked sentences, looked at once more before they are handed over for good."""
+"""`ask` and `explain_post`: sentences that were checked when they were handed over for good."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from hubbub.assistant.answer import Answer, Done, Sentence, Shown
-from hubbub.assistant.explain import say
 from hubbub.errors import InvalidInput
 from hubbub.server.answering import Answering
 from hubbub.server.desk import Desk
@@ -15,8 +12,6 @@ from hubbub.server.mcp.finding import check_text, find_named
 from hubbub.server.mcp.shapes import Answered, AskArguments, Explained, PostArguments
 from hubbub.server.mcp.views import show_post, show_sentence
 from hubbub.server.scope import Scope
-from hubbub.server.surface import Searchable
-from hubbub.server.watch import Watch
 from hubbub.server.wire import Refusal
 from hubbub.units import US_PER_DAY, format_time, parse_time_us
 
@@ -36,14 +31,13 @@ async def ask(desk: Desk, given: AskArguments) -> Answered:
     # Of a window in the past, today is its end.
     clock_us = scope.to_us if scope.to_us and scope.to_us < desk.house.now_us() else None
     answering = Answering(desk, question, clock_us, scope)
-    answer = await _write(answering)
-    said = await desk.look_up(_standing, desk.house.index, answer.sentences)
-    has_claim = any(sentence.kind != "note" for sentence in said)
+    answer = await answering.whole()
+    has_claim = any(sentence.kind != "note" for sentence in answer.sentences)
     return Answered(
         outcome="nothing_found" if answer.outcome in _CLAIMS and not has_claim else answer.outcome,
         lang=answer.lang,
         asked=format_time(answer.asked_us),
-        sentences=[show_sentence(sentence) for sentence in said],
+        sentences=[show_sentence(sentence) for sentence in answer.sentences],
         house_rules=answering.rules.version if answering.rules else None,
     )
 
@@ -55,37 +49,13 @@ async def explain_post(cards: Cards, desk: Desk, given: PostArguments) -> Explai
         Refusal: the post may not be shown to a model, or too many answers are being written.
     """
     post = await find_named(desk, given.url_or_id, "url_or_id")
-    card = await cards.get(_write, desk, post)
-    assert card is not None  # `_write` does not give up
-    post = await find_named(desk, post.id, "url_or_id")  # it may have died meanwhile
-    said = await desk.look_up(_standing, desk.house.index, card.sentences)
+    card = await cards.get(Answering.whole, desk, post, for_prompt=True)
+    assert card is not None  # `whole` does not give up
     return Explained(
-        post=show_post(post), text=say(post, said), sentences=[show_sentence(sentence) for sentence in said]
+        post=show_post(card.post),
+        text=card.text,
+        sentences=[show_sentence(sentence) for sentence in card.sentences],
     )
-
-
-async def _write(answering: Answering) -> Answer:
-    """Wait for a whole answer; a caller who leaves cancels this task, and with it the writing."""
-    answers: list[Answer] = []
-
-    async def tell(name: str, event: object) -> None:
-        if isinstance(event, Done):
-            answers.append(event.answer)
-
-    async with answering.admitted():
-        await answering.run(tell)
-    if answering.failure:
-        raise answering.failure
-    return answers[0]
-
-
-def _standing(index: Searchable, sentences: Sequence[Sentence]) -> list[Sentence]:
-    """Look at every quote again: the feed may not have told of a deletion yet, and nothing can be taken back.
-
-    The sentences go into a prompt, so their authors must allow that, whoever wrote them.
-    """
-    watch = Watch(index)
-    return [one for one in sentences if watch.pass_sentence(Shown(sentence=one, is_composed=True))]
 
 
 def _time_us(text: str, num_days: int) -> int | None:

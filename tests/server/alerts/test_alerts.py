@@ -6,12 +6,17 @@ import json
 import time
 from collections.abc import Iterator
 
+import anyio
 import httpx2
 import pytest
 
 from hubbub.posts import AccountEvent, Post
+from hubbub.server.alerts.standing import Standing
+from hubbub.server.alerts.watching import RESUME_S, Alerts
 from hubbub.server.app import create_app
+from hubbub.server.desk import Desk
 from hubbub.server.run import serve_in_thread
+from hubbub.server.surface import Limits
 from tests.server.reading import Stream, open_stream
 from tests.server.small_house import SmallHouse, make_post
 
@@ -79,9 +84,11 @@ def test_an_alert_is_taken_back_within_a_second_of_a_deletion(house: SmallHouse,
 def test_who_is_suspended_takes_the_alert_along(house: SmallHouse, alerts: Stream) -> None:
     alerts.next("started")
     house.add(*say(100, *FIRE))
-    author = alerts.next("alert")[1]["sentence"]["citations"][0]["author"]
-    house.add(AccountEvent(author=author, status="suspended", received_us=house.clock_us))
-    alerts.next("retraction")
+    sentence = alerts.next("alert")[1]["sentence"]
+    quote = sentence["citations"][0]
+    house.add(AccountEvent(author=quote["author"], status="suspended", received_us=house.clock_us))
+    _, fallen = alerts.next("retraction")
+    assert (fallen["sentence"], fallen["post"]) == (sentence["id"], quote["post"])
 
 
 def test_one_loud_account_makes_no_alert(house: SmallHouse, alerts: Stream) -> None:
@@ -213,3 +220,17 @@ def test_an_empty_house_waits_for_its_first_posts(tmp_path) -> None:
         house.add(*say(1, *FIRE))
         assert alerts.next("alert")[1]["sentence"]["num_voices"] == 3
     house.close()
+
+
+def test_a_question_that_is_about_to_be_read_again_is_not_let_go(house: SmallHouse) -> None:
+    async def run() -> None:
+        alerts = Alerts(Desk(house, Limits()))
+        channel = alerts._open(("-", QUESTION, "low", False), Standing(QUESTION, house.now_us(), house.index))
+        channel._left_s -= RESUME_S + 1
+        async with channel.learning:  # where a reader is who has found it and has not joined yet
+            alerts._close_idle()
+            assert alerts.channels() == [channel]
+        alerts._close_idle()
+        assert alerts.channels() == []
+
+    anyio.run(run)
