@@ -31,43 +31,67 @@ from hubbub.errors import Corruption, HubbubError, InvalidInput, StorageError
 from hubbub.model.shape import LlamaShape
 from hubbub.train.optim import Optimizers
 from hubbub.train.parallel import Ranks
+from hubbub.train.rundir import Run
 
 _NAME = re.compile(r"step-(\d{8})")
 
 
-class Meta(msgspec.Struct, frozen=True, kw_only=True):
-    """What a checkpoint says of itself.
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run is: all that goes on with it besides tensors.
 
     `step` updates are done and `batch` is the next batch; `skipped` batches are never trained on. `history`
     holds [batch, mark]: from that batch on deletions up to that number of the archive were honoured.
+    `recent` are the losses that the next one is judged by.
     """
 
     step: int
     batch: int
+    loss: float
+    history: list[tuple[int, int]]
+    skipped: list[int]
+    recent: list[float] = []
+
+
+class Meta(Progress, frozen=True, kw_only=True):
+    """What a checkpoint says of itself."""
+
     source_id: str
     deletion_mark: int
-    loss: float
     shape: LlamaShape | None
     optimizer: str
     batch_tokens: int
     seed: int
-    history: list[tuple[int, int]]
-    skipped: list[int]
     files: dict[str, str] = {}
+
+
+def meta_of(progress: Progress, run: Run) -> Meta:
+    """Return what the checkpoint of a run says."""
+    return Meta(
+        **msgspec.structs.asdict(progress),
+        source_id=run.source_id,
+        deletion_mark=progress.history[-1][1] if progress.history else 0,
+        shape=run.shape,
+        optimizer=run.settings.optimizer,
+        batch_tokens=run.recipe.batch_tokens,
+        seed=run.settings.seed,
+    )
 
 
 class Checkpoints:
     """The checkpoints of one run directory, for one model and its optimisers."""
 
-    def __init__(self, directory: Path, ranks: Ranks, model: nn.Module, optim: Optimizers, keep: int) -> None:
+    def __init__(
+        self, directory: Path, ranks: Ranks, model: nn.Module, optim: Optimizers, keep: int, group: str = ""
+    ) -> None:
         self.directory, self._ranks, self._keep = directory / "checkpoints", ranks, keep
         self._model, self._optim = model, optim
+        self._suffix = f"-{group}" if group else ""
         self._thread = ThreadPoolExecutor(1, "save")
         self._saving: Future[None] | None = None
         self._stager = DefaultStager(StagingOptions(False, False, False, False))
         self.blocked_s: list[float] = []
         if ranks.rank == 0:
-            for torn in self.directory.glob(".step-*"):
+            for torn in self.directory.glob(f".step-????????{self._suffix}"):
                 shutil.rmtree(torn, ignore_errors=True)
 
     def save(self, meta: Meta) -> None:
@@ -78,7 +102,7 @@ class Checkpoints:
         """
         self.wait()
         start_s = time.perf_counter()
-        copied = self._stager.stage(self._state())
+        copied = self._stager.stage(self.state())
         assert isinstance(copied, dict)
         self._saving = self._thread.submit(self._write, copied, meta)
         self.blocked_s.append(time.perf_counter() - start_s)
@@ -98,12 +122,17 @@ class Checkpoints:
         if self._saving is not None and self._saving.done():
             self.wait()
 
-    def load(self, meta: Meta) -> None:
+    def load(self, meta: Meta) -> Meta:
         """Load a checkpoint that `find` has verified into the model and its optimisers."""
         self.wait()
-        state = self._state()
+        state = self.state()
         path = path_of(self.directory, meta.step)
         load_state(state, path, self._ranks.saving)
+        self.put(state)
+        return meta
+
+    def put(self, state: dict[str, Any]) -> None:
+        """Give model and optimisers the values of a state."""
         set_state_dict(
             self._model, self._optim.each, model_state_dict=state["model"], optim_state_dict=state["optim"]
         )
@@ -113,13 +142,14 @@ class Checkpoints:
         self._thread.shutdown()
         self._stager.close()
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """Return the tensors of the model and its optimisers, by name."""
         model, optim = get_state_dict(self._model, self._optim.each)
         return {"model": model, "optim": optim}
 
     def _write(self, state: dict[str, Any], meta: Meta) -> None:
         final = path_of(self.directory, meta.step)
-        torn = final.with_name(f".{final.name}")
+        torn = final.with_name(f".{final.name}{self._suffix}")
         try:
             with alone_is_fine():
                 save(state, checkpoint_id=torn, process_group=self._ranks.saving)

@@ -54,7 +54,7 @@ class Batches:
         self.micro_tokens = max(micro_tokens, seq if is_packed else 1)
         self._rank, self._world = rank, world
         self._thread = ThreadPoolExecutor(1, "ahead") if is_ahead else None
-        self._next: tuple[int, Future[_Layout]] | None = None
+        self._next: tuple[tuple[int, int, int], Future[_Layout]] | None = None
 
     def micros(self, number: int, device: str = "cpu") -> Iterator[Micro]:
         """Yield this rank's micro batches, as many as every rank's; each is read when it is asked for."""
@@ -67,27 +67,33 @@ class Batches:
         if self._thread:
             self._thread.shutdown(cancel_futures=True)
 
+    def place(self, rank: int, world: int) -> None:
+        """Take the micro batches of another rank from now on."""
+        self._rank, self._world = rank, world
+
     def _planned(self, number: int) -> _Layout:
-        if self._next and self._next[0] == number:
+        wanted = number, self._rank, self._world
+        if self._next and self._next[0] == wanted:
             layout = self._next[1].result()
         else:
-            layout = self._plan(number)
+            layout = self._plan(*wanted)
         if self._thread:
-            self._next = number + 1, self._thread.submit(self._touch, number + 1)
+            after = number + 1, self._rank, self._world
+            self._next = after, self._thread.submit(self._touch, *after)
         return layout
 
-    def _plan(self, number: int) -> _Layout:
+    def _plan(self, number: int, rank: int, world: int) -> _Layout:
         keys, lengths = self.source.plan(number)
         owner, starts, sizes = cut(lengths, self.seq)
         if self.is_packed:
             micros = packed(sizes, self.seq, self.micro_tokens // self.seq)
         else:
             micros = buckets(sizes, self.micro_tokens)
-        micros += [[]] * (-len(micros) % self._world)
-        return _Layout(keys[owner], starts, micros[self._rank :: self._world])
+        micros += [[]] * (-len(micros) % world)
+        return _Layout(keys[owner], starts, micros[rank::world])
 
-    def _touch(self, number: int) -> _Layout:
-        layout = self._plan(number)
+    def _touch(self, number: int, rank: int, world: int) -> _Layout:
+        layout = self._plan(number, rank, world)
         for part in (part for rows in layout.micros for row in rows for part in row):
             self.source.row(int(layout.keys[part]))
         return layout

@@ -65,9 +65,14 @@ class Judge:
             self._losses.append(loss)
         return is_bad
 
-    def forget(self) -> None:
-        """Begin anew, after going back."""
-        self._losses.clear()
+    @property
+    def recent(self) -> list[float]:
+        """The losses that the next one is judged by."""
+        return list(self._losses)
+
+    def begin(self, recent: list[float]) -> None:
+        """Judge by these losses, after going on from elsewhere."""
+        self._losses = deque(recent, maxlen=self._losses.maxlen)
         self.num_bad = 0
 
     def _is_spike(self, loss: float) -> bool:

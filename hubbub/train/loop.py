@@ -5,7 +5,6 @@ What it trains, on what and where to is opened in `run`; this file decides nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,25 @@ import torch
 from torch import nn
 
 from hubbub.errors import HubbubError
-from hubbub.train.checkpoints import Checkpoints, Meta, find
+from hubbub.train.checkpoints import Checkpoints, Progress, find, meta_of
 from hubbub.train.data import Batches
 from hubbub.train.faults import PATIENCE, Judge, Requests, Watchdog
-from hubbub.train.metrics import Happened, Log, Meter, StepDone
+from hubbub.train.metrics import Happened, Log, Meter, StepDone, Tell
 from hubbub.train.optim import Optimizers
 from hubbub.train.parallel import Ranks
+from hubbub.train.replicas import Groups
 from hubbub.train.rundir import Run, write_run
 
-Tell = Callable[[Run | StepDone | Happened], None]
+__all__ = ["Tell", "Trainer"]
 MAX_ROLLBACKS = 3
-MAX_EMPTY = 10_000
+MAX_EMPTY = 1000
 
 
 class Trainer:
-    """A run under way: `step` updates are done, `batch` is the next one to read."""
+    """A run under way: `step` updates are done, `batch` is the next one to read.
+
+    With `groups` it is one of several that outlive each other; the first of them writes.
+    """
 
     def __init__(
         self,
@@ -37,76 +40,91 @@ class Trainer:
         ranks: Ranks,
         model: nn.Module,
         batches: Batches,
-        meter: Meter,
         tell: Tell | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self.run, self.directory, self.ranks, self.model, self.batches = run, directory, ranks, model, batches
         recipe, asked = run.recipe, run.settings
         self.optim = Optimizers(model, asked.optimizer, recipe.rate, asked.weight_decay)
-        self.checkpoints = Checkpoints(directory, ranks, model, self.optim, asked.keep)
+        group = groups.name if groups else ""
+        self.checkpoints = Checkpoints(directory, ranks, model, self.optim, asked.keep, group)
         self.step, self.batch, self.loss = 0, 0, float("nan")
         self.history, self.skipped = list(run.history), list(run.skipped)
-        self._judge, self._meter, self._tell = Judge(), meter, tell
-        self._num_rollbacks = self._num_empty = 0
-        self.requests: Requests | None = None
-        is_gpu = ranks.is_gpu
-        self._autocast = torch.autocast(
-            "cuda" if is_gpu else "cpu", torch.bfloat16, enabled=asked.precision == "bf16"
+        self.groups, self.requests = groups, Requests()
+        self._judge = Judge()
+        self._meter = Meter(
+            run.shape, world=ranks.world, peak_flops=asked.peak_flops, num_steps=recipe.num_steps
         )
-        self._log = Log(directory, asked.metrics_port) if ranks.rank == 0 else None
+        self._num_rollbacks = self._num_empty = 0
+        kind = "cuda" if ranks.is_gpu else "cpu"
+        self._autocast = torch.autocast(kind, torch.bfloat16, enabled=asked.precision == "bf16")
+        port = asked.metrics_port if group in ("", "0") else 0
+        self._log = Log(directory, port, tell) if ranks.rank == 0 else None
         self._dog = Watchdog(asked.stall_s, ranks.rank)
 
-    def resume(self, meta: Meta) -> None:
-        """Go on from a checkpoint; batches skipped since then stay skipped."""
-        self.checkpoints.load(meta)
-        self.step, self.batch, self.loss = meta.step, meta.batch, meta.loss
-        self.history = list(meta.history)
-        self.skipped = sorted({*self.skipped, *meta.skipped})
+    @property
+    def is_first(self) -> bool:
+        """Whether this group writes checkpoints, figures and the model."""
+        return self.groups is None or self.groups.rank == 0
+
+    def progress(self) -> Progress:
+        """Return all that goes on with a run besides tensors."""
+        return Progress(
+            step=self.step,
+            batch=self.batch,
+            loss=self.loss,
+            history=list(self.history),
+            skipped=sorted(self.skipped),
+            recent=self._judge.recent,
+        )
+
+    def take(self, found: Progress) -> None:
+        """Go on from there; batches skipped since then stay skipped."""
+        self.step, self.batch, self.loss = found.step, found.batch, found.loss
+        self.history = list(found.history)
+        self.skipped = sorted({*self.skipped, *found.skipped})
+        self._judge.begin(found.recent)
 
     def go(self) -> bool:
         """Train to the end of the schedule and return True, or until asked to leave and return False.
 
-        Every rank leaves at the same step, saved. A signal is raised again once this returns.
+        Every rank leaves at the same step, saved.
         """
-        if self._log and self._tell:
-            self._tell(self.run)
-        self.say("start", f"{self.run.recipe.num_steps - self.step} steps to go")
-        saved = self.step
-        while self.step < self.run.recipe.num_steps:
+        num_steps, save_every = self.run.recipe.num_steps, self.run.recipe.save_every
+        self._report(self.run)
+        self.say("start", f"{num_steps - self.step} steps to go")
+        saved, should_stop = self.step if self.step else -1, False
+        while self.step < num_steps and not should_stop:
             should_stop = self.do_step()
             self.checkpoints.check()
-            if self.step != saved and (should_stop or self.step % self.run.recipe.save_every == 0):
+            if self.step != saved and (should_stop or self.step % save_every == 0 or self.step == num_steps):
                 self.save()
                 saved = self.step
-            if should_stop:
-                self._dog.beat("saving")
-                self.checkpoints.wait()
-                self.say("stopped", "saved; the same command goes on from here")
-                return False
-        if self.step != saved or not self.checkpoints.blocked_s:
-            self.save()
         self._dog.beat("saving")
         self.checkpoints.wait()
-        self.say("finished", f"loss {self.loss:.4f}")
-        return True
+        is_finished = self.step >= num_steps
+        told = f"loss {self.loss:.4f}" if is_finished else "saved; the same command goes on from here"
+        self.say("finished" if is_finished else "stopped", told)
+        return is_finished
 
     def do_step(self) -> bool:
-        """Do one step, or leave a batch out; return whether a rank was asked to leave."""
-        while self.batch in self.skipped:
-            self.batch += 1
+        """Do one step, or leave a batch out; return whether a rank of this group was asked to leave."""
         self._dog.beat(f"training on batch {self.batch}")
         self._meter.lap()
-        number, mark = self.batch, self.batches.source.deletion_mark
-        total, count, rows, positions = self._gradients(number)
-        asked = float(self.requests is not None and self.requests.signal is not None)
-        marks = [0.0] * self.ranks.world
-        marks[self.ranks.rank] = float(mark)
-        total, count, asked, rows, positions, *marks = self.ranks.add_up(
-            [total, count, asked, rows, positions, *marks]
-        )
-        self._note_mark(number, int(min(marks)))
+        if self.groups:
+            self.groups.begin(self)
+            self._meter.world = self.ranks.world * self.groups.world
+        while self.batch in self.skipped:
+            self.batch += 1
+        number = self.batch
+        total, count, rows, positions, asked, mark = self._add_up(number)
+        if self.groups and not self.groups.commit(self):
+            self.optim.zero()
+            self.say("repeated", f"a group was lost in batch {number}: it is done again by those left")
+            return bool(asked)
+        self._note_mark(number, int(mark))
         self.batch += 1
-        if not count:
+        if not count:  # nothing of it lives, or one long document before it covers it
             self._pass_empty()
             return bool(asked)
         self._num_empty = 0
@@ -120,38 +138,23 @@ class Trainer:
         self.optim.step(factor)
         self.optim.zero()
         self.step, self.loss = self.step + 1, loss
-        self._report(
-            self._meter.step(
-                step=self.step,
-                batch=number,
-                loss=loss,
-                rate=self.optim.rate * factor,
-                norm=norm,
-                tokens=int(count),
-                row_tokens=positions / max(rows, 1),
-                deletion_mark=int(min(marks)),
-            )
-        )
+        told = {
+            "step": self.step,
+            "batch": number,
+            "loss": loss,
+            "norm": norm,
+            "rate": self.optim.rate * factor,
+        }
+        size = positions / max(rows, 1)
+        self._report(self._meter.step(int(count), size, deletion_mark=int(mark), **told))
         return bool(asked)
 
     def save(self) -> None:
         """Begin to save; the copy blocks, the writing does not."""
+        if not self.is_first:
+            return
         self._dog.beat("saving")
-        run = self.run
-        meta = Meta(
-            step=self.step,
-            batch=self.batch,
-            source_id=run.source_id,
-            deletion_mark=self.history[-1][1] if self.history else 0,
-            loss=self.loss,
-            shape=run.shape,
-            optimizer=run.settings.optimizer,
-            batch_tokens=run.recipe.batch_tokens,
-            seed=run.settings.seed,
-            history=list(self.history),
-            skipped=list(self.skipped),
-        )
-        self.checkpoints.save(meta)
+        self.checkpoints.save(meta_of(self.progress(), self.run))
         self.say("saved", f"blocked {self.checkpoints.blocked_s[-1]:.3f} s")
 
     def say(self, what: str, text: str) -> None:
@@ -164,16 +167,31 @@ class Trainer:
         self._dog.close()
         self.batches.close()
         self.checkpoints.close()
+        if self.groups:
+            self.groups.close()
         if self._log:
             self._log.close()
 
-    def _gradients(self, number: int) -> tuple[float, float, float, float]:
+    def _add_up(self, number: int) -> list[float]:
+        """Make the gradients of a batch; return loss, targets, rows, positions, requests, least mark."""
+        mark = float(self.batches.source.deletion_mark)  # before the first row is read: it surely holds
+        asked = float(self.requests.signal is not None)
+        ranks = self.ranks
+        *sums, asked, mark = ranks.add_up_and_least([*self._gradients(number), asked], mark)
+        if not self.groups:
+            return [*sums, asked, mark]
+        marks = [0.0] * self.groups.world
+        marks[self.groups.rank] = mark
+        sums = self.groups.add_up(self.optim.local_gradients(), [*sums, *marks])
+        return [*sums[:4], asked, min(sums[4:])]
+
+    def _gradients(self, number: int) -> list[float]:
         """Add up gradients of one batch; return this rank's summed loss, targets, rows and positions."""
         nominal = self.run.recipe.batch_tokens / self.ranks.world  # FSDP takes the mean over ranks
         total: Any = 0.0
         count = rows = positions = 0
         for ids, targets, documents, num_targets in self.batches.micros(number, self.ranks.device):
-            if not num_targets and self.ranks.world == 1:
+            if not num_targets and self.ranks.world == 1 and not self.groups:
                 continue
             with self._autocast:
                 loss = self.model(ids, targets, documents, num_targets=nominal)
@@ -181,7 +199,7 @@ class Trainer:
             total = total + loss.detach()
             count += num_targets
             rows, positions = rows + ids.shape[0], positions + ids.numel()
-        return float(total) * nominal, float(count), float(rows), float(positions)
+        return [float(total) * nominal, float(count), float(rows), float(positions)]
 
     def _note_mark(self, number: int, mark: int) -> None:
         if self.history and mark <= self.history[-1][1]:
@@ -191,7 +209,6 @@ class Trainer:
         self.say("mark", f"deletions up to {mark} are honoured from batch {number} on")
 
     def _pass_empty(self) -> None:
-        """Pass over a batch of which nothing lives, or that one long document before it covers."""
         self.optim.zero()
         self._num_empty += 1
         if self._num_empty > MAX_EMPTY:
@@ -210,7 +227,7 @@ class Trainer:
             return
         self._num_rollbacks += 1
         self.checkpoints.wait()
-        meta = find(self.directory)
+        meta = self.ranks.share(find(self.directory) if self.ranks.rank == 0 else None)
         if meta is None or self._num_rollbacks > MAX_ROLLBACKS:
             raise HubbubError(
                 f"the loss stays bad ({loss:.4g} at batch {number}) after {self._num_rollbacks - 1} returns "
@@ -218,18 +235,15 @@ class Trainer:
                 "train into another directory"
             )
         was = self.step
-        self.resume(meta)
-        self._judge.forget()
+        self.take(self.checkpoints.load(meta))
         self._meter.lose()
         self.say("rollback", f"from step {was} to {meta.step}: {PATIENCE} bad batches in a row")
 
     def _write_run(self) -> None:
-        if self.ranks.rank == 0:
+        if self.ranks.rank == 0 and self.is_first:
             run = msgspec.structs.replace(self.run, history=self.history, skipped=sorted(self.skipped))
             write_run(self.directory, run)
 
-    def _report(self, told: StepDone | Happened) -> None:
-        if self._log:
+    def _report(self, told: Run | StepDone | Happened) -> None:
+        if self._log and self.is_first:
             self._log.write(told)
-            if self._tell:
-                self._tell(told)

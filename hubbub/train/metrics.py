@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hubbub.model.shape import LlamaShape
+from hubbub.train.rundir import Run
 
 
 class StepDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="step"):
@@ -48,12 +49,15 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     text: str
 
 
+Tell = Callable[[Run | StepDone | Happened], None]
+
+
 class Meter:
     """Makes a step's figures from what was counted."""
 
     def __init__(self, shape: LlamaShape | None, *, world: int, peak_flops: float, num_steps: int) -> None:
-        self._spec = shape.to_spec() if shape else None
-        self._world, self._peak, self._num_steps = world, peak_flops, num_steps
+        self._spec, self.world = shape.to_spec() if shape else None, world
+        self._peak, self._num_steps = peak_flops, num_steps
         self._start_s = self._last_s = time.perf_counter()
         self._last_cpu_s = time.process_time()
         self._useful_s = 0.0
@@ -63,7 +67,7 @@ class Meter:
         """Begin a step: what went before belongs to none."""
         self._last_s, self._last_cpu_s = time.perf_counter(), time.process_time()
 
-    def step(self, *, tokens: int, row_tokens: float, **told: Any) -> StepDone:
+    def step(self, tokens: int, row_tokens: float, **told: Any) -> StepDone:
         """End a step."""
         now_s, cpu_s = time.perf_counter(), time.process_time()
         step_s, spent_s = max(now_s - self._last_s, 1e-9), max(cpu_s - self._last_cpu_s, 1e-9)
@@ -75,7 +79,7 @@ class Meter:
             tokens=tokens,
             step_s=step_s,
             tokens_per_s=tokens / step_s,
-            tokens_per_cpu_s=tokens / self._world / spent_s,
+            tokens_per_cpu_s=tokens / self.world / spent_s,
             mfu_full=self._mfu(tokens / step_s, row_tokens, is_causal=False),
             mfu_halved=self._mfu(tokens / step_s, row_tokens, is_causal=True),
             goodput=self._useful_s / (now_s - self._start_s),
@@ -91,15 +95,16 @@ class Meter:
         if not self._peak or not self._spec:
             return 0.0
         flops = self._spec.flops_per_token(max(1, round(row_tokens)), is_causal=is_causal)
-        return tokens_per_s * flops / (self._peak * self._world)
+        return tokens_per_s * flops / (self._peak * self.world)
 
 
 class Log:
-    """Appends to `metrics.ndjson`, and serves the newest figures to Prometheus on localhost if asked."""
+    """Appends to `metrics.ndjson`, tells, and serves the newest figures to Prometheus on localhost."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, port: int = 0, tell: Tell | None = None) -> None:
         self._file = (directory / "metrics.ndjson").open("ab")
         self._server: Any = None
+        self._tell = tell
         if port:
             from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
@@ -110,10 +115,13 @@ class Log:
             }
             self._server, _ = start_http_server(port, addr="127.0.0.1", registry=registry)
 
-    def write(self, told: StepDone | Happened) -> None:
-        """Append one line."""
-        self._file.write(msgspec.json.encode(told) + b"\n")
-        self._file.flush()
+    def write(self, told: Run | StepDone | Happened) -> None:
+        """Append one line (of a run itself none), and tell who wants to be told."""
+        if not isinstance(told, Run):
+            self._file.write(msgspec.json.encode(told) + b"\n")
+            self._file.flush()
+        if self._tell:
+            self._tell(told)
         if self._server is not None and isinstance(told, StepDone):
             for name, gauge in self._gauges.items():
                 gauge.set(getattr(told, name))

@@ -105,8 +105,11 @@ class Optimizers:
 
     def scale(self, factor: float) -> None:
         """Multiply all gradients."""
-        gradients = [g.to_local() if isinstance(g, DTensor) else g for g in self._gradients()]
-        torch._foreach_mul_(gradients, factor)
+        torch._foreach_mul_(self.local_gradients(), factor)
+
+    def local_gradients(self) -> list[Tensor]:
+        """Return this rank's parts of all gradients."""
+        return [g.to_local() if isinstance(g, DTensor) else g for g in self._gradients()]
 
     def _gradients(self) -> list[Tensor]:
         return [p.grad for p in self.weights if p.grad is not None]

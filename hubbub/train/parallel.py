@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from datetime import timedelta
 from typing import Any
@@ -69,13 +70,16 @@ class Ranks:
             fully_shard(layer, mesh=mesh, mp_policy=policy)
         fully_shard(model, mesh=mesh, mp_policy=policy)
 
-    def add_up(self, values: list[float]) -> list[float]:
-        """Return the sums over all ranks, the same to the bit on each."""
+    def add_up_and_least(self, values: list[float], least: float) -> list[float]:
+        """Return sums of values over all ranks, and the least of the last; the same to the bit on each."""
         if self.world == 1:
-            return values
-        total = torch.tensor(values, dtype=torch.float64)
+            return [*values, least]
+        leasts = [0.0] * self.world
+        leasts[self.rank] = least
+        total = torch.tensor([*values, *leasts], dtype=torch.float64)
         dist.all_reduce(total)
-        return total.tolist()
+        found = total.tolist()
+        return [*found[: len(values)], min(found[len(values) :])]
 
     def share(self, value: Any) -> Any:
         """Return rank 0's value on every rank."""
@@ -96,13 +100,7 @@ def _meet(rank: int, world: int, join_s: float) -> Any:
     host, port = os.environ.get("MASTER_ADDR", "127.0.0.1"), int(os.environ.get("MASTER_PORT", 29500))
     has_agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     try:
-        store = dist.TCPStore(  # type: ignore[attr-defined]
-            host,
-            port,
-            is_master=rank == 0 and not has_agent,
-            wait_for_workers=False,
-            timeout=timedelta(seconds=join_s),
-        )
+        store = open_store(host, port, is_master=rank == 0 and not has_agent, timeout_s=join_s)
     except dist.DistError as error:
         raise HubbubError(
             f"rank {rank} of {world} cannot reach rank 0 at {host}:{port} within {join_s:g} s; check that "
@@ -121,6 +119,18 @@ def _meet(rank: int, world: int, join_s: float) -> Any:
             )
         time.sleep(0.05)
     return start
+
+
+def open_store(host: str, port: int, *, is_master: bool, timeout_s: float) -> Any:
+    """Open or reach a store; one that is opened here for this machine's ranks listens on 127.0.0.1 only."""
+    asked: dict[str, Any] = {}
+    if is_master and host == "127.0.0.1":
+        listening = socket.create_server((host, port))
+        port = int(listening.getsockname()[1])
+        asked["master_listen_fd"] = listening.detach()
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        host, port, is_master=is_master, wait_for_workers=False, timeout=timedelta(seconds=timeout_s), **asked
+    )
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -10,27 +11,23 @@ from typing import Any, TypeVar
 import msgspec
 import torch
 from torch import nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_state_dict,
-    set_model_state_dict,
-    set_state_dict,
-)
 
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.model.llama import Llama
 from hubbub.model.shape import LlamaShape, shape_for
-from hubbub.train.checkpoints import Meta, find, load_state, names, path_of, verify
+from hubbub.train.checkpoints import find, names
 from hubbub.train.data import Batches
 from hubbub.train.faults import Requests
-from hubbub.train.loop import Tell, Trainer
-from hubbub.train.metrics import Meter
-from hubbub.train.optim import Optimizers
+from hubbub.train.loop import Trainer
+from hubbub.train.metrics import Tell
 from hubbub.train.parallel import Ranks, layers_of
 from hubbub.train.recipe import Recipe, TrainSettings, derive
+from hubbub.train.replicas import Groups
 from hubbub.train.rundir import Run, RunLock, check_same, read_run, write_run
 from hubbub.train.source import CorpusSource, Source
+from hubbub.train.weights import export, load_run, origin, shape_at, start_from
+
+__all__ = ["TrainReport", "load_run", "train"]
 
 T = TypeVar("T")
 
@@ -69,10 +66,12 @@ def train(
     directory = Path(settings.run_dir)
     with ExitStack() as stack:
         ranks = stack.enter_context(closing(Ranks(join_s=settings.join_s, timeout_s=settings.stall_s)))
-        if ranks.rank == 0:
-            stack.callback(_first(ranks, lambda: RunLock(directory)).release)
-        else:
-            _first(ranks, None)
+        group = os.environ.get("HUBBUB_GROUP", "")
+
+        def lock() -> None:
+            stack.callback(RunLock(directory, group).release)
+
+        _first(ranks, lock)
         corpus = None
         if source is None or (model is None and settings.shape is None):
             from hubbub.corpus.reader import open_corpus
@@ -83,7 +82,13 @@ def train(
         with Requests() as trainer.requests:
             is_finished = trainer.go()
             model_dir = ""
-            if is_finished and model is None and corpus is not None and run.shape is not None:
+            if (
+                is_finished
+                and trainer.is_first
+                and model is None
+                and corpus is not None
+                and run.shape is not None
+            ):
                 model_dir = str(directory / "model")
                 export(trainer.model, run.shape, Path(model_dir), corpus.tokenizer_dir, ranks)
         return TrainReport(
@@ -97,35 +102,15 @@ def train(
         )
 
 
-def load_run(directory: Path, step: int | None = None) -> tuple[Llama, Meta]:
-    """Load the weights of a run's checkpoint, the newest unless a step is named, on the CPU.
-
-    Raises:
-        InvalidInput: there is no such checkpoint, or its model was not a plain Llama.
-        Corruption: a file of it is damaged.
-    """
-    meta = find(directory, step)
-    if meta is None or meta.shape is None:
-        raise InvalidInput(f"{str(directory)!r} has no checkpoint of a Llama; train there first")
-    model = Llama(meta.shape)
-    _load_weights(model, path_of(directory / "checkpoints", meta.step))
-    return model, meta
-
-
-def export(model: nn.Module, shape: LlamaShape, directory: Path, tokenizer_dir: Path, ranks: Ranks) -> None:
-    """Write the model for transformers, vLLM and llama.cpp: gathered from all ranks, written by rank 0."""
-    from hubbub.model.hf import save_hf
-
-    whole = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
-    if ranks.rank == 0:
-        save_hf(directory, shape, whole, tokenizer_dir)
-
-
 def _plan(
     settings: TrainSettings, ranks: Ranks, corpus: Any, source: Source | None, model: nn.Module | None
 ) -> tuple[Run, Source]:
     """Derive what is not said, and check it against the run's past."""
+    directory = Path(settings.run_dir)
+    old = read_run(directory)
     shape = settings.shape or getattr(model, "shape", None)
+    if shape is None and not settings.params and not settings.depth:
+        shape = old.shape if old else shape_at(settings.start_from)
     if shape is None and model is None:
         if not settings.params and not settings.depth:
             raise InvalidInput("name the size of the model: --params 10M, or --depth 6")
@@ -141,14 +126,12 @@ def _plan(
     recipe = _recipe(settings, shape, corpus, ranks)
     if source is None:
         source = CorpusSource(corpus, seed=settings.seed, batch_tokens=recipe.batch_tokens)
-    directory = Path(settings.run_dir)
-    old = read_run(directory)
     run = Run(
         settings=settings,
         shape=shape,
         recipe=recipe,
         source_id=source.id,
-        started_from=old.started_from if old else _origin(settings),
+        started_from=old.started_from if old else origin(settings),
         torch=str(torch.__version__),
         history=old.history if old else [],
         skipped=old.skipped if old else [],
@@ -177,7 +160,7 @@ def _build(
     run: Run, directory: Path, ranks: Ranks, source: Source, model: nn.Module | None, tell: Tell | None
 ) -> Trainer:
     asked = run.settings
-    meta = find(directory)
+    meta = _first(ranks, lambda: find(directory))
     if model is None:
         assert run.shape is not None
         model = _new_model(run.shape, asked, ranks)
@@ -197,12 +180,15 @@ def _build(
         rank=ranks.rank,
         world=ranks.world,
     )
-    meter = Meter(run.shape, world=ranks.world, peak_flops=asked.peak_flops, num_steps=run.recipe.num_steps)
-    trainer = Trainer(run, directory, ranks, model, batches, meter, tell)
+    lighthouse, group = os.environ.get("HUBBUB_LIGHTHOUSE"), os.environ.get("HUBBUB_GROUP", "")
+    groups = Groups(lighthouse, group) if lighthouse else None
+    trainer = Trainer(run, directory, ranks, model, batches, tell, groups)
     if meta is not None:
-        trainer.resume(meta)
+        trainer.take(trainer.checkpoints.load(meta))
     elif asked.start_from:
-        _start_from(asked, model, trainer.optim, run.shape)
+        start_from(asked, model, trainer.optim, run.shape)
+    if groups:
+        groups.join(trainer)
     return trainer
 
 
@@ -219,76 +205,15 @@ def _new_model(shape: LlamaShape, asked: TrainSettings, ranks: Ranks) -> Llama:
     return model
 
 
-def _origin(settings: TrainSettings) -> tuple[str, int] | None:
-    if not settings.start_from:
-        return None
-    path, meta = _checkpoint_at(Path(settings.start_from))
-    return (str(path), meta.step) if meta else (settings.start_from, 0)
-
-
-def _checkpoint_at(path: Path) -> tuple[Path, Meta | None]:
-    """Return the checkpoint that a run's or a checkpoint's directory means; none for a Hugging Face one."""
-    if (path / "meta.json").is_file():
-        return path, verify(path)
-    meta = find(path)
-    if meta is not None:
-        return path_of(path / "checkpoints", meta.step), meta
-    if not (path / "config.json").is_file():
-        raise InvalidInput(
-            f"start_from {str(path)!r} is neither a run, nor a checkpoint, nor a Hugging Face directory"
-        )
-    return path, None
-
-
-def _start_from(asked: TrainSettings, model: nn.Module, optim: Optimizers, shape: LlamaShape | None) -> None:
-    path, meta = _checkpoint_at(Path(asked.start_from))
-    if meta is None:
-        from hubbub.model.hf import load_hf
-
-        loaded, found = load_hf(path)
-        weights = loaded.state_dict()
-        _check_shape(path, found, shape)
-        options = StateDictOptions(full_state_dict=True)
-        set_model_state_dict(model, weights, options=options)
-        return
-    _check_shape(path, meta.shape, shape)
-    if not asked.is_trunk:
-        _load_weights(model, path)
-        return
-    weights, moments = get_state_dict(model, optim.each)
-    state = {"model": weights, "optim": moments}
-    load_state(state, path)
-    set_state_dict(model, optim.each, model_state_dict=weights, optim_state_dict=moments)
-
-
-def _check_shape(path: Path, was: LlamaShape | None, now: LlamaShape | None) -> None:
-    if (
-        was is None
-        or now is None
-        or msgspec.structs.replace(was, seq=now.seq, rope_theta=now.rope_theta) != now
-    ):
-        raise InvalidInput(
-            f"{str(path)!r} holds a model of another shape ({was}) than the one to train ({now}); leave "
-            "--params and --depth away to take its shape"
-        )
-
-
-def _load_weights(model: nn.Module, checkpoint: Path) -> None:
-    state = {"model": get_model_state_dict(model)}
-    load_state(state, checkpoint)
-    set_model_state_dict(model, state["model"])
-
-
-def _first(ranks: Ranks, work: Callable[[], T] | None) -> T:
-    """Do something on rank 0 that may fail; when it does, every rank raises the same."""
+def _first(ranks: Ranks, work: Callable[[], T]) -> T:
+    """Do something on rank 0 and give every rank what came of it, or the error."""
     done: Any = None
-    error: HubbubError | None = None
-    if work is not None:
+    if ranks.rank == 0:
         try:
             done = work()
-        except HubbubError as failed:
-            error = failed
-    error = ranks.share(error)
-    if error is not None:
-        raise error
+        except HubbubError as error:
+            done = error
+    done = ranks.share(done)
+    if isinstance(done, HubbubError):
+        raise done
     return done  # type: ignore[no-any-return]

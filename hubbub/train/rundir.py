@@ -32,8 +32,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class RunLock:
     """Makes one process the trainer of a directory; the kernel releases it when the process dies."""
 
-    def __init__(self, directory: Path) -> None:
-        """Take the lock.
+    def __init__(self, directory: Path, group: str = "") -> None:
+        """Take the lock; groups of one run share it.
 
         Raises:
             InUse: another trainer holds it; the message names its process.
@@ -45,7 +45,7 @@ class RunLock:
         except OSError as error:
             raise StorageError(f"run directory {str(directory)!r} cannot be written: {error}") from None
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._fd, (fcntl.LOCK_SH if group else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._fd)

@@ -42,7 +42,7 @@ def test_a_spec_names_shape_batch_and_peak(corpus, tmp_path, capsys):
     ("flags", "told"),
     [
         ([], "--params 10M"),
-        (["--params", "9T"], "out of reach"),
+        (["--params", "900B"], "out of reach"),
         (["--params", "10x"], "is not a size"),
         (["--depth", "1", "--precision", "int4"], "precision is 'int4'"),
         (["--depth", "1", "--tokens", "many"], "tokens is 'many'"),
@@ -83,6 +83,7 @@ memory_bytes = 150e9
 memory_bytes_per_s = 4.8e12
 link_bytes_per_s = 450e9
 tdp_w = 700.0
+gemm = "h200_sxm"
 [cluster.gpu.peak_flops]
 bf16 = 989e12
 [layout]

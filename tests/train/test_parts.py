@@ -111,9 +111,7 @@ def test_a_rank_that_fails_ends_the_others_and_is_named():
 
 def test_figures_by_hand():
     meter = Meter(TINY, world=2, peak_flops=1e9, num_steps=10)
-    step = meter.step(
-        tokens=1000, row_tokens=64, step=4, batch=4, loss=1.0, rate=1.0, norm=1.0, deletion_mark=0
-    )
+    step = meter.step(1000, 64, step=4, batch=4, loss=1.0, rate=1.0, norm=1.0, deletion_mark=0)
     params = TINY.num_params - 64 * 32 + 64 * 32 - 5 * 32  # tied: the table counts once, as logits; no norms
     width = 12 * 2 * 32 * 64  # 12 L d T
     assert step.mfu_full == pytest.approx(1000 / step.step_s * (6 * params + width) / 2e9)
@@ -131,7 +129,7 @@ def test_prometheus_and_the_page_show_the_newest_step(tmp_path):
         if number == 3:
             again = Happened(what="rollback", step=2, batch=2, deletion_mark=5, text="")
             log.write(again)
-        log.write(meter.step(tokens=10, row_tokens=5, step=number, loss=4.0 - number, **told))
+        log.write(meter.step(10, 5, step=number, loss=4.0 - number, **told))
     text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
     log.close()
     assert "hubbub_train_loss 1.0" in text
