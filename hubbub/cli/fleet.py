@@ -8,8 +8,10 @@ import click
 
 VERBS = {
     "deliveries": ("fleet_deliveries", "Find the swaps of shipments that leave the fewest GPUs idle."),
+    "down": ("fleet_cluster", "Stop the Slurm of `hubbub fleet up`."),
     "eta": ("fleet_asking", "Say when a waiting job starts, with a band."),
     "simulate": ("fleet_simulate", "Replay recorded or invented jobs on a fleet under a policy."),
+    "up": ("fleet_cluster", "Start a real Slurm on this machine, with pretend GPUs."),
     "whatif": ("fleet_asking", "List what would start a waiting job now."),
     "why": ("fleet_asking", "Say in one sentence what keeps a job waiting."),
 }

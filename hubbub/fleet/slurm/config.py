@@ -1,0 +1,134 @@
+"""A fleet as Slurm's own configuration: a partition a tenant, tiers by priority, kilowatts as licences.
+
+slurm.conf(5) and gres.conf(5) of Slurm 22.05. What Slurm does well stays with it: queues, placement,
+preemption by tier, requeueing. Power it only counts: it never preempts for a licence, and so `steer.py` does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from hubbub.errors import InvalidInput
+from hubbub.fleet.spec import FleetSpec, Pool, Tenant
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a Slurm on this machine keeps its files and listens; `node_port` is that of the first node."""
+
+    directory: str
+    user: str
+    control_port: int
+    node_port: int
+
+
+def check_names(spec: FleetSpec) -> None:
+    """Refuse names that Slurm's files cannot hold.
+
+    Raises:
+        InvalidInput: a tenant, pool or GPU is named so; it is given.
+    """
+    names = [("tenant", t.name) for t in spec.tenants]
+    names += [("pool", p.name) for p in spec.pools] + [("gpu", p.gpu) for p in spec.pools]
+    for kind, name in names:
+        if not _NAME.match(name):
+            raise InvalidInput(
+                f"{kind} {name!r} cannot be named so in Slurm: use letters, digits, _ and -, a letter first"
+            )
+
+
+def node_names(pool: Pool) -> str:
+    """Return a pool's nodes as Slurm lists them."""
+    return f"{pool.name}-[1-{pool.num_nodes}]" if pool.num_nodes > 1 else f"{pool.name}-1"
+
+
+def kw_per_gpu(spec: FleetSpec) -> int:
+    """Return the licences of one GPU, whole watts: Slurm counts licences in whole numbers."""
+    return round(max(pool.busy_kw_per_gpu for pool in spec.pools) * 1_000)
+
+
+def policy_lines(spec: FleetSpec) -> list[str]:
+    """Return what `hubbub fleet apply` keeps in an existing slurm.conf: partitions and licences."""
+    check_names(spec)
+    lines = []
+    if spec.sites:
+        caps = ",".join(f"watt_{site.name}:{round(site.cap_kw * 1_000)}" for site in spec.sites)
+        lines.append(f"Licenses={caps}")
+    tenants: Sequence[Tenant] = spec.tenants or (Tenant(name="everybody"),)
+    lowest, highest = min(t.priority for t in tenants), max(t.priority for t in tenants)
+    for tenant in tenants:
+        mode = "OFF" if lowest < tenant.priority == highest else "REQUEUE"
+        lines.append(
+            f"PartitionName={tenant.name} Nodes=ALL PriorityTier={tenant.priority - lowest + 1} "
+            f"PreemptMode={mode} GraceTime=0 MaxTime=INFINITE State=UP"
+            + (" Default=YES" if tenant is tenants[-1] else "")
+        )
+    return lines
+
+
+def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
+    """Return a whole slurm.conf for a pretend cluster on this machine; it listens on 127.0.0.1 only."""
+    base = place.directory
+    lines = [
+        "ClusterName=hubbub",
+        "SlurmctldHost=localhost(127.0.0.1)",
+        f"SlurmUser={place.user}",
+        f"SlurmdUser={place.user}",
+        "AuthType=auth/none",
+        "CredType=cred/none",
+        "AuthInfo=cred_expire=5",
+        f"SlurmctldPort={place.control_port}",
+        f"SlurmctldPidFile={base}/run/slurmctld.pid",
+        f"SlurmdPidFile={base}/run/slurmd-%n.pid",
+        f"SlurmdSpoolDir={base}/spool/%n",
+        f"StateSaveLocation={base}/state",
+        f"SlurmctldLogFile={base}/log/slurmctld.log",
+        f"SlurmdLogFile={base}/log/slurmd-%n.log",
+        "SlurmdParameters=config_overrides",
+        "CommunicationParameters=NoCtldInAddrAny,NoInAddrAny",
+        "ProctrackType=proctrack/pgid",
+        "TaskPlugin=task/none",
+        "SwitchType=switch/none",
+        "MpiDefault=none",
+        "ReturnToService=1",
+        "SchedulerType=sched/backfill",
+        "SchedulerParameters=bf_interval=2,sched_interval=2,batch_sched_delay=0,sched_min_interval=100000",
+        "SelectType=select/cons_tres",
+        "SelectTypeParameters=CR_Core",
+        "GresTypes=gpu",
+        "PriorityType=priority/multifactor",
+        "PriorityWeightPartition=1000",
+        "PreemptType=preempt/partition_prio",
+        "PreemptMode=REQUEUE",
+        "KillWait=5",
+        "JobRequeue=1",
+        "JobCompType=jobcomp/filetxt",
+        f"JobCompLoc={base}/log/jobcomp.txt",
+        "AccountingStorageType=accounting_storage/none",
+        "JobAcctGatherType=jobacct_gather/none",
+        "SlurmdTimeout=10",
+    ]
+    port = place.node_port
+    for pool in spec.pools:
+        last = port + pool.num_nodes - 1
+        lines.append(
+            f"NodeName={node_names(pool)} NodeHostname=localhost NodeAddr=127.0.0.1 "
+            f"Port={port if last == port else f'[{port}-{last}]'} CPUs={cpus_per_node} Sockets=1 "
+            f"CoresPerSocket={cpus_per_node} ThreadsPerCore=1 RealMemory=1000 "
+            f"Gres=gpu:{pool.gpu}:{pool.gpus_per_node} State=UNKNOWN"
+        )
+        port = last + 1
+    return "\n".join([*lines, *policy_lines(spec)]) + "\n"
+
+
+def render_gres(spec: FleetSpec, directory: str) -> str:
+    """Return gres.conf: pretend GPUs are plain files (a count without files makes a node invalid)."""
+    lines = []
+    for pool in spec.pools:
+        files = f"gpu[0-{pool.gpus_per_node - 1}]" if pool.gpus_per_node > 1 else "gpu0"
+        lines.append(f"NodeName={node_names(pool)} Name=gpu Type={pool.gpu} File={directory}/dev/{files}")
+    return "\n".join(lines) + "\n"
