@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hubbub.disk import refusals, sync_directory
-from hubbub.errors import Corruption, InvalidInput, MissingExtra, StorageError
+from hubbub.errors import Corruption, InvalidInput, MissingExtra
 from hubbub.model.llama import Llama
 from hubbub.model.shape import LlamaShape
 from hubbub.model.tokens import CONFIG, TOKENIZER, Tokens, read_json
@@ -163,13 +164,11 @@ def _write_weights(
     }
     try:
         _safetensors().save_file(whole, path, metadata={"format": "pt"})
-    except Exception as error:  # safetensors hides the system's error in a class of its own
-        if isinstance(error, OSError):
+    except Exception as error:  # safetensors hides the system's error in the text of a class of its own
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
             raise
-        raise StorageError(
-            f"could not write the model {str(path)!r}: {error}; free some space and try again, nothing was "
-            "half-written"
-        ) from None
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

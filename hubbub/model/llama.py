@@ -206,13 +206,13 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
 
-def _spread(full: Tensor, like: Tensor) -> Tensor:
-    """Give a whole tensor the sharding of `like`."""
-    from torch.distributed.tensor import DTensor, distribute_tensor
+def _spread(full: Tensor, like: Any) -> Tensor:
+    """Give a whole tensor the sharding of `like`, a tensor or a DTensor."""
+    if not hasattr(like, "device_mesh"):  # importing DTensor takes a second
+        return full
+    from torch.distributed.tensor import distribute_tensor
 
-    if isinstance(like, DTensor):
-        return distribute_tensor(full, like.device_mesh, like.placements, src_data_rank=None)
-    return full
+    return distribute_tensor(full, like.device_mesh, like.placements, src_data_rank=None)
 
 
 def _mask(ids: Tensor, documents: Tensor | None, start: int) -> Any:
