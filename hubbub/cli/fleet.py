@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from hubbub.cli.lazy import LazyVerbs
 
 VERBS = {
     "deliveries": ("fleet_deliveries", "Find the swaps of shipments that leave the fewest GPUs idle."),
@@ -17,27 +17,6 @@ VERBS = {
 }
 
 
-class _Verbs(click.Group):
-    """Loads a verb's file only when that verb is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the verbs."""
-        return sorted(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb's file."""
-        if cmd_name not in VERBS:
-            return None
-        command = getattr(import_module(f"hubbub.cli.{VERBS[cmd_name][0]}"), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, VERBS[name][1]) for name in sorted(VERBS)])
-
-
-@click.group(cls=_Verbs)
+@click.group(cls=LazyVerbs, files=VERBS)
 def fleet() -> None:
     """Share one fleet among tenants: by right, priority, power; explained, simulated, then carried out."""

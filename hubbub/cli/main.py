@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import signal
 import sys
-from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 import hubbub
+from hubbub.cli.lazy import LazyVerbs
 from hubbub.errors import HubbubError, InvalidInput
 
 VERBS = {
@@ -37,28 +37,11 @@ VERBS = {
 }
 
 
-class Verbs(click.Group):
-    """Loads a verb's file only when that verb is used, so that `hubbub --help` stays quick."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the verbs."""
-        return sorted(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb's file."""
-        if cmd_name not in VERBS:
-            return None
-        command = getattr(import_module(f"hubbub.cli.{cmd_name}"), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(VERBS.items()))
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyVerbs,
+    files={name: (name, told) for name, told in VERBS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(hubbub.__version__, prog_name="hubbub")
 def hubbub_command() -> None:
     """Ask what is happening on your platform; every sentence of an answer quotes a living post."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubbub.cli.lazy import LazyVerbs
 from hubbub.cli.options import json_option
 from hubbub.cli.output import format_table, print_json, print_note
 
@@ -26,29 +26,7 @@ VERBS = {
 }
 
 
-class PlanVerbs(click.Group):
-    """Loads a verb's file only when that verb is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the verbs."""
-        return sorted({*super().list_commands(ctx), *VERBS})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb's file."""
-        if cmd_name not in VERBS:
-            return super().get_command(ctx, cmd_name)
-        command = getattr(import_module(f"hubbub.cli.{VERBS[cmd_name][0]}"), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
-        own = {name: command.get_short_help_str(80) for name, command in self.commands.items()}
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted({**own, **{name: told for name, (_, told) in VERBS.items()}}.items()))
-
-
-@click.group(cls=PlanVerbs)
+@click.group(cls=LazyVerbs, files=VERBS)
 def plan() -> None:
     """Predict a training run on any cluster, and say how wrong such predictions usually are."""
 

@@ -7,12 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubbub.cli.lazy import LazyVerbs
 from hubbub.cli.options import json_option
 from hubbub.cli.output import Progress, print_json, print_note, progress
 from hubbub.cli.plan_options import parse_count
@@ -34,20 +34,8 @@ VERBS = {
 ROWS = 25
 
 
-class TrainVerbs(click.Group):
-    """Loads a verb's file when it is used; what is no verb is the corpus of `hubbub train CORPUS DIR`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the verbs."""
-        return sorted({*super().list_commands(ctx), *VERBS})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb's file."""
-        if cmd_name not in VERBS:
-            return super().get_command(ctx, cmd_name)
-        command = getattr(import_module(f"hubbub.cli.{VERBS[cmd_name][0]}"), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
+class TrainVerbs(LazyVerbs):
+    """What is no verb is the corpus of `hubbub train CORPUS DIR`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take `run` for the verb where none is named."""
@@ -55,14 +43,8 @@ class TrainVerbs(click.Group):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
-        own = {name: command.get_short_help_str(80) for name, command in self.commands.items()}
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted({**own, **{name: told for name, (_, told) in VERBS.items()}}.items()))
 
-
-@click.group(cls=TrainVerbs, subcommand_metavar="CORPUS RUN_DIR [OPTIONS] | COMMAND ...")
+@click.group(cls=TrainVerbs, files=VERBS, subcommand_metavar="CORPUS RUN_DIR [OPTIONS] | COMMAND ...")
 def train() -> None:
     """Train a model on a corpus: hubbub train CORPUS RUN_DIR --params 10M (its options: train run --help)."""
 
