@@ -103,19 +103,16 @@ def build_corpus(
             clock.tell(f"clean: {done:,} of {num_runs:,} runs")
         clock.start("duplicates")
         verdicts, dropped = decide(work, num_runs, settings, run_map)
-        for number in range(num_runs):
-            dropped.update(Run(work, number).report.dropped)
-        dropped.update(plan.scattered.dropped)
+        for reasons in (plan.scattered.dropped, *(Run(work, n).report.dropped for n in range(num_runs))):
+            dropped.update(reasons)
         cut_us = settings.held_out_from_us
         if cut_us is None:
             cut_us = find_cut(work, num_runs, verdicts, settings.held_out_share)
         documents = partial(_documents, work, verdicts, cut_us, settings.document_chars)
-        probe: Counter[str] = Counter()
-        if next(documents(probe), None) is None:
-            raise nothing_left(root, _about(plan.scattered, dropped + probe, cut_us, settings))
         about = partial(_about, plan.scattered, dropped, cut_us, settings)
-        if next(documents(probe := Counter()), None) is None:
-            dropped.update(probe)
+        short: Counter[str] = Counter()
+        if next(documents(short), None) is None:
+            dropped.update(short)
             shutil.rmtree(work, ignore_errors=True)
             raise nothing_left(root, about())
         clock.start("tokenizer")
@@ -129,18 +126,17 @@ def build_corpus(
             shard_tokens=settings.shard_tokens,
             tell=tell,
         )
-        clock.stop()
-        report = BuildReport(
-            manifest=manifest,
-            num_events=plan.scattered.num_events,
-            num_posts=plan.scattered.num_posts,
-            num_kept=manifest.num_posts,
-            num_documents=manifest.num_documents,
-            dropped=dict(dropped.most_common()),
-            seconds=clock.seconds,
-        )
         shutil.rmtree(work, ignore_errors=True)
-        return report
+        clock.stop()
+    return BuildReport(
+        manifest=manifest,
+        num_events=plan.scattered.num_events,
+        num_posts=plan.scattered.num_posts,
+        num_kept=manifest.num_posts,
+        num_documents=manifest.num_documents,
+        dropped=dict(dropped.most_common()),
+        seconds=clock.seconds,
+    )
 
 
 def build_part(
