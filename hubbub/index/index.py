@@ -36,12 +36,9 @@ from hubbub.posts import AuthorId, Event, Post, PostId, Visibility
 PUBLIC: tuple[Visibility, ...] = ("public",)
 """What is indexed unless the caller says otherwise."""
 
-FLUSH_S = 20.0
-"""Between flushes of new posts: one stalls all searches for 50 to 200 ms, as the engine waits for some fifty
-files with the interpreter lock held; what came since is folded again after a crash (decision 093)."""
+FLUSH_S = 30.0
+"""Between flushes of new posts, which stall everybody for 50 to 200 ms (decision 093)."""
 _RETRY_S = 0.05
-_SPARE = 20
-"""Candidates read beyond the limit, since some may be hidden."""
 
 
 class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,8 +185,7 @@ class Index:
                 return self._hits(newest_matches(self._backend, plan, query.limit))
         if query.sort == "time":
             with self._lock:
-                weighed = self._counts.weigh(plan)
-                found = relevant_recent(self._backend, weighed, query.limit, now_us)
+                found = relevant_recent(self._backend, self._counts.weigh(plan), query.limit, now_us)
                 return self._newest_hits(found)[: query.limit]
         legs = self._widened(query, plan)  # each step by itself: others may be in a hurry
         with self._lock:
@@ -386,7 +382,11 @@ class Index:
     def _ranked(self, query: Query, legs: Legs, now_us: int) -> list[Hit]:
         recency = self.ranking.recency if query.recency is None else query.recency
         scores = fuse(plausible(legs), self.ranking)
-        found = self._reader.read(contenders(scores, query.limit + _SPARE, recency))
+        num_hidden, keys, found = -1, list[Key](), dict[Key, Post]()
+        while len(keys) - len(found) > num_hidden:  # more are read only where some may not be shown
+            num_hidden = len(keys) - len(found)
+            keys = contenders(scores, query.limit + num_hidden, recency)
+            found = self._reader.read(keys)
         ranked = order(found, scores, now_us, recency, self.ranking.half_life_us)
         return [Hit(post=found[key], score=score) for key, score in ranked[: query.limit]]
 

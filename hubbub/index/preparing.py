@@ -34,7 +34,7 @@ Numbered: TypeAlias = tuple[int, Post]
 
 BATCH = 128
 """Events folded under one hold of the lock: a search waits at most for these (about 10 ms)."""
-_BUSY_EVENTS, _CALM_PER_S = 4000, 150
+_BUSY_EVENTS, _CALM_PER_S = 2000, 150
 """So many events beyond so many a second, before a second process is worth its half second of starting."""
 _AHEAD = 4
 """Batches in the making while one is stored."""

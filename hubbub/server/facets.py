@@ -33,11 +33,16 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 def count_facets(hits: Sequence[Hit]) -> dict[str, list[dict[str, object]]]:
     """Count authors, days (UTC) and hashtags, the most frequent first."""
     counts: dict[str, Counter[str]] = {"authors": Counter(), "days": Counter(), "hashtags": Counter()}
+    days: Counter[int] = Counter()
     for hit in hits:
         post = hit.post
         counts["authors"][post.handle or post.author] += 1
-        counts["days"][to_datetime(post.received_us).date().isoformat()] += 1
-        counts["hashtags"].update({tag.casefold() for tag in (*post.hashtags, *_TAG.findall(post.text))})
+        days[post.received_us // US_PER_DAY] += 1
+        if post.hashtags or "#" in post.text:
+            tags = (*post.hashtags, *_TAG.findall(post.text))
+            counts["hashtags"].update({tag.casefold() for tag in tags})
+    for day, number in days.items():
+        counts["days"][to_datetime(day * US_PER_DAY).date().isoformat()] += number
     return {
         name: [{"value": value, "count": number} for value, number in counter.most_common(MAX_VALUES)]
         for name, counter in counts.items()

@@ -18,6 +18,9 @@ _LOOK_S = 0.2
 GRACE_S = 3
 """A request that is still being answered when the server is stopped gets so long."""
 
+KEEP_ALIVE_S = 15
+"""Longer than the 5 s that clients keep a silent connection, so that none writes into one that closes."""
+
 MAX_LINE_BYTES = 1_048_576
 """An address line up to here is read, so that a question that is far too long gets a proper answer."""
 
@@ -144,6 +147,7 @@ class _Uvicorn(uvicorn.Server):
                 ws="none",
                 lifespan="on",
                 timeout_graceful_shutdown=GRACE_S,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 h11_max_incomplete_event_size=MAX_LINE_BYTES,
             )
         )

@@ -99,7 +99,7 @@ class _Found(NamedTuple):
 def _find(index: Searchable, query: Query, before: frozenset[bytes], limit: int, has_facets: bool) -> _Found:
     with going_first():
         hits = index.search(query)
-        left = [hit for hit in hits if _digest(hit) not in before]
+        left = [hit for hit in hits if _digest(hit) not in before] if before else hits
         given = left[:limit]
         light = Highlighter(query)
         data = [{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given]

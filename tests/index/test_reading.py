@@ -2,8 +2,10 @@
 
 import pytest
 
+from hubbub.authors import AuthorState
 from hubbub.index import Query, open_index, reading
 from hubbub.index.document import post_key
+from hubbub.index.ranking import Ranking
 from hubbub.posts import AccountEvent, ConsentEvent, Deletion, Edit, Post
 
 
@@ -89,3 +91,14 @@ def test_a_very_long_post_is_read_anew(index):
     index.fold([(3, post(3, "ferry " * 1000))])
     assert len(index.fetch(["x://3"])) == 1
     assert index._reader.num_known == 0
+
+
+def test_a_full_page_comes_also_where_the_best_may_not_be_shown(index):
+    """Hidden authors are left out by the engine; should one still come by, the next best takes its place."""
+    index.fold([(n, post(n, f"the ferry {'ferry ' * (n % 7)}{n}", f"a{n % 5}")) for n in range(3, 90)])
+    index.ranking = Ranking(feedback_posts=0)
+    query = Query(text="ferry", limit=10)
+    wanted = [h.post.id for h in index.search(Query(text="ferry", limit=30)) if h.post.author != "a3"][:10]
+    state = index._state.restricted
+    state["a3"] = AuthorState(is_banned=True)
+    assert [hit.post.id for hit in index.search(query)] == wanted
