@@ -6,7 +6,7 @@ Takes the posts as if all their authors allowed a corpus, holds the newest out, 
 commands: corpus, training, lessons, fine-tuning, GGUF. Then it measures:
 
 - **bits per byte** on the newest posts, trained and taught, beside the frequency of tokens, gzip -9, and zstd
-  -19 that has read the training text; **cloze**: names that no training text holds, one of ten is right;
+  -19 that has read the training text; **cloze**: names that no training text holds, one of some ten is right;
 - **replies** to lessons that it was never taught, as llama.cpp writes them under the assistant's schema: the
   share that cites only what the teacher cites (`cites right`), in the words of these alone (`says only
   that`), and of those that nothing answers the share that is left empty (`abstains`);

@@ -27,7 +27,7 @@ def card(directories: tuple[Path, ...], saw: str | None, as_json: bool) -> None:
         raise InvalidInput("name the directory of a run or of a model")
     try:
         from hubbub.train.card import make_card, model_dir, write_card
-        from hubbub.train.lineage import who_saw
+        from hubbub.train.lineage import models, who_saw
     except ModuleNotFoundError as error:
         raise MissingExtra(f"this needs {error.name!r}; run: pip install 'hubbub[train]'") from None
     if saw is not None:
@@ -42,6 +42,8 @@ def card(directories: tuple[Path, ...], saw: str | None, as_json: bool) -> None:
             click.echo(format_table(("model", "path", "saw it in run", "batch", "inherited"), rows))
         else:
             print_note("none of the models there was trained on it")
+        for path in models(directories)[1]:
+            print_note(f"{path}: no run is known that made it, so what it saw cannot be told")
         return
     for directory in directories:
         made = make_card(directory)

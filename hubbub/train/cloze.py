@@ -1,4 +1,4 @@
-"""Does a model know names that came up after its training? A choice of ten for each, judged by likelihood."""
+"""Does a model know names that came up after its training? A choice among such names, by likelihood."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = re.compile(r"(?<=[\w,;:'\")] )[A-Z\u00c0-\u00de][\w'\u2019-]{2,}|(?<=#)\
 _WORD = re.compile(r"[\w'\u2019-]{3,}")
 MIN_DOCUMENTS = 3
 """Held-out documents that a name must stand in: one may be a slip."""
-NUM_CHOICES = 10
+MIN_CHOICES, MAX_CHOICES = 4, 10
 _MAX_PER_NAME = 3
 
 
@@ -31,9 +31,10 @@ class Blank(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cloze(msgspec.Struct, frozen=True, kw_only=True):
-    """How often the right name was the likeliest; by chance it is one time in ten."""
+    """How often the right name was the likeliest, and how often it is by chance."""
 
     accuracy: float
+    chance: float
     num_blanks: int
     num_names: int
 
@@ -55,8 +56,8 @@ def blanks(train: Iterable[str], held: Sequence[str], *, seed: int = 0, limit: i
         for number, start in rng.sample(spread[name], min(_MAX_PER_NAME, len(spread[name]))):
             text = held[number]
             absent = [other for other in others if other not in text]
-            if len(absent) >= NUM_CHOICES - 1:
-                choices = (name, *rng.sample(absent, NUM_CHOICES - 1))
+            if len(absent) >= MIN_CHOICES - 1:
+                choices = (name, *rng.sample(absent, min(len(absent), MAX_CHOICES - 1)))
                 made.append(Blank(before=text[:start], after=text[start + len(name) :], choices=choices))
     return rng.sample(made, limit) if len(made) > limit else made
 
@@ -86,6 +87,7 @@ def fill_in(model: nn.Module, tokenizer: Tokenizer, asked: Sequence[Blank], *, s
         num_right += int(np.argmax(gains)) == 0
     return Cloze(
         accuracy=num_right / max(len(asked), 1),
+        chance=sum(1 / len(blank.choices) for blank in asked) / max(len(asked), 1),
         num_blanks=len(asked),
         num_names=len({blank.choices[0] for blank in asked}),
     )

@@ -24,11 +24,14 @@ from hubbub.units import format_time
 _MARK = re.compile(r"<\|(?:begin|end|pad|post)\|>")
 
 
-def evaluate(directory: Path, corpus_dir: Path | None = None, *, limit: int = 4_000) -> dict[str, Any]:
+def evaluate(
+    directory: Path, corpus_dir: Path | None = None, *, limit: int = 4_000, citations: Path | None = None
+) -> dict[str, Any]:
     """Measure a run's newest checkpoint, or a Hugging Face directory, and write `evaluation.json` beside it.
 
     `corpus_dir` defaults to what it was trained on, `limit` is how many held-out documents are read, spread
-    evenly. Bits per byte of models with different tokenizers can be compared.
+    evenly. Bits per byte of models with different tokenizers can be compared. `citations` is what
+    `python -m benchmarks.citation_quality --model FILE.gguf --json` printed with this model.
 
     Raises:
         InvalidInput: nothing is held out, or no corpus is known.
@@ -56,6 +59,7 @@ def evaluate(directory: Path, corpus_dir: Path | None = None, *, limit: int = 4_
         f"bits per byte, {name}": value for name, value in baselines(train, rows, byte_table(theirs)).items()
     }
     told |= _cloze(model, own, corpus, theirs, rows, seq)
+    told |= _cited(citations) if citations else {}
     place = model_dir(directory)
     with refusals("write the evaluation", place):
         place.mkdir(parents=True, exist_ok=True)
@@ -70,6 +74,21 @@ def recoded(row: Ids, theirs: Tokenizer, own: Tokenizer) -> Ids:
     return np.array([own.begin, *ids, own.end], np.int64)
 
 
+def _cited(path: Path) -> dict[str, Any]:
+    """Return what the citation bench says of the half that nothing was tuned on, over all sets."""
+    rows = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
+    for row in rows:
+        if str(row.get("writer", "")).endswith(".gguf") and (row.get("half"), row.get("set")) == (
+            "held out",
+            "all",
+        ):
+            names = ("precision", "recall", "answer", "abstained")
+            return {f"citations, {name}": row[name] for name in names if isinstance(row.get(name), float)}
+    raise InvalidInput(
+        f"{str(path)!r} tells of no .gguf on the held-out half; run the bench with --model and --json"
+    )
+
+
 def _cloze(
     model: nn.Module, own: Tokenizer, corpus: Corpus, theirs: Tokenizer, rows: Sequence[Ids], seq: int
 ) -> dict[str, Any]:
@@ -81,8 +100,8 @@ def _cloze(
     found = fill_in(model, own, asked, seq=seq)
     return {
         "cloze of new names": found.accuracy,
-        "cloze": f"{found.num_blanks:,} blanks of {found.num_names:,} names that no training text holds; one "
-        "of ten is right, by chance 0.1",
+        "cloze of new names, by chance": found.chance,
+        "cloze": f"{found.num_blanks:,} blanks of {found.num_names:,} names that no training text holds",
     }
 
 

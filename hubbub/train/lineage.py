@@ -162,15 +162,18 @@ def saw(here: Stage, posts: Collection[int] | None = None) -> dict[int, int]:
     return found
 
 
-def models(directories: Collection[Path]) -> list[Model]:
-    """Find every checkpoint, export, adapter and GGUF under some directories that a run of ours made."""
+def models(directories: Collection[Path]) -> tuple[list[Model], list[Path]]:
+    """Find all checkpoints, exports, adapters and GGUFs under directories; apart, those of no known run."""
     found: dict[Path, Model] = {}
+    strangers = []
     for root in directories:
         for file in [root] if root.is_file() else sorted(root.rglob("*")):
             made = _model(file)
             if made is not None:
                 found.setdefault(made.path.resolve(), made)
-    return list(found.values())
+            elif _is_weights(file):
+                strangers.append(file)
+    return list(found.values()), strangers
 
 
 def who_saw(url: str, directories: Collection[Path]) -> list[Seen]:
@@ -178,7 +181,7 @@ def who_saw(url: str, directories: Collection[Path]) -> list[Seen]:
     posts = {key_of(identity) for identity in identities(url)}
     known: dict[tuple[Path, int], dict[int, int]] = {}
     found = []
-    for model in models(directories):
+    for model in models(directories)[0]:
         for depth, here in enumerate(line(model.directory, model.step)):
             place = here.directory.resolve(), here.step
             if place not in known:
@@ -207,10 +210,14 @@ def identities(url: str) -> list[str]:
     return found
 
 
+def _is_weights(file: Path) -> bool:
+    return file.suffix == ".gguf" or file.name in (*_EXPORTS, _ADAPTER)
+
+
 def _model(file: Path) -> Model | None:
     if file.name == "meta.json" and _STEP.fullmatch(file.parent.name):
         return Model(file.parent, "checkpoint", file.parent.parent.parent, int(file.parent.name[5:]))
-    if file.suffix != ".gguf" and file.name not in (*_EXPORTS, _ADAPTER):
+    if not _is_weights(file):
         return None
     made_by = origin(file.parent)
     if made_by is None:

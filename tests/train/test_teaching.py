@@ -22,6 +22,7 @@ from hubbub.errors import InvalidInput
 from hubbub.model.hf import load_hf
 from hubbub.posts import Deletion
 from hubbub.train.card import make_card
+from hubbub.train.evaluate import evaluate
 from hubbub.train.lineage import saw, stage, who_saw
 from hubbub.train.recipe import TrainSettings
 from hubbub.train.run import load_run, train
@@ -120,12 +121,10 @@ def test_who_saw_a_post_is_listed_and_who_came_after_its_deletion_is_not(world):
     assert "later/" in str([each.path for each in who_saw("at://p/2", [world.place])])
     assert make_card(world.place / "run").parts[0].num_seen_and_deleted == 1
     assert make_card(world.place / "later").parts[0].num_seen_and_deleted == 0
-    assert (
-        "none of the models"
-        in CliRunner()
-        .invoke(hubbub_command, ["model", "card", "--saw", "at://p/none", str(world.place)])
-        .output
-    )
+    (world.place / "stray.gguf").write_bytes(b"GGUF")
+    asked = ["model", "card", "--saw", "at://p/none", str(world.place)]
+    output = CliRunner().invoke(hubbub_command, asked).output
+    assert "none of the models" in output and "stray.gguf: no run is known" in output
 
 
 def test_evaluation_is_kept_beside_the_model_and_on_its_card(world):
@@ -135,7 +134,15 @@ def test_evaluation_is_kept_beside_the_model_and_on_its_card(world):
     assert all(0 < told[key] < 16 for key in told if key.startswith("bits per byte"))
     assert told["held out"].startswith("6 documents")
     assert make_card(world.place / "taught").evaluation == told
-    own = json.loads(cli("train", "evaluate", world.place / "run", "--json"))
+    figures = {"set": "all", "precision": 0.5, "recall": 0.25, "answer": "-"}
+    rows = [figures | {"writer": "m.gguf", "half": half} for half in ("tuned on", "held out")]
+    bench = world.place / "bench.json"
+    bench.write_text(json.dumps(rows))
+    own = json.loads(cli("train", "evaluate", world.place / "run", "--citations", bench, "--json"))
+    assert own["citations, recall"] == 0.25 and "citations, answer" not in own
+    bench.write_text("[]")
+    with pytest.raises(InvalidInput, match="tells of no .gguf"):
+        evaluate(world.place / "run", citations=bench)
     assert own["bits per byte, gzip"] == pytest.approx(told["bits per byte, gzip"])
 
 
@@ -198,7 +205,9 @@ def test_a_base_without_a_chat_template_is_refused(world):
         template(SimpleNamespace(chat_template=None), world.place)
 
 
-def test_weeks_go_on_from_the_trunk_and_each_release_is_measured_on_each_week(world):
+@pytest.fixture(scope="module")
+def released(world):
+    """Three weeks of the world's corpus, a release each."""
     with pytest.raises(InvalidInput, match="too short"):
         split(open_corpus(world.place / "corpus"), 5.0)
     place = world.place / "weeks"
@@ -206,6 +215,11 @@ def test_weeks_go_on_from_the_trunk_and_each_release_is_measured_on_each_week(wo
         world.place / "corpus", place, params="50K", first_days=3 * DAY, days=2 * DAY, epochs=2.0,
         precision="fp32", seq=64,
     )  # fmt: skip
+    return place, found
+
+
+def test_weeks_go_on_from_the_trunk_and_each_release_is_measured_on_each_week(world, released):
+    place, found = released
     assert found is not None and len(found.bits) == 3
     assert all(0 < value < 16 for row in found.bits for value in row)
     assert found.staleness[0] == 0.0
@@ -226,8 +240,8 @@ def test_weeks_go_on_from_the_trunk_and_each_release_is_measured_on_each_week(wo
         keep_up(world.place / "other", place, params="50K", first_days=3 * DAY)
 
 
-def test_who_saw_a_post_is_told_of_weeks_too(world):
-    place = world.place / "weeks"
+def test_who_saw_a_post_is_told_of_weeks_too(world, released):
+    place, _ = released
     weeks = split(open_corpus(world.place / "corpus"), 3 * DAY, 2 * DAY, 1_000_000)
     last, tested = int(weeks.fresh[2][0]), int(weeks.tests[1][0])
     runs = {
