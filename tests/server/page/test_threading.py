@@ -112,4 +112,4 @@ def test_a_post_that_is_not_here_says_so(
     chromium.wait(lambda: chromium.all("#stream .why"))
     chromium.run("location.hash = '#post=' + encodeURIComponent(arguments[0])", post)
     chromium.wait(lambda: chromium.texts("#thread .nothing") == [said])
-    chromium.complaints()
+    assert all("/api/post?" in each and "status of 4" in each for each in chromium.complaints())
