@@ -1,13 +1,15 @@
-"""`hubbub fleet why | eta | whatif`: questions about one job, on a replayed fleet at a moment."""
+"""`hubbub fleet why | eta | whatif`: questions about one job, on a running Slurm or a replayed fleet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubbub.cli.fleet_cluster import directory_option
 from hubbub.cli.fleet_simulate import fleet_of, jobs_of
 from hubbub.cli.options import json_option
 from hubbub.cli.output import print_json
@@ -28,15 +30,24 @@ def _at_a_moment(command: Callable[..., None]) -> Callable[..., None]:
         "--fleet", "fleet_file", default="memphis", metavar="FILE", help="A fleet's TOML, or memphis."
     )
     @click.option(
-        "--at", "at_days", type=float, required=True, metavar="DAY", help="Days after the first job."
+        "--at", "at_days", type=float, metavar="DAY", help="Replay so many days; else a live Slurm."
     )
+    @directory_option
     @json_option
     @wraps(command)
-    def asked(job: str, trace: str, fleet_file: str, at_days: float, as_json: bool) -> None:
+    def asked(
+        job: str, trace: str, fleet_file: str, at_days: float | None, directory: Path, as_json: bool
+    ) -> None:
         from hubbub.fleet.policy import Policy
         from hubbub.fleet.simulator import simulate
+        from hubbub.fleet.slurm.cluster import find
+        from hubbub.fleet.slurm.truth import read_truth
         from hubbub.fleet.state import FleetState
 
+        if at_days is None:
+            cluster = find(directory)
+            command(read_truth(cluster.run, cluster.spec).state, job, as_json)
+            return
         spec = fleet_of(fleet_file, None)
         state = FleetState(spec)
         simulate(spec, jobs_of(trace, spec, 1.0, 1), Policy(), until_s=at_days * 86_400, state=state)

@@ -8,7 +8,7 @@ import click
 
 from hubbub.cli.output import print_note, progress
 
-_directory = click.option(
+directory_option = click.option(
     "--dir",
     "directory",
     type=click.Path(path_type=Path, file_okay=False),
@@ -22,7 +22,7 @@ _directory = click.option(
 @click.option("--nodes", type=click.IntRange(1, 1_000), default=4, show_default=True)
 @click.option("--gpus-per-node", type=click.IntRange(1, 16), default=8, show_default=True)
 @click.option("--fleet", "fleet_file", metavar="FILE", help="A fleet's TOML, instead of --nodes.")
-@_directory
+@directory_option
 def up(nodes: int, gpus_per_node: int, fleet_file: str | None, directory: Path) -> None:
     """Start Slurm on 127.0.0.1, and return when its nodes are idle."""
     from hubbub.fleet.slurm.cluster import start
@@ -51,7 +51,7 @@ def up(nodes: int, gpus_per_node: int, fleet_file: str | None, directory: Path) 
 
 
 @click.command()
-@_directory
+@directory_option
 def down(directory: Path) -> None:
     """Cancel its jobs and stop the Slurm of `hubbub fleet up`."""
     from hubbub.fleet.slurm.cluster import find

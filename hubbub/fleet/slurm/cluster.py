@@ -15,8 +15,9 @@ from pathlib import Path
 
 import msgspec
 
+from hubbub.disk import refusals, replace_durably
 from hubbub.errors import InUse, InvalidInput, MissingExtra, StorageError
-from hubbub.fleet.slurm.config import Place, check_names, render, render_gres
+from hubbub.fleet.slurm.config import POLICY, Place, check_names, policy_lines, render, render_gres
 from hubbub.fleet.spec import FleetSpec
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "scontrol", "squeue", "sinfo", "scancel")
@@ -46,6 +47,24 @@ class Cluster:
         if done.returncode:
             raise InvalidInput(f"{command[0]} refused: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
+
+    def change(self, spec: FleetSpec) -> None:
+        """Take another fleet's partitions and caps over into the running cluster; its nodes stay.
+
+        Raises:
+            InvalidInput: a name does not do, or Slurm refused; the old configuration stands then.
+        """
+        path, lines = self.directory / "slurm.conf", policy_lines(spec)
+        old = path.read_text()
+        kept = [line for line in old.splitlines() if not line.startswith(POLICY)]
+        _replace(path, "\n".join([*kept, *lines]) + "\n")
+        try:
+            self.run("scontrol", "reconfigure")
+        except InvalidInput:
+            _replace(path, old)
+            raise
+        _replace(self.directory / "fleet.json", msgspec.json.encode(spec).decode())
+        self.spec = spec
 
     def stop(self) -> None:
         """Cancel all jobs, then stop every daemon; safe to call twice."""
@@ -131,6 +150,17 @@ def _write(directory: Path, spec: FleetSpec) -> None:
         (directory / "fleet.json").write_bytes(msgspec.json.encode(spec))
     except OSError as error:
         raise StorageError(f"cannot write the cluster's files in {str(directory)!r}: {error}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file wholly or not at all."""
+    temporary = path.with_suffix(".new")
+    with refusals("write", path):
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        replace_durably(temporary, path)
 
 
 def _free_ports(num_nodes: int) -> tuple[int, int]:

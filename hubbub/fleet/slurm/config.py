@@ -12,9 +12,13 @@ from collections.abc import Sequence
 import msgspec
 
 from hubbub.errors import InvalidInput
-from hubbub.fleet.spec import FleetSpec, Pool, Tenant
+from hubbub.fleet.spec import FleetSpec, Pool, Tenant, idle_kw_of
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
+
+
+POLICY = ("Licenses=", "PartitionName=")
+"""The lines of slurm.conf that are ours."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,9 +50,21 @@ def node_names(pool: Pool) -> str:
     return f"{pool.name}-[1-{pool.num_nodes}]" if pool.num_nodes > 1 else f"{pool.name}-1"
 
 
-def kw_per_gpu(spec: FleetSpec) -> int:
-    """Return the licences of one GPU, whole watts: Slurm counts licences in whole numbers."""
-    return round(max(pool.busy_kw_per_gpu for pool in spec.pools) * 1_000)
+def render_licenses(spec: FleetSpec) -> str:
+    """Return what each site may draw beyond its idle nodes, in watts: licences are whole numbers."""
+    left_kw = {site.name: max(site.cap_kw - _idle_kw(spec, site.name), 0.0) for site in spec.sites}
+    caps = [f"watt_{name}:{round(kw * 1_000)}" for name, kw in left_kw.items()]
+    return f"Licenses={','.join(caps)}"
+
+
+def watts_of(spec: FleetSpec, pool: Pool, gpus: int) -> str:
+    """Return the licences that a job on a pool's GPUs takes, empty for a pool without a site."""
+    busy_w = (pool.busy_kw_per_gpu - pool.idle_kw_per_gpu) * 1_000
+    return f"watt_{pool.site}:{round(gpus * busy_w)}" if pool.site else ""
+
+
+def _idle_kw(spec: FleetSpec, site: str) -> float:
+    return sum(idle_kw_of(pool) for pool in spec.pools if pool.site == site and not pool.is_rented)
 
 
 def policy_lines(spec: FleetSpec) -> list[str]:
@@ -56,8 +72,7 @@ def policy_lines(spec: FleetSpec) -> list[str]:
     check_names(spec)
     lines = []
     if spec.sites:
-        caps = ",".join(f"watt_{site.name}:{round(site.cap_kw * 1_000)}" for site in spec.sites)
-        lines.append(f"Licenses={caps}")
+        lines.append(render_licenses(spec))
     tenants: Sequence[Tenant] = spec.tenants or (Tenant(name="everybody"),)
     lowest, highest = min(t.priority for t in tenants), max(t.priority for t in tenants)
     for tenant in tenants:

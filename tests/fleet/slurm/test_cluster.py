@@ -1,3 +1,4 @@
+import os
 import shutil
 import time
 
@@ -55,14 +56,19 @@ def test_x_goes_before_tesla_on_a_real_slurm(tmp_path):
 
 
 @needs_slurm
-def test_a_cluster_that_does_not_come_up_says_why_and_leaves_nothing(tmp_path):
+def test_a_cluster_that_does_not_come_up_says_why_and_leaves_nothing(tmp_path, monkeypatch):
     (tmp_path / "slurm").mkdir()
     (tmp_path / "slurm" / "state").write_text("in the way")
     with pytest.raises(StorageError, match="cannot write the cluster's files"):
         start(tmp_path / "slurm", _spec(1))
     (tmp_path / "slurm" / "state").unlink()
+    broken = tmp_path / "bin" / "slurmd"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
     with pytest.raises(StorageError, match="did not come up"):
-        start(tmp_path / "slurm", _spec(1), timeout_s=0.01)
+        start(tmp_path / "slurm", _spec(1), timeout_s=1)
     with pytest.raises(InvalidInput, match="no Slurm of"):
         find(tmp_path / "slurm")
 

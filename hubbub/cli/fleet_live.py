@@ -1,0 +1,176 @@
+"""`hubbub fleet submit | top | queue | nodes | power | steer`: a running Slurm, looked at and led."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hubbub.cli.fleet_cluster import directory_option
+from hubbub.cli.options import json_option
+from hubbub.cli.output import format_table, print_json, print_note
+
+if TYPE_CHECKING:
+    from hubbub.fleet.slurm.cluster import Cluster
+    from hubbub.fleet.slurm.truth import Truth
+    from hubbub.fleet.state import Claim
+
+
+def _look(directory: Path) -> tuple[Cluster, Truth]:
+    from hubbub.fleet.slurm.cluster import find
+    from hubbub.fleet.slurm.truth import read_truth
+
+    cluster = find(directory)
+    return cluster, read_truth(cluster.run, cluster.spec)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@directory_option
+@click.option("--tenant", required=True)
+@click.option("--gpus", type=click.IntRange(1), required=True)
+@click.option("--name", default="job", show_default=True)
+@click.option("--expect", "expected_s", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+              help="How long it takes; its limit is twice that.")  # fmt: skip
+@json_option
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def submit(
+    directory: Path,
+    tenant: str,
+    gpus: int,
+    name: str,
+    expected_s: float | None,
+    as_json: bool,
+    command: tuple[str, ...],
+) -> None:
+    """Run COMMAND as a tenant's job; write -- before it. SIGTERM tells it to save and leave."""
+    from hubbub.fleet.slurm.cluster import find
+    from hubbub.fleet.slurm.submit import submit as hand_over
+
+    where = Path.cwd()
+    job = hand_over(find(directory), tenant, gpus, command, name=name, expected_s=expected_s, directory=where)
+    print_json({"job": job}) if as_json else click.echo(job)
+
+
+@click.command()
+@directory_option
+@json_option
+def top(directory: Path, as_json: bool) -> None:
+    """Show who holds what, and what each site draws."""
+    _, truth = _look(directory)
+    rows, state = [], truth.state
+    for name, tenant in state.tenants.items():
+        borrowed = sum(claim.job.gpus for claim in tenant.borrowed.values())
+        num_waiting = sum(len(queue) for queue in tenant.queues.values())
+        rows.append(
+            {
+                "tenant": name,
+                "priority": tenant.tenant.priority,
+                "guaranteed": tenant.tenant.guaranteed_gpus,
+                "held": tenant.held_gpus,
+                "borrowed": borrowed,
+                "waiting": num_waiting,
+            }
+        )
+    sites = [
+        {"site": site.name, "cap_kw": site.cap_kw, "drawn_kw": round(site.drawn_kw, 3)}
+        for site in state.sites.values()
+    ]
+    if as_json:
+        print_json({"tenants": rows, "sites": sites})
+        return
+    click.echo(format_table(list(rows[0]), [list(row.values()) for row in rows]))
+    for site in sites:
+        print_note(f"{site['site']}: {site['drawn_kw']:,.1f} of {site['cap_kw']:,.1f} kW")
+
+
+@click.command()
+@directory_option
+@json_option
+def queue(directory: Path, as_json: bool) -> None:
+    """Show every job: who waits, why, and when it will start."""
+    from hubbub.fleet.explain import forecast, why
+    from hubbub.fleet.policy import Policy
+
+    _, truth = _look(directory)
+    now_s, rows = truth.state.now_s, []
+    for name, claim in truth.state.claims.items():
+        told = why(truth.state, Policy(), name)
+        start_s = forecast(truth.state, Policy(), name, num_draws=1).start_s
+        rows.append({"job": name, "name": truth.names[name], **_claim_row(claim), "why": told.text,
+                     "starts_in_s": None if start_s is None else round(start_s - now_s)})  # fmt: skip
+    if as_json:
+        print_json(rows)
+    elif rows:
+        click.echo(format_table(list(rows[0]), [list(row.values()) for row in rows]))
+    else:
+        print_note("no job waits or runs")
+
+
+def _claim_row(claim: Claim) -> dict[str, object]:
+    return {"tenant": claim.job.tenant, "gpus": claim.job.gpus, "runs": claim.pool is not None}
+
+
+@click.command()
+@directory_option
+@json_option
+def nodes(directory: Path, as_json: bool) -> None:
+    """Show every node: its free GPUs, who works on it, whether it is out."""
+    _, truth = _look(directory)
+    rows = [
+        {
+            "node": f"{pool.pool.name}-{node + 1}",
+            "free": free,
+            "state": "out" if pool.nodes.is_out(node) else "good",
+            "jobs": " ".join(claim.job.id for claim in pool.on_node.get(node, ())),
+        }
+        for pool in truth.state.pools.values()
+        for node, free in enumerate(pool.nodes.free)
+    ]
+    print_json(rows) if as_json else click.echo(format_table(list(rows[0]), [list(r.values()) for r in rows]))
+
+
+@click.command()
+@directory_option
+@click.option("--site", help="Needed where there are several.")
+@click.option("--cap-kw", type=click.FloatRange(0), help="From now on.")
+@json_option
+def power(directory: Path, site: str | None, cap_kw: float | None, as_json: bool) -> None:
+    """Show what each site draws, or change what it may draw."""
+    from hubbub.fleet.slurm.steer import set_cap
+
+    cluster, truth = _look(directory)
+    if cap_kw is not None:
+        names = list(truth.state.sites)
+        if site is None and len(names) != 1:
+            raise click.UsageError(f"name the site: --site {' or '.join(names)}")
+        set_cap(cluster, site or names[0], cap_kw)
+        _, truth = _look(directory)
+    rows = [
+        {"site": each.name, "cap_kw": each.cap_kw, "drawn_kw": round(each.drawn_kw, 3),
+         "headroom_kw": round(each.cap_kw - each.drawn_kw, 3)}
+        for each in truth.state.sites.values()
+    ]  # fmt: skip
+    print_json(rows) if as_json else click.echo(format_table(list(rows[0]), [list(r.values()) for r in rows]))
+    if any(site.drawn_kw > site.cap_kw + 1e-6 for site in truth.state.sites.values()):
+        print_note("a site is above its cap: hubbub fleet steer takes the weakest off")
+
+
+@click.command()
+@directory_option
+@click.option("--once", is_flag=True, help="One look, then end.")
+@click.option("--every", "every_s", type=click.FloatRange(0.1), default=1.0, show_default=True)
+def steer(directory: Path, once: bool, every_s: float) -> None:
+    """Watch Slurm, and preempt where it does not: for power, and for what is guaranteed."""
+    from hubbub.fleet.policy import Policy
+    from hubbub.fleet.slurm.cluster import find
+    from hubbub.fleet.slurm.steer import step
+
+    cluster = find(directory)
+    while True:
+        for action in step(cluster, Policy(), settle_s=0.0 if once else 2.0):
+            click.echo(f"{action.job} preempted: {action.reason}")
+        if once:
+            return
+        time.sleep(every_s)
