@@ -50,17 +50,14 @@ def read_truth(run: Callable[..., str], spec: FleetSpec) -> Truth:
         InvalidInput: a command refused, or a node belongs to no pool of the fleet.
         Corruption: Slurm printed no JSON.
     """
-    jobs, nodes = (
-        _decode(run(name, "--json"), key) for name, key in (("squeue", "jobs"), ("sinfo", "nodes"))
-    )
+    jobs = _decode(run("squeue", "--json"), "jobs")
+    nodes = _decode(run("sinfo", "--json"), "nodes")
     state = FleetState(spec)
     state.now_s = time.time()
     for node in nodes:
-        words = {word.lower() for word in _words(node["state"])} | {
-            f.lower() for f in node.get("state_flags", ())
-        }
+        pool, number = _node_of(spec, node["name"])
+        words = {word.lower() for word in (*_words(node["state"]), *node.get("state_flags", ()))}
         if not words & set(_GOOD_NODES) or words & {"drain", "down", "fail", "not_responding"}:
-            pool, number = _node_of(spec, node["name"])
             state.pools[pool].nodes.remove(number)
     truth = Truth(state, {}, {})
     for told in sorted(jobs, key=lambda each: _number(each["submit_time"])):
