@@ -11,12 +11,17 @@ the honest difficulty is whether they are to the point, and that is judged by pe
   posts graded relevant or labelled as of the disaster, or a copy of one. What nobody judged counts as wrong,
   and so does everything that is told where nothing answers.
 - **of these**: the same of the sentences that are told as an answer (`asserted`), without those of answers
-  that begin with "perhaps no answer, but the closest" or "nobody says or denies it outright".
+  that begin with "perhaps no answer, but the closest" or "nobody says or denies it outright"; and **their
+  recall**, the share of questions to which such a sentence cites a gold post.
 - **wrong, unjudged**: of the wrong sentences on topics, the share whose wrong posts no assessor ever saw (the
   "holes" of pooled judgements); for reading, nothing is corrected by it.
 - **recall**: of the questions that have gold posts, the share whose answer cites one.
 - **answer**: of questions for a fact, the share of answers whose quotes hold an annotator's answer.
 - **abstained**: of questions that nothing answers, the share to which nothing was asserted.
+
+Each is counted twice: **strict**, as above, and **fair**, without what is the data's doing and not the
+answer's (questions that their words do not determine, posts that nobody judged): `citation_quality_fair`
+defines it.
 
 The same for plain BM25 with its best post quoted blindly (no abstaining), in the same run.
 """
@@ -33,6 +38,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from benchmarks.citation_quality_fair import unfair
 from benchmarks.citation_sets import Asked, World, read_world
 from benchmarks.report import show
 from benchmarks.tweetqa import plain_bm25
@@ -41,6 +47,7 @@ from hubbub.assistant.model import open_model
 from hubbub.assistant.voices import collapse
 from hubbub.assistant.wordforms import words
 from hubbub.index import Index, open_index
+from hubbub.index.rerank import open_reranker
 from hubbub.posts import Post
 
 BATCH = 512
@@ -68,6 +75,7 @@ class Outcome(msgspec.Struct, frozen=True):
     num_exact: int
     num_unjudged: int
     is_found: bool
+    is_asserted: bool
     has_answer: bool
 
 
@@ -77,10 +85,12 @@ class Judge:
     def __init__(self, posts: Sequence[Post]) -> None:
         self._posts = {post.id: post for post in posts}
 
-    def rate(self, asked: Asked, told: Told) -> Outcome:
+    def rate(self, asked: Asked, told: Told, *, is_fair: bool = False) -> Outcome:
         """Compare what was told with what people judged."""
         cited = {post for line in told for post, _ in line.cited}
-        gold = {post for post in cited if post in asked.gold or self._is_copy(post, asked)}
+        gold = {post for post in cited if post in asked.gold or self._is_copy(post, asked, is_fair)}
+        if is_fair:
+            told = [line for line in told if not _is_unjudged(line, asked, gold)]
         quotes = " ".join(f" {' '.join(words(quote))} " for line in told for _, quote in line.cited)
         right = [line for line in told if all(post in gold for post, _ in line.cited)]
         return Outcome(
@@ -94,40 +104,45 @@ class Judge:
             ),
             num_unjudged=sum(_is_unjudged(line, asked, gold) for line in told if line not in right),
             is_found=bool(gold),
+            is_asserted=any(line.is_asserted and post in gold for line in told for post, _ in line.cited),
             has_answer=any(f" {' '.join(words(text))} " in quotes for text in asked.answers),
         )
 
-    def _is_copy(self, post: str, asked: Asked) -> bool:
-        """Tell whether a post is word for word, or nearly, one of the few that are gold."""
-        if len(asked.gold) > 10:
-            return False  # topics and disasters were judged post by post
+    def _is_copy(self, post: str, asked: Asked, is_fair: bool) -> bool:
+        """Tell whether a post is word for word, or nearly, one of those that are gold."""
+        if len(asked.gold) > 10 and not (is_fair and asked.judged is not None):
+            return False  # topics and disasters were judged post by post, topics not all of them
         gold = [self._posts[other] for other in asked.gold]
         return any(len(collapse([self._posts[post], other], [1.0, 1.0])) == 1 for other in gold)
 
 
 def _is_unjudged(line: Line, asked: Asked, gold: set[str]) -> bool:
     """Tell whether no assessor looked at any of the posts that make a sentence wrong."""
-    return asked.judged is not None and not ({post for post, _ in line.cited} - gold) & asked.judged
+    wrong = {post for post, _ in line.cited} - gold
+    return bool(wrong) and asked.judged is not None and not wrong & asked.judged
 
 
 def main() -> None:
     options = _arguments().parse_args()
     world = read_world(Path(options.data), options.sample)
-    if options.only:
-        chosen = tuple(item for item in world.asked if item.kind in options.only)
-        world = msgspec.structs.replace(world, asked=chosen)
-    judge = Judge(world.posts)
+    kinds = options.only or {item.kind for item in world.asked}
+    chosen = tuple(item for item in world.asked if item.kind in kinds and options.half in (None, _half(item)))
+    world = msgspec.structs.replace(world, asked=chosen)
+    judge, left_out = Judge(world.posts), unfair(world.asked, world.posts)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as directory:
         index = open_index(options.index or f"edge:{directory}", options.embedder)
         try:
+            index.reranker = open_reranker(options.rerank)
             fold(index, world.posts)
             writers = {options.model: house(index, options.model)}
             if not options.no_baseline:
                 writers["BM25, best post"] = baseline(world)
             for name, write in writers.items():
-                outcomes = [judge.rate(asked, write(asked)) for asked in world.asked]
-                rows += list(table(name, outcomes))
+                told = [(asked, write(asked)) for asked in world.asked]
+                outcomes = [judge.rate(asked, lines) for asked, lines in told]
+                fair = [judge.rate(*pair, is_fair=True) for pair in told if pair[0] not in left_out]
+                rows += [*table(name, "strict", outcomes), *table(name, "fair", fair)]
                 if options.trace:
                     trace(options.trace, name, outcomes)
         finally:
@@ -174,13 +189,17 @@ def baseline(world: World) -> Callable[[Asked], Told]:
     return write
 
 
-def table(name: str, outcomes: Sequence[Outcome]) -> Iterator[dict[str, object]]:
+def table(name: str, measure: str, outcomes: Sequence[Outcome]) -> Iterator[dict[str, object]]:
     """Sum up by set, then over all, on the half that was tuned on and on the other."""
     for half in ("tuned on", "held out"):
-        of_half = [item for item in outcomes if item.asked.is_held_out == (half == "held out")]
-        for kind in (*dict.fromkeys(item.asked.kind for item in outcomes), "all"):
+        of_half = [item for item in outcomes if _half(item.asked) == half]
+        for kind in (*dict.fromkeys(item.asked.kind for item in of_half), *(["all"] if of_half else [])):
             chosen = [item for item in of_half if kind in ("all", item.asked.kind)]
-            yield {"writer": name, "half": half, "set": kind, **_sums(chosen)}
+            yield {"writer": name, "measure": measure, "half": half, "set": kind, **_sums(chosen)}
+
+
+def _half(asked: Asked) -> str:
+    return "held out" if asked.is_held_out else "tuned on"
 
 
 def _sums(chosen: Sequence[Outcome]) -> dict[str, object]:
@@ -201,6 +220,7 @@ def _sums(chosen: Sequence[Outcome]) -> dict[str, object]:
         "asserted": asserted,
         "of these": _share(sum(item.num_asserted_right for item in chosen), asserted),
         "recall": _share(sum(item.is_found for item in answerable), len(answerable)),
+        "their recall": _share(sum(item.is_asserted for item in answerable), len(answerable)),
         "answer": _share(sum(item.has_answer for item in facts), len(facts)),
         "abstained": _share(sum(not item.num_asserted for item in empty), len(empty)),
     }
@@ -229,6 +249,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--index", help="edge:DIR, kept for the next run; default: a temporary one")
     parser.add_argument("--embedder", default="static")
     parser.add_argument("--model", default="quotes", help="quotes, URL#NAME or a .gguf file")
+    parser.add_argument("--rerank", default="none", choices=["none", "minilm"])
+    parser.add_argument("--half", choices=["tuned on", "held out"], help="the questions of this half only")
     parser.add_argument("--no-baseline", action="store_true")
     parser.add_argument("--trace", metavar="FILE", help="append what became of each question")
     parser.add_argument("--json", action="store_true")

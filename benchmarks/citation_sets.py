@@ -86,8 +86,14 @@ def read_world(data: Path, sample: int) -> World:
         *_disasters(data / "posts" / "crisislex_t6.ndjson.gz", disasters),
     ]
     corpus = trec_microblog.read_corpus(str(trec / "corpus.tweets2011.ndjson.gz"))
-    posts = [post for post in (*facts, *tweets, *corpus, *disasters) if post.id not in left_out]
+    posts = [_with_author(post) for post in (*facts, *tweets, *corpus, *disasters) if post.id not in left_out]
     return World(posts=tuple(sorted(posts, key=lambda post: post.received_us)), asked=tuple(asked))
+
+
+def _with_author(post: Post) -> Post:
+    """Give a post without a known author one of its own: 85,375 of one sample are not one account's."""
+    is_known = post.author.rpartition("/")[2] != "unknown"
+    return post if is_known else msgspec.structs.replace(post, author=f"unknown:{post.id}")
 
 
 def _facts(path: Path, sample: int, rng: random.Random) -> tuple[list[Asked], list[tuple[Asked, str]]]:

@@ -25,8 +25,9 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(rf"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
 
 
-# any plural: fans, experts, politicians
-_PEOPLE = r"(?:the )?(?:\w+ )?(?:people|everyone|everybody|they|public|twitter|[a-z]{3,}(?<!s)s)"
+_CROWD = r"(?:the )?(?:people|everyone|everybody|they|public|twitter)"
+# any plural: fans, experts, politicians (but "what did Mattis say" asks for one man's words)
+_PEOPLE = rf"(?:{_CROWD}|(?:the )?(?:\w+ )?(?:people|[a-z]{{3,}}(?<!s)s))"
 # these tell and do not feel: who asks for them asks what is known, not for opinions
 _WRITINGS = r"(?:the )?(?:posts|tweets|reports|sources|news|papers|media)"
 _SCHRIFTEN = r"(?:die )?(?:beitr\u00e4ge|posts|tweets|berichte|quellen|nachrichten|zeitungen|medien)"
@@ -53,8 +54,8 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
     ),
     (
         _any(
-            rf"\bwhat (?:do|does|did|are|is) {_PEOPLE}\s+(?:\w+ing|say|think|feel|write"
-            rf"|want)\b(?:\s+(?:about|of|on|to))?",
+            rf"\bwhat (?:do|are|(?:does|is|did)(?= {_CROWD}\b)|did(?=.*\babout\b)) {_PEOPLE}\s+(?:\w+ing|say"
+            rf"|think|feel|write|want)\b(?:\s+(?:about|of|on|to))?",
             rf"\bhow (?:do|did|are) {_PEOPLE}\s+(?:feel(?:ing)?|react(?:ing)?"
             rf"|think(?:ing)?)\b(?:\s+(?:about|of|on|to))?",
             r"\b(?:opinions?|reactions?|views?|thoughts|mood|sentiment|complaints?)\s+(?:on|about|to|of"
@@ -75,6 +76,8 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
             r"\bwhat(?:'s|\u2019s|s| is| are| was| has been)?\s+(?:currently |now )?"
             r"(?:happening|happened|happens|going on|new|up|the (?:latest|news|situation"
             r"|status))\b(?!\s+(?:if|when)\b)(?:\s+(?:with|about|on|at))?",
+            r"\bwhat(?:'s|\u2019s| is| was| do we| do you)? (?:currently |now )?(?:known|know)"
+            r"\s+(?:about|of|on)\b",
             r"\bwhat (?:has |just )?happen(?:s|ed|ing)?\b(?!\s+(?:if|when)\b)(?:\s+(?:with|to))?",
             r"\b(?:any |the |latest |breaking )*(?:news|updates?|headlines|latest)\b(?:\s+(?:on|about"
             r"|from|of|in))?",
@@ -134,6 +137,7 @@ _GERMAN: tuple[tuple[re.Pattern[str], Intent], ...] = (
     ),
     (
         _any(
+            r"^\W*was (?:ist|wei\u00df man)\b(?=.*\bbekannt\W*$|\s+\u00fcber\b)(?:\s+\u00fcber)?",
             r"\bwas (?:passiert|passierte|geschieht|geschah)\b(?:\s+(?:gerade|da|dort|denn))?",
             r"\bwas ist(?:\s+(?:denn|gerade|da|hier))*\s+(?:los|passiert|geschehen|neu)\b",
             # the topic may stand in between: "was ist in Berlin passiert"
@@ -172,7 +176,7 @@ OPENERS = {
     ),
     "de": frozenset(
         """was wer wann wo warum wie bitte sag zeig zeige such suche weiss weisst wissen eigentlich gerade
-        aktuell
+        aktuell bekannt
         passiert geschehen los neues gibt gibts stimmt wirklich hallo danke denn leute menschen""".split()
     ),
 }

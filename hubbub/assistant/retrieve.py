@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from hubbub.assistant.certainty import Certainty, is_for_one_answer, standing, weigh_up
+from hubbub.assistant.certainty import (
+    FEW,
+    Certainty,
+    height,
+    is_for_one_answer,
+    on_topic,
+    rivals,
+    standings,
+    weigh_up,
+)
 from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.naming import Topic, spoken, stems
 from hubbub.assistant.polarity import denied_parts, figures, is_measurement
@@ -25,7 +34,7 @@ MAX_PER_AUTHOR = 6
 """One loud account must not make an answer."""
 MIN_COVERAGE = 0.45
 """Share of the topic's words (names double) that a post must name to count as found."""
-MIN_COVERAGE_TOPIC = 0.55
+MIN_COVERAGE_TOPIC = 0.65
 """The same where a topic is named and no fact asked for: of two words one is not enough."""
 MIN_COVERAGE_OUTSTANDING = 0.2
 """The same where one answer is asked for and the post stands out of all that were considered."""
@@ -81,6 +90,9 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     certainty: Certainty = "unknown"
     """How surely the best of them answers, where one answer is asked for."""
 
+    is_graded: bool = False
+    """The scores of `scored` are probabilities that a post is about the topic: enough was found to tell."""
+
     @property
     def posts(self) -> tuple[Post, ...]:
         """The posts, best first."""
@@ -100,6 +112,7 @@ class Search:
         self._is_news = question.intent == "news" and not question.window
         self._is_for_one = is_for_one_answer(question.intent)
         self._certainty: Certainty = "unknown"
+        self._is_graded = False
         self._wanted = question.wanted
         if self._is_for_one and question.intent != "check":
             # of one fact every word counts, also "start" and "people", and each of them once
@@ -216,6 +229,7 @@ class Search:
             is_outside=is_outside,
             naming=self._naming(post for post, _ in scored),
             certainty=self._certainty,
+            is_graded=self._is_graded,
         )
 
     def _naming(self, posts: Iterable[Post]) -> frozenset[PostId]:
@@ -256,21 +270,24 @@ class Search:
     def _run(self, query: Query, weight: float = 1.0) -> list[tuple[Post, float]]:
         """Search, and keep what may serve as evidence and names the topic; the score falls with the rank."""
         hits = self._index.search(query)
-        heights = standing(hits) if self._is_for_one else []
+        known = rivals(self._question, hits, self._share) if self._is_for_one else []
         if self._is_for_one and self._certainty == "unknown":
-            self._certainty = weigh_up(self._question.intent, hits, heights, self._share)
-        is_for_one = self._certainty != "unknown"
+            self._certainty = weigh_up(self._question, known)
+        values = standings(known) if self._certainty != "unknown" else []
+        if self._question.intent == "topic" and len(hits) >= FEW:
+            self._is_graded, tall = True, [height(hit) for hit in hits]
+            values = [
+                on_topic(each, tall[0], self._share(hit.post)) for each, hit in zip(tall, hits, strict=True)
+            ]
         found: dict[PostId, tuple[Post, float]] = {}
         for rank, hit in enumerate(hits):
             share = self._share(hit.post) if self._may_serve(hit) else 0.0
             least = self._least(hit.post)
-            if is_for_one and heights[rank] >= OUTSTANDING:
+            if self._certainty != "unknown" and known[rank].height >= OUTSTANDING:
                 least = min(least, MIN_COVERAGE_OUTSTANDING)
             if share < least or share <= 0.0:
                 continue
-            value = share / (1.0 + rank / 60.0)
-            if is_for_one:
-                value = max(heights[rank], 0.0) / max(heights[0], 1.0) * (0.9 + 0.1 * share)
+            value = values[rank] if values else share / (1.0 + rank / 60.0)
             found.setdefault(hit.post.id, (hit.post, weight * value))
         return _capped(found.values())
 

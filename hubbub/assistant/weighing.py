@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubbub.assistant.aptness import fits
+from hubbub.assistant.certainty import SPREAD
 from hubbub.assistant.claims import Claim
 from hubbub.assistant.evidence import Evidence, Matrix, Pool
 from hubbub.assistant.polarity import is_measurement
@@ -49,8 +50,6 @@ _OTHER = 0.45
 _READS_EVERY_US = US_PER_HOUR // 4
 _BURST = 0.5
 _ANSWERS_OUTRIGHT = 3.0
-_STANDING = 24
-"""Power of a post's standing where one post can answer: form and kind decide only between near equals."""
 _OLD_READING = 0.25
 _SHORT_US, _LONG_US = 12 * US_PER_HOUR, 30 * US_PER_DAY
 """Facts grow old twice: within the day on a busy one, within months on a quiet one."""
@@ -85,9 +84,10 @@ def _score(
         value = _ANSWERS_OUTRIGHT * item.quality**0.3 * agreement * item.voice.score**0.3
     elif question.is_for_one:
         # what the search put first answers more often than what many say
-        value = item.quality**0.3 * item.relevance**0.5 * agreement**0.5 * item.voice.score**_STANDING
+        value = item.quality**0.3 * item.relevance**0.5 * agreement**0.5 * item.voice.score**SPREAD
     else:
-        value = item.quality * item.relevance**2 * agreement * echo * (0.6 + 0.4 * item.voice.score)
+        standing = item.voice.score if question.intent == "topic" else 0.6 + 0.4 * item.voice.score
+        value = item.quality * item.relevance**2 * agreement * echo * standing
     if question.intent == "news":
         value *= (_CORRECTS if item.is_denial else 1.0) / max(item.relevance, 1e-9) ** 0.5
     # a fuller wording of the same tells more

@@ -13,6 +13,7 @@ from hubbub.assistant.conflict import Conflict
 from hubbub.assistant.display import inert, isolated, safe_handle
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import Evidence
+from hubbub.assistant.naming import Topic, stems
 from hubbub.assistant.question import Question
 from hubbub.assistant.retrieve import Findings
 from hubbub.assistant.storylines import Story
@@ -27,10 +28,12 @@ _ANSWERS = 0.6
 _ANSWERS_IN_KIND = 0.4
 """The same for a quote that holds the kind of thing that is asked for: a time, a place, a figure."""
 _FACTS = ("said", "who", "when", "where", "number", "why", "what")
-_LEADS, _STANDS = 0.7, 0.9
-"""Standing, as a share of the best post's, that the first statement and any other need."""
-_MAX_DOUBTFUL = 1
-"""Statements that are told where none of them need be the answer."""
+_UNCOUNTED = ("said", "who", "where", "why")
+"""Intents that no figure answers."""
+_LEADS, _STANDS = 0.9, 0.97
+"""Standing that the first statement and any other need: odds of .08 and of a half against the best post."""
+_ON_TOPIC = 2.3
+"""Odds that a statement needs to be told of a topic."""
 _SUBJECTS = ("news", "topic", "opinion", "said")
 """Intents whose topic is a thing that one can write about, not half a sentence."""
 _WORDINGS: dict[str, Wording] = {"en": English(), "de": German()}
@@ -69,6 +72,9 @@ def select(question: Question, findings: Findings, stories: Sequence[Story]) -> 
 
     What says or denies outright what was asked is always worth it.
     """
+    if findings.is_graded:
+        kept = [_on_topic(story) for story in stories if _is_on_topic(story.head, story.num_voices)]
+        return kept or [msgspec.structs.replace(story, details=()) for story in stories[:1]]
     if findings.certainty == "unknown":
         return list(stories)
     claim = Claim(question) if question.intent == "check" else None
@@ -76,15 +82,45 @@ def select(question: Question, findings: Findings, stories: Sequence[Story]) -> 
     is_best_lost = bool(stories) and stories[0].head.voice.score < _LEADS
     if findings.certainty == "hardly" or is_best_lost or outright:
         return outright
-    kept = [_lean(story) for story in stories[:1]]
-    kept += [_lean(story) for story in stories[1:] if story.head.voice.score >= _STANDS]
-    return kept[:_MAX_DOUBTFUL] if findings.certainty == "perhaps" else kept
+    if findings.certainty == "perhaps":
+        return [msgspec.structs.replace(_lean(question, claim, story), details=()) for story in stories[:1]]
+    return [_lean(question, claim, story) for story in stories if story is stories[0] or _stands(story.head)]
 
 
-def _lean(story: Story) -> Story:
-    """Leave out details that were far less fitting than the best; a contradiction is always told."""
-    details = tuple(item for item in story.details if item.voice.score >= _STANDS)
-    return msgspec.structs.replace(story, details=details)
+def _on_topic(story: Story) -> Story:
+    return msgspec.structs.replace(story, details=tuple(filter(_is_on_topic, story.details)))
+
+
+def _is_on_topic(item: Evidence, num_voices: int = 1) -> bool:
+    """Tell whether a statement is about the topic at such odds; that several make it speaks for it."""
+    chance = min(item.voice.score, 0.99)
+    return chance / (1.0 - chance) * float(num_voices) ** 0.45 >= _ON_TOPIC
+
+
+def _lean(question: Question, claim: Claim | None, story: Story) -> Story:
+    """Leave out what was far less fitting than the best, and contradictions of what was not asked for."""
+    details = tuple(item for item in story.details if _stands(item))
+    return msgspec.structs.replace(
+        story, details=details, conflict=_on_the_matter(question, claim, story.conflict)
+    )
+
+
+def _stands(item: Evidence) -> bool:
+    return item.voice.score >= _STANDS
+
+
+def _on_the_matter(question: Question, claim: Claim | None, conflict: Conflict | None) -> Conflict | None:
+    """Keep a contradiction of what was asked: of as much of the topic; figures where one may be asked for."""
+    if conflict is None:
+        return None
+    both = (conflict.against, conflict.claim)
+    if claim:
+        return conflict if any(claim.stance(item) != "near" for item in both) else None
+    if conflict.reason == "figure" and question.intent in _UNCOUNTED:
+        return None
+    topic = Topic(question)
+    shares = [topic.share(stems(item.post, question.lang)) for item in both]
+    return conflict if min(shares) >= max(shares) else None
 
 
 def write_quotes(question: Question, findings: Findings, stories: Sequence[Story]) -> Iterator[Draft]:

@@ -1,7 +1,9 @@
 """How surely the best of many hits answers, and what is told where it hardly does."""
 
 from hubbub.assistant import answer
-from hubbub.assistant.certainty import standing, weigh_up
+from hubbub.assistant.certainty import confidence, height, rivals, standings, weigh_up
+from hubbub.assistant.naming import Topic, stems
+from hubbub.assistant.question import understand
 from hubbub.index.query import Hit
 from tests.assistant.world import NOW_US, post
 
@@ -23,20 +25,35 @@ def chatter():
     ]
 
 
-def hits(*scores: float) -> list[Hit]:
-    return [Hit(post=post(f"post {n}", f"a{n}"), score=score) for n, score in enumerate(scores)]
+def weighed(question: str, *scored: tuple[float, str], lang: str = "en"):
+    asked = understand(question, NOW_US, lang=lang)
+    topic = Topic(asked)
+    hits = [Hit(post=post(text, f"a{n}"), score=score) for n, (score, text) in enumerate(scored)]
+    return asked, rivals(asked, hits, lambda found: topic.share(stems(found, lang)))
 
 
 def test_heights_are_what_the_index_made_its_scores_of():
-    assert [round(height, 3) for height in standing(hits(0.5, 0.9525741, 0.0474259))] == [0.0, 3.0, -3.0]
+    heights = [height(Hit(post=post("x", "a"), score=score)) for score in (0.5, 0.9525741, 0.0474259)]
+    assert [round(value, 3) for value in heights] == [0.0, 3.0, -3.0]
 
 
 def test_what_stands_out_of_many_is_sure_and_of_few_nothing_is_known():
-    many = hits(0.99999, *[0.6] * 40)
-    assert weigh_up("who", many, standing(many), lambda found: 1.0) == "sure"
-    assert weigh_up("who", many[:5], standing(many[:5]), lambda found: 1.0) == "unknown"
-    flat = hits(*[0.96] * 40)
-    assert weigh_up("who", flat, standing(flat), lambda found: 0.3) == "hardly"
+    question, rest = "Who painted the harbour lighthouse?", [(0.6, "a lighthouse at night")] * 40
+    asked, many = weighed(question, (0.99999, "Nora painted the harbour lighthouse"), *rest)
+    assert weigh_up(asked, many) == "sure"
+    assert weigh_up(asked, many[:5]) == "unknown"
+    assert weigh_up(*weighed(question, *[(0.96, "a lighthouse at night")] * 40)) == "hardly"
+
+
+def test_what_holds_more_of_the_question_in_its_order_answers_before_what_stands_little_higher():
+    asked, found = weighed(
+        "When does the harbour museum open?",
+        (0.999, "The museum of my childhood, and the harbour beside it"),
+        (0.998, "The harbour museum opens on Monday"),
+    )
+    first, second = standings(found)
+    assert second == 1.0 and first < 0.9
+    assert confidence(asked, found) == confidence(asked, found[::-1])
 
 
 def test_a_question_that_nothing_answers_is_not_answered_with_what_shares_a_word(open_world):
@@ -62,3 +79,21 @@ def test_of_a_text_that_goes_round_the_post_about_this_place_is_quoted(open_worl
     done = answer(open_world(lie, *told).index, "Is the drinking water in Alder poisoned?", clock_us=NOW_US)
     cited = {citation.post for sentence in done.sentences for citation in sentence.citations}
     assert {told[-1].id, lie.id} <= cited and not cited & {other.id for other in told[:-1]}
+
+
+def test_figures_are_set_against_each_other_where_one_may_be_asked_for(open_world):
+    counts = [
+        post("Nora Valdez keeps the harbour museum, which drew 300 visitors.", "gazette", minute=30),
+        post("The harbour museum, which Nora Valdez keeps, drew 900 visitors.", "herald", minute=31),
+    ]
+    rest = [
+        post(f"Museum number {n} is closed again, what a pity.", f"m{n}", minute=n / 9) for n in range(40)
+    ]
+    index = open_world(*counts, *rest).index
+    for question, is_counted in (
+        ("How many visitors did the harbour museum draw?", True),
+        ("Who keeps the harbour museum?", False),
+    ):
+        done = answer(index, question, clock_us=NOW_US)
+        assert done.sentences[0].citations[0].post in {item.id for item in counts}
+        assert any(sentence.kind == "conflict" for sentence in done.sentences) == is_counted, done.sentences
