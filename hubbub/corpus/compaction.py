@@ -1,6 +1,6 @@
 """Rewrites the shards that hold deleted posts without them; readers go on, each document keeps its number.
 
-Shard after shard, the lock is held for one at a time (a second for 30 million tokens), so that deletions are
+Shard after shard, the lock is held for one at a time (half a second for 17 million tokens), so that deletions are
 noted in between. A shard is written anew beside the old one; the manifest names the new one, the generation
 tells every reader, and the old files go. Who has them mapped reads on until its next read.
 """

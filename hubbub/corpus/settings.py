@@ -38,7 +38,7 @@ class CorpusSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     vocab_size: int = 8192
     tokenizer: str | None = None
     """Directory of a tokenizer to use; None: trained on the corpus."""
-    shard_tokens: int = 1 << 25
+    shard_tokens: int = 1 << 24
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""

@@ -32,7 +32,7 @@ from hubbub.corpus.tokenizer import Tokenizer
 from hubbub.disk import refusals, sync_directory, write_all
 from hubbub.errors import InvalidInput
 
-SHARD_TOKENS = 1 << 25
+SHARD_TOKENS = 1 << 24
 _BATCH_PIECES = 2048
 _FLUSH_TOKENS = 1 << 20
 _MOST_LANGS = 255
