@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 
@@ -32,8 +33,8 @@ _UNCOUNTED = ("said", "who", "where", "why")
 """Intents that no figure answers."""
 _LEADS, _STANDS = 0.9, 0.97
 """Standing that the first statement and any other need: odds of .08 and of a half against the best post."""
-_ON_TOPIC = 2.3
-"""Odds that a statement needs to be told of a topic."""
+_ON_TOPIC = 0.83
+"""Logarithm of the odds (7 to 3) that a statement needs to be told of a topic."""
 _SUBJECTS = ("news", "topic", "opinion", "said")
 """Intents whose topic is a thing that one can write about, not half a sentence."""
 _WORDINGS: dict[str, Wording] = {"en": English(), "de": German()}
@@ -93,8 +94,8 @@ def _on_topic(story: Story) -> Story:
 
 def _is_on_topic(item: Evidence, num_voices: int = 1) -> bool:
     """Tell whether a statement is about the topic at such odds; that several make it speaks for it."""
-    chance = min(item.voice.score, 0.99)
-    return chance / (1.0 - chance) * float(num_voices) ** 0.45 >= _ON_TOPIC
+    chance = min(max(item.voice.score, 0.01), 0.99)
+    return math.log(chance / (1.0 - chance)) + 0.45 * math.log(max(num_voices, 1)) >= _ON_TOPIC
 
 
 def _lean(question: Question, claim: Claim | None, story: Story) -> Story:
