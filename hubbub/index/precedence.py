@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PATIENCE_S = 0.1
+PATIENCE_S = 0.05
 """Nobody gives way for longer at a time, so that a flood of searches stops neither folding nor answers."""
 
 _counting = threading.Lock()
