@@ -51,14 +51,13 @@ class Trainer:
         self.step, self.batch, self.loss = 0, 0, float("nan")
         self.history, self.skipped = list(run.history), list(run.skipped)
         self.groups, self.requests = groups, Requests()
-        self._judge = Judge()
+        self._judge, self._is_told = Judge(), False
         self._meter = Meter(
             run.shape, world=ranks.world, peak_flops=asked.peak_flops, num_steps=recipe.num_steps
         )
         self._num_rollbacks = self._num_empty = 0
-        kind = "cuda" if ranks.is_gpu else "cpu"
-        self._autocast = torch.autocast(kind, torch.bfloat16, enabled=asked.precision == "bf16")
-        port = asked.metrics_port if group in ("", "0") else 0
+        self._autocast = torch.autocast(ranks.kind, torch.bfloat16, enabled=asked.precision == "bf16")
+        port = asked.metrics_port * (group in ("", "0"))
         self._log = Log(directory, port, tell) if ranks.rank == 0 else None
         self._dog = Watchdog(asked.stall_s, ranks.rank)
 
@@ -91,8 +90,6 @@ class Trainer:
         Every rank leaves at the same step, saved.
         """
         num_steps, save_every = self.run.recipe.num_steps, self.run.recipe.save_every
-        self._report(self.run)
-        self.say("start", f"{num_steps - self.step} steps to go")
         saved, should_stop = self.step if self.step else -1, False
         while self.step < num_steps and not should_stop:
             should_stop = self.do_step()
@@ -114,6 +111,10 @@ class Trainer:
         if self.groups:
             self.groups.begin(self)
             self._meter.world = self.ranks.world * self.groups.world
+        if not self._is_told:
+            self._is_told = True
+            self._report(self.run)
+            self.say("start", f"{self.run.recipe.num_steps - self.step} steps to go")
         while self.batch in self.skipped:
             self.batch += 1
         number = self.batch

@@ -28,6 +28,7 @@ class Ranks:
         self.rank = int(os.environ.get("RANK", 0))
         self.world = int(os.environ.get("WORLD_SIZE", 1))
         self.is_gpu = torch.cuda.is_available()
+        self.kind = "cuda" if self.is_gpu else "cpu"
         self.device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if self.is_gpu else "cpu"
         if self.is_gpu:
             torch.cuda.set_device(self.device)
@@ -58,12 +59,11 @@ class Ranks:
         size = size or self.world
         if self.world % size:
             raise InvalidInput(f"shard {size} does not divide {self.world} ranks")
-        kind = "cuda" if self.is_gpu else "cpu"
         if size == self.world:
-            mesh = init_device_mesh(kind, (size,), mesh_dim_names=("shard",))
+            mesh = init_device_mesh(self.kind, (size,), mesh_dim_names=("shard",))
         else:
             names = ("replicate", "shard")
-            mesh = init_device_mesh(kind, (self.world // size, size), mesh_dim_names=names)
+            mesh = init_device_mesh(self.kind, (self.world // size, size), mesh_dim_names=names)
         half = torch.bfloat16 if is_bf16 and self.is_gpu else None
         policy = MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32 if half else None)
         for layer in layers_of(model):

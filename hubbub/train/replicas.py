@@ -43,7 +43,7 @@ class Groups:
         self._kinds = {True: ProcessGroupNCCL, False: ProcessGroupGloo}
         self._quorum_id = -1
         self._num_failures = 0
-        self.rank, self.world = 0, 1
+        self.rank, self.world = -1, 1  # nobody is first before the first quorum
         self.is_failed = False
 
     def join(self, trainer: Trainer) -> None:
@@ -189,7 +189,8 @@ def launch_replicas(
         MissingExtra: torchft is not installed.
         HubbubError: groups fail again and again.
     """
-    server, lighthouse = (None, lighthouse) if lighthouse else _lighthouse()
+    os.environ.setdefault("RUST_LOG", "warn")  # else torchft tells of each step
+    server, lighthouse = (None, lighthouse) if lighthouse else open_lighthouse()
 
     def begin(number: int) -> list[subprocess.Popen[bytes]]:
         told = {"HUBBUB_GROUP": str(number), "HUBBUB_LIGHTHOUSE": lighthouse, "GLOO_SOCKET_IFNAME": "lo"}
@@ -237,7 +238,8 @@ def _keep(
                 groups[number] = begin(number)
 
 
-def _lighthouse() -> tuple[Any, str]:
+def open_lighthouse() -> tuple[Any, str]:
+    """Open a lighthouse for groups on this machine; return it and its URL."""
     try:
         from torchft._torchft import LighthouseServer
     except ModuleNotFoundError as error:

@@ -77,9 +77,9 @@ def shape_at(start: str) -> LlamaShape | None:
     path, meta = _checkpoint_at(Path(start))
     if meta is not None:
         return meta.shape
-    from hubbub.model.hf import load_hf
+    from hubbub.model.hf import read_shape
 
-    return load_hf(path)[1]
+    return read_shape(path)
 
 
 def start_from(asked: TrainSettings, model: nn.Module, optim: Optimizers, shape: LlamaShape | None) -> None:

@@ -44,12 +44,13 @@ def work(environment, settings, tell=None):
     train(settings, source=source(), tell=tell)
 
 
-def start(world, settings, present=None, target=work):
-    """Start ranks of `world`, all or those `present`; return their processes."""
+def start(world, settings, target=work, **environment):
+    """Start the ranks of a world and return their processes."""
     port = str(free_port())
     found = []
-    for rank in range(world) if present is None else present:
+    for rank in range(world):
         told = {"RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        told |= environment
         found.append(_SERVER.Process(target=target, args=(told, settings)))
         found[-1].start()
     return found
