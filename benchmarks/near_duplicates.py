@@ -7,7 +7,7 @@ words), 10 % exact copies, 10 % copies with one edit: a word changed, a mention 
 Copies come later than their originals. `found` is the share of one-edit copies that are not kept, `lost` that
 of originals not kept. `build` is all of `build_corpus`, tokenizer and shards included; `MinHash` is what the
 peer does too: read lines, hash, compare, write what is kept. The peer, in an environment of its own:
-`pip install 'datatrove[processing]==0.10.1' spacy`.
+`pip install 'datatrove[processing]==0.10.1' spacy orjson`.
 """
 
 from __future__ import annotations

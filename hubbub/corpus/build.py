@@ -87,7 +87,8 @@ def build_corpus(
     `processes` changes a byte of the corpus.
 
     Raises:
-        InUse: another process builds it; or parts of it, still at work.
+        Corruption: work that a build left behind is damaged; the message says what to delete.
+        InUse: another process builds it.
         InvalidInput: not one post is left.
         MissingExtra: a package for the tokenizer is not installed.
         StorageError: the disk refused.
@@ -107,7 +108,7 @@ def build_corpus(
             dropped.update(reasons)
         cut_us = settings.held_out_from_us
         if cut_us is None:
-            cut_us = find_cut(work, num_runs, verdicts, settings.held_out_share)
+            cut_us = find_cut(work, verdicts, settings.held_out_share)
         documents = partial(_documents, work, verdicts, cut_us, settings.document_chars)
         about = partial(_about, plan.scattered, dropped, cut_us, settings)
         short: Counter[str] = Counter()

@@ -16,6 +16,7 @@ import msgspec
 import zstandard
 
 from hubbub.disk import refusals
+from hubbub.errors import Corruption
 
 BUCKETS = 256
 """One bucket is held in memory at a time: 40,000 posts of 10 million. Part of the order of documents."""
@@ -84,14 +85,25 @@ class SpillReader(Generic[_T]):
         self._path = path
         self._decode = msgspec.msgpack.Decoder(list[record]).decode  # type: ignore[valid-type]
         self._decompress = zstandard.ZstdDecompressor().decompress
-        with refusals("read the work file", path):
+        with refusals("read the work file", path.with_suffix(".index")):
             index = path.with_suffix(".index").read_bytes()
         self.counts, self._frames = msgspec.msgpack.decode(
             index, type=tuple[list[int], list[list[tuple[int, int]]]]
         )
 
     def read(self, bucket: int) -> Iterator[_T]:
-        """Yield the records of a bucket in the order in which they were put."""
+        """Yield the records of a bucket in the order in which they were put.
+
+        Raises:
+            Corruption: the file is damaged; power loss may do that, kill -9 does not.
+        """
         with refusals("read the work file", self._path), open(self._path, "rb", buffering=0) as file:
             for offset, size in self._frames[bucket]:
-                yield from self._decode(self._decompress(os.pread(file.fileno(), size, offset)))
+                try:
+                    records = self._decode(self._decompress(os.pread(file.fileno(), size, offset)))
+                except (zstandard.ZstdError, msgspec.DecodeError):
+                    raise Corruption(
+                        f"work file {str(self._path)!r} is damaged at byte {offset}; delete "
+                        f"{str(self._path.parent)!r} and build again"
+                    ) from None
+                yield from records

@@ -133,15 +133,11 @@ def _offsets(runs: list[Run]) -> list[int]:
     return [0, *np.cumsum([run.report.num_rows for run in runs]).tolist()]
 
 
-def find_cut(work: Path, num_runs: int, verdicts: list[NDArray[np.uint8]], share: float) -> int:
+def find_cut(work: Path, verdicts: list[NDArray[np.uint8]], share: float) -> int:
     """Return the earliest time from which on at most this share of the kept posts came."""
-    times = [Run(work, n).columns()["time"][:-1][verdicts[n] == KEPT] for n in range(num_runs)]
-    allowed = int(share * sum(map(len, times)))
-    low, high = 0, 1 << 62
-    while low < high:
-        middle = (low + high) // 2
-        if sum(int((part >= middle).sum()) for part in times) <= allowed:
-            high = middle
-        else:
-            low = middle + 1
-    return high
+    allowed = int(share * sum(int((part == KEPT).sum()) for part in verdicts))
+    newest = np.zeros(0, np.int64)
+    for number, part in enumerate(verdicts):
+        times = Run(work, number).columns()["time"][:-1][part == KEPT]
+        newest = np.sort(np.concatenate((newest, times)))[-(allowed + 1) :]
+    return int(newest[0]) + 1 if len(newest) > allowed else 0
