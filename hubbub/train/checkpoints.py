@@ -22,7 +22,7 @@ import msgspec
 from torch import nn
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
@@ -85,6 +85,7 @@ class Checkpoints:
     ) -> None:
         self.directory, self._ranks, self._keep = directory / "checkpoints", ranks, keep
         self._model, self._optim = model, optim
+        self._is_partial = not all(weight.requires_grad for weight in model.parameters())
         self._suffix = f"-{group}" if group else ""
         self._thread = ThreadPoolExecutor(1, "save")
         self._saving: Future[None] | None = None
@@ -134,7 +135,11 @@ class Checkpoints:
     def put(self, state: dict[str, Any]) -> None:
         """Give model and optimisers the values of a state."""
         set_state_dict(
-            self._model, self._optim.each, model_state_dict=state["model"], optim_state_dict=state["optim"]
+            self._model,
+            self._optim.each,
+            model_state_dict=state["model"],
+            optim_state_dict=state["optim"],
+            options=StateDictOptions(strict=not self._is_partial),
         )
 
     def close(self) -> None:
@@ -143,8 +148,11 @@ class Checkpoints:
         self._stager.close()
 
     def state(self) -> dict[str, Any]:
-        """Return the tensors of the model and its optimisers, by name."""
+        """Return the tensors of the model and its optimisers, by name; frozen ones are their base model's."""
         model, optim = get_state_dict(self._model, self._optim.each)
+        if self._is_partial:
+            wanted = {name for name, weight in self._model.named_parameters() if weight.requires_grad}
+            model = {name: value for name, value in model.items() if name in wanted}
         return {"model": model, "optim": optim}
 
     def _write(self, state: dict[str, Any], meta: Meta) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from torch.distributed.checkpoint import FileSystemReader
 
 from hubbub.assistant.prompt import schema
 from hubbub.cli.main import hubbub_command
@@ -184,6 +185,9 @@ def test_low_rank_matrices_are_saved_as_peft_has_them_and_merge(world):
         before = plain(ids).logits.detach()
         adapted = peft.PeftModel.from_pretrained(plain, world.place / "adapted" / "adapter")
         merged = transformers.AutoModelForCausalLM.from_pretrained(report.model_dir)
+    saved = FileSystemReader(max((world.place / "adapted" / "checkpoints").iterdir())).read_metadata()
+    weights = [name for name in saved.state_dict_metadata if name.startswith("model.")]
+    assert weights and all("lora_" in name for name in weights)
     told = adapted(ids).logits.detach()
     assert (told - merged(ids).logits.detach()).abs().max() <= 1e-5
     assert (told - before).abs().max() > 1e-3
@@ -195,6 +199,23 @@ def test_low_rank_matrices_are_saved_as_peft_has_them_and_merge(world):
     post = keys[next(iter(saw(stage(world.place / "run"), keys.keys())))]
     assert all(seen.is_inherited for seen in who_saw(f"at://p/{post}", [world.place / "adapted"]))
     assert len(who_saw(f"at://p/{post}", [world.place / "adapted" / "adapter"])) == 1
+
+
+def test_an_adapter_that_was_stopped_goes_on_from_its_checkpoint(world):
+    pytest.importorskip("peft", reason="peft is not installed (extra hf)")
+    from hubbub.train.lora import lora
+
+    steps = []
+    for epochs in (1, 2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            lora(
+                world.place / "run" / "model", world.place / "lessons", world.place / "longer", epochs=epochs,
+                batch_tokens=3000, rate=1e-2, seq=600, precision="fp32",
+                tell=lambda told: steps.append(getattr(told, "norm", 0) and told.step),
+            )  # fmt: skip
+    done = [step for step in steps if step]
+    assert done == list(range(1, len(done) + 1))
 
 
 def test_a_base_without_a_chat_template_is_refused(world):
