@@ -1,8 +1,8 @@
 """Rewrites the shards that hold deleted posts without them; readers go on, each document keeps its number.
 
-Shard after shard, the lock is held for one at a time (half a second for 17 million tokens), so that deletions are
-noted in between. A shard is written anew beside the old one; the manifest names the new one, the generation
-tells every reader, and the old files go. Who has them mapped reads on until its next read.
+Shard after shard, the lock is held for one at a time (half a second for 17 million tokens), so that
+deletions are noted in between. A shard is written anew beside the old one; the manifest names the new one,
+the generation tells every reader, and the old files go. Who has them mapped reads on until its next read.
 """
 
 from __future__ import annotations
