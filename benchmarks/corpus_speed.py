@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.made_posts import make_posts, read_posts
+from benchmarks.made_posts import NUM_AUTHORS, make_posts, read_posts
 from benchmarks.report import show
 from hubbub.corpus.build import BuildReport, build_corpus
 from hubbub.corpus.settings import CorpusSettings
@@ -88,7 +88,7 @@ def _row(report: BuildReport, took_s: float) -> dict[str, object]:
 
 
 def made_events(sources: Sequence[Post], number: int) -> Iterator[tuple[int, Event]]:
-    """Yield a stream of made posts: threads of ten on average, a tenth of them deep, some deleted later."""
+    """Yield a stream of made posts: threads, deletions, and authors of whom the busiest writes 2 % of all."""
     rng = random.Random(7)
     seq = 0
     known: set[str] = set()
@@ -96,10 +96,12 @@ def made_events(sources: Sequence[Post], number: int) -> Iterator[tuple[int, Eve
         parent = None
         if place and rng.random() < 0.4:
             parent = f"made://post/{max(0, place - 1 - int(rng.expovariate(0.01)))}"
-        events: list[Event] = [] if post.author in known else [allowed(post.author)]
-        known.add(post.author)
+        author = f"made://author/{int(NUM_AUTHORS * rng.random() ** 3)}"
+        events: list[Event] = [] if author in known else [allowed(author)]
+        known.add(author)
         is_named = rng.random() < 0.5  # half of the platforms name the root of a thread, or near it
-        events.append(msgspec.structs.replace(post, reply_to=parent, root=parent if is_named else None))
+        root = parent if is_named else None
+        events.append(msgspec.structs.replace(post, author=author, reply_to=parent, root=root))
         if rng.random() < 0.02:
             events.append(
                 Deletion(id=f"made://post/{rng.randrange(place + 1)}", received_us=post.received_us)

@@ -13,7 +13,6 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from hashlib import blake2b
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
@@ -23,6 +22,7 @@ import numpy as np
 
 from hubbub.authors import AuthorState
 from hubbub.consent import may_be_collected
+from hubbub.corpus.shards import key_of
 from hubbub.corpus.spill import BUCKETS, SpillReader, SpillWriter
 from hubbub.corpus.words import U64
 from hubbub.disk import refusals
@@ -68,11 +68,6 @@ class Scattered(msgspec.Struct):
     num_posts: int = 0
     """Posts and edits."""
     dropped: dict[str, int] = {}
-
-
-def key_of(identity: str) -> int:
-    """Shorten an id to 64 bits, as the archive does; never 0."""
-    return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "little") or 1
 
 
 _key_of_thread = lru_cache(maxsize=65_536)(key_of)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.consent import SIGNALS
-from hubbub.corpus.fold import key_of, living, read_scattered, scatter
+from hubbub.corpus.fold import living, read_scattered, scatter
+from hubbub.corpus.shards import key_of
 from hubbub.corpus.spill import BUCKETS
 from hubbub.index import Index
 from hubbub.index.embedding import open_embedder
