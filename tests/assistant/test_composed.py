@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
+from starlette.responses import PlainTextResponse
 
 from hubbub.assistant import answer
 from hubbub.assistant.compose import records
@@ -52,6 +53,22 @@ def test_sentences_that_their_evidence_holds_are_shown(open_world):
     assert done.report.writer == "tiny" and len(done.sentences) == 1
     assert [citation.post for citation in done.sentences[0].citations] == [CLOSED.id]
     assert done.sentences[0].citations[0].quote == CLOSED.text
+
+
+def test_a_model_that_holds_few_records_gets_the_first_of_them(open_world):
+    def reply(request):
+        asked = request["messages"][1]["content"].count('{"n"')
+        if asked > 2:
+            return PlainTextResponse("maximum context length is 512 tokens", 400)
+        return says(([2], "Police closed the old bridge in Alder."))(request)
+
+    crowd = [post(f"Alder: bus {n} is late by {n + 20} minutes.", f"rider{n}", minute=n) for n in range(6)]
+    done, scripted = composed(open_world(CLOSED, SHELTER, *crowd), reply)
+    counts = [asked["messages"][1]["content"].count('{"n"') for asked in scripted.asked]
+    assert counts == sorted(counts, reverse=True) and counts[0] > 3 and counts[-1] == 2
+    assert done.report.dropped.get("model_failed") is None
+    enum = scripted.asked[-1]["response_format"]["json_schema"]["schema"]["properties"]["sentences"]
+    assert enum["items"]["properties"]["evidence"]["items"]["enum"] == [1, 2]
 
 
 def test_what_only_one_voice_says_is_quoted_with_its_name_and_not_retold(open_world):

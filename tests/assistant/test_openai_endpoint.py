@@ -5,7 +5,7 @@ from starlette.responses import PlainTextResponse
 
 from hubbub.assistant import open_model
 from hubbub.assistant.openai_endpoint import MAX_REPLY_CHARS, OpenAiEndpoint
-from hubbub.errors import InvalidInput, ModelError
+from hubbub.errors import InvalidInput, ModelError, PromptTooLong
 from tests.assistant.scripted import fails, hangs, says, scripted_endpoint, sse, whole, writes
 
 ASKED = [{"role": "user", "content": "hello"}]
@@ -49,6 +49,29 @@ def test_a_refused_format_is_loosened_and_the_lesson_kept():
         endpoint.close()
     kinds = [asked.get("response_format", {}).get("type") for asked in scripted.asked]
     assert kinds == ["json_schema", "json_object", None, None]
+
+
+def test_a_prompt_that_is_too_long_loosens_no_format():
+    def short(request):
+        if len(request["messages"][0]["content"]) > 100:
+            return PlainTextResponse('{"error":{"type":"exceed_context_size_error"}}', 400)
+        return sse("{}")
+
+    with scripted_endpoint(short) as scripted:
+        endpoint = OpenAiEndpoint(scripted.url, "tiny")
+        with pytest.raises(PromptTooLong):
+            list(endpoint.stream([{"role": "user", "content": "x" * 101}], SCHEMA))
+        assert "".join(endpoint.stream(ASKED, SCHEMA)) == "{}"
+        endpoint.close()
+    assert [asked["response_format"]["type"] for asked in scripted.asked] == ["json_schema"] * 2
+
+
+def test_refusals_that_no_format_mends_teach_nothing():
+    with scripted_endpoint(fails(400)) as scripted:
+        endpoint = OpenAiEndpoint(scripted.url, "tiny")
+        with pytest.raises(ModelError, match="answered 400"):
+            reply_of(endpoint)
+    assert endpoint.mode == "json_schema" and len(scripted.asked) == 3
 
 
 @pytest.mark.parametrize(
