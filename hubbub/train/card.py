@@ -98,8 +98,8 @@ def make_card(directory: Path) -> Card:
 
 
 def model_dir(directory: Path) -> Path:
-    """Return where a run's exported model lies, or the directory itself."""
-    return directory / "model" if (directory / "run.json").is_file() else directory
+    """Return where a run's exported model lies, or the directory itself; an unfinished run has none yet."""
+    return directory / "model" if (directory / "model" / "config.json").is_file() else directory
 
 
 def write_card(card: Card, directory: Path) -> None:

@@ -21,6 +21,7 @@ from hubbub.corpus.shards import key_of, write_shards
 from hubbub.corpus.tokenizer import train_tokenizer
 from hubbub.errors import InvalidInput
 from hubbub.model.hf import load_hf
+from hubbub.model.llama import Llama
 from hubbub.posts import Deletion
 from hubbub.train.card import make_card
 from hubbub.train.evaluate import evaluate
@@ -109,6 +110,13 @@ def test_the_card_tells_data_consent_deletions_and_descent(world):
     assert readme.startswith("---\nlibrary_name: transformers") and "only who allows it" in readme
     assert json.loads((world.place / "taught" / "model" / "card.json").read_text()) == told
     assert told["files"]["model.safetensors"] > 10_000
+
+
+def test_the_card_of_an_unfinished_run_does_not_stand_in_its_exports_way(world, tmp_path):
+    directory = tmp_path / "unfinished"
+    train(settings(world.place, "", run_dir=str(directory)), model=Llama(SHAPE))
+    cli("model", "card", directory)
+    assert (directory / "README.md").is_file() and not (directory / "model").exists()
 
 
 def test_who_saw_a_post_is_listed_and_who_came_after_its_deletion_is_not(world):
