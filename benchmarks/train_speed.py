@@ -2,9 +2,9 @@
 
 One Llama of 10.06 million weights (6 x 320, vocabulary 4,096) and one of about 3 million, steps of 4 rows of
 256 tokens from a corpus on disk. Ours is the whole trainer: order, deletions looked up at each read, clipping,
-the judge of losses, figures. The plain loop trains the same module on rows prepared in memory: forward, backward,
-clip, fused AdamW. Each measurement is a process of its own; they take turns, and the median round counts.
-CPU seconds are the whole process's, after warm-up steps.
+the judge of losses, figures. The plain loop trains the same module on rows prepared in memory: forward,
+backward, clip, fused AdamW. Each measurement is a process of its own; they take turns, and the median round
+counts. CPU seconds are the whole process's, after warm-up steps.
 
     python -m benchmarks.train_speed [--peer-python /tmp/venv_hf/bin/python] [--rounds 3]
 """
@@ -71,10 +71,8 @@ def main() -> None:
     print(f"{'tokens a CPU second':20} {'ours':>8} {'plain':>8} {'HF':>8} {'ours/plain':>11} {'ours/HF':>8}")
     for row in found:
         ours_s, plain_s, hf_s = (row[name] for name in RUNNERS)
-        told = f"{row['size']} {row['precision']}"
-        print(
-            f"{told:20} {ours_s:8,.0f} {plain_s:8,.0f} {hf_s:8,.0f} {ours_s / plain_s:11.3f} {ours_s / hf_s:8.3f}"
-        )
+        told, ratios = f"{row['size']} {row['precision']}", f"{ours_s / plain_s:11.3f} {ours_s / hf_s:8.3f}"
+        print(f"{told:20} {ours_s:8,.0f} {plain_s:8,.0f} {hf_s:8,.0f} {ratios}")
 
 
 def compare(size: str, precision: str, args: argparse.Namespace) -> dict[str, float | str]:
