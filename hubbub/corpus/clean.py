@@ -178,7 +178,7 @@ class _Cleaner:
         """Clean, judge and hash a batch."""
         texts = [mask_links(tidy(version.text)) for version in versions]
         texts = list(map(mask_persons, texts, count_digits(texts)))
-        plain = [_NOISE.sub(" ", text) if "<" in text or "@" in text else text for text in texts]
+        plain = list(map(_without_noise, texts))
         words = read_words(plain)
         verdicts = judge(plain, words, np.array([v.parent > 0 for v in versions]), self._settings)
         self.dropped.update(REASONS[verdict - 1] for verdict in verdicts[verdicts > 0].tolist())
@@ -282,6 +282,12 @@ def _write_entries(path: Path, hashes: U64, rows: NDArray[np.uint32]) -> list[in
     entries["hash"], entries["row"] = hashes[order], rows[order]
     entries.tofile(path)
     return [0, *np.cumsum(np.bincount(bucket, minlength=BUCKETS)).tolist()]
+
+
+def _without_noise(text: str) -> str:
+    """Return the text without masks and mentions; nearly all masks are links."""
+    text = text.replace("<link>", " ")
+    return _NOISE.sub(" ", text) if "<" in text or "@" in text else text
 
 
 def _language(version: Version, text: str) -> str:

@@ -79,8 +79,8 @@ def mask_persons(text: str, num_digits: int) -> str:
 
 
 def _has_address(text: str) -> bool:
-    """Tell whether something stands right before an @: most are mentions."""
-    return any(part[-1:] not in "(" and not part[-1].isspace() for part in text.split("@")[:-1] if part)
+    """Tell whether anything but a blank stands before an @: most are mentions."""
+    return text.count("@") > text.count(" @") + text.startswith("@")
 
 
 def _mask_numbers(text: str, num_digits: int) -> str:
