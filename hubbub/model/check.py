@@ -75,11 +75,11 @@ def check_model(hf_dir: Path, gguf: Path | None = None, texts: Sequence[str] = T
         MissingExtra: transformers, or for a GGUF xllamacpp or gguf, is not installed.
         HubbubError: what `load_hf` and `LlamaCpp` raise.
     """
+    kind = kind_of(gguf) if gguf is not None else ""
     model, shape = load_hf(hf_dir)
     tokens = Tokens(hf_dir)
     found = list(_with_transformers(hf_dir, model, tokens, texts))
     if gguf is not None:
-        kind = kind_of(gguf)
         with closing(LlamaCpp(gguf, shape.seq)) as other:
             found += _with_llamacpp(other, kind, model, tokens, texts)
     return CheckReport(model=str(hf_dir), gguf=str(gguf) if gguf else None, comparisons=tuple(found))
