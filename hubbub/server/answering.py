@@ -17,20 +17,17 @@ from hubbub.assistant.answer import Answer, AnswerEvent, Done, Found, Retraction
 from hubbub.errors import InvalidInput, ModelError
 from hubbub.server.admission import Turn
 from hubbub.server.caller import HOUSE, acting_for, caller
-from hubbub.server.desk import Desk, desk_of, read_param
+from hubbub.server.desk import Desk, desk_of, read_param, read_time_us
 from hubbub.server.feed import Change, Listener
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.streams import Emit
 from hubbub.server.usage import count_tokens
 from hubbub.server.watch import Gone, Watch
-from hubbub.server.wire import KEEP_ALIVE, Refusal, encode_event, write_error
+from hubbub.server.wire import KEEP_ALIVE, KEEP_ALIVE_S, Refusal, encode_event, write_error
 from hubbub.units import parse_time_us
 
 Tell: TypeAlias = Callable[[str, object], Awaitable[None]]
 """Takes the name of an event and the event."""
-
-KEEP_ALIVE_S = 15.0
-"""Proxies and browsers give a silent connection up after 30 to 60 seconds."""
 
 MIN_CLOCK_US = parse_time_us("0001-01-01")
 MAX_CLOCK_US = parse_time_us("9999-12-31")
@@ -295,13 +292,8 @@ def _refuse(error: Exception) -> Refusal:
 
 def _read_clock_us(request: Request) -> int | None:
     text = read_param(request, "clock", 40)
-    if not text:
-        return None
-    try:
-        clock_us = int(text) if text.lstrip("-").isdecimal() else parse_time_us(text)
-    except InvalidInput as error:
-        raise Refusal(400, str(error), code="invalid_time", param="clock") from None
-    if not MIN_CLOCK_US <= clock_us <= MAX_CLOCK_US:
+    clock_us = int(text) if text.lstrip("-").isdecimal() else read_time_us(request, "clock")
+    if clock_us is not None and not MIN_CLOCK_US <= clock_us <= MAX_CLOCK_US:
         raise Refusal(
             400, f"clock {text} lies outside the years 1 to 9999", code="invalid_time", param="clock"
         )

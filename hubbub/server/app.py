@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from hubbub.server import accounts, answering, explain, live, lookup, openai, rising, search, sources
 from hubbub.server.alerts import route
@@ -82,24 +82,12 @@ def create_app(
     desk = Desk(house, limits, examples, stamps, trending, tenants)
     cards = explain.Cards()
     mcp = Endpoint(desk, cards)
-    routes = [
-        *asset_routes(),
-        *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items()),
-        *(Route(path, endpoint, methods=[method]) for (method, path), endpoint in openai.ROUTES.items()),
-        Route("/v1/explain", explain.explain, methods=["POST"]),
-        Route("/mcp", mcp),
-    ]
+    sizes = {"max_body_bytes": limits.max_body_bytes, "max_post_bytes": limits.max_post_bytes}
     app = Starlette(
-        routes=routes,
+        routes=_routes(mcp),
         lifespan=_run_beside,
         middleware=[
-            Middleware(
-                Guard,
-                hosts=hosts,
-                max_body_bytes=limits.max_body_bytes,
-                max_post_bytes=limits.max_post_bytes,
-                embed=embed,
-            ),
+            Middleware(Guard, hosts=hosts, embed=embed, **sizes),
             Middleware(Door, tenants=tenants, is_public=hosts is None),
         ],
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
@@ -112,6 +100,16 @@ def create_app(
     app.state.alerts = Alerts(desk)
     app.state.mcp = mcp
     return app
+
+
+def _routes(mcp: Endpoint) -> list[BaseRoute]:
+    return [
+        *asset_routes(),
+        *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items()),
+        *(Route(path, endpoint, methods=[method]) for (method, path), endpoint in openai.ROUTES.items()),
+        Route("/v1/explain", explain.explain, methods=["POST"]),
+        Route("/mcp", mcp),
+    ]
 
 
 @asynccontextmanager

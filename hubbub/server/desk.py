@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
+from hubbub.errors import InvalidInput
 from hubbub.server.admission import Gate
 from hubbub.server.caller import Caller
 from hubbub.server.feed import Feed
@@ -18,6 +19,7 @@ from hubbub.server.surface import House, Limits
 from hubbub.server.tenants import Tenants
 from hubbub.server.trending import Trending
 from hubbub.server.wire import Refusal
+from hubbub.units import parse_time_us
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -113,6 +115,19 @@ def read_param(request: Request, name: str, max_chars: int) -> str:
         Refusal: it is longer than `max_chars`.
     """
     return check_length(request.query_params.get(name, ""), name, max_chars)
+
+
+def read_time_us(request: Request, name: str) -> int | None:
+    """Read one time of the address line, in microseconds since 1970; None if it is not given.
+
+    Raises:
+        Refusal: it is none.
+    """
+    text = read_param(request, name, 40)
+    try:
+        return parse_time_us(text) if text else None
+    except InvalidInput as error:
+        raise Refusal(400, str(error), code="invalid_time", param=name) from None
 
 
 def is_for_prompt(request: Request) -> bool:

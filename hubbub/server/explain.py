@@ -28,7 +28,7 @@ from hubbub.server.scope import Promptable, Scope
 from hubbub.server.surface import Searchable
 from hubbub.server.thread import Thread, read_thread
 from hubbub.server.watch import Watch
-from hubbub.server.wire import Refusal, json_response
+from hubbub.server.wire import LEFT, Refusal, json_response
 
 Write: TypeAlias = Callable[[Answering], Awaitable[Answer | None]]
 """Waits for a whole answer; None if its caller has left."""
@@ -112,7 +112,7 @@ async def explain(request: Request) -> Response:
     post = await find_post(desk, candidate_ids(url), for_prompt)
     cards: Cards = request.app.state.cards
     card = await cards.get(partial(write_whole, request), desk, post, for_prompt)
-    return json_response(card) if card else Response(status_code=499)
+    return json_response(card) if card else Response(status_code=LEFT)
 
 
 async def _make(write: Write, desk: Desk, post: Post) -> Card | None:

@@ -14,10 +14,9 @@ from hubbub.errors import InvalidInput
 from hubbub.index import parse_query
 from hubbub.index.query import Hit
 from hubbub.posts import Post, PostId
-from hubbub.server.desk import Desk, desk_of, read_param
+from hubbub.server.desk import Desk, desk_of, read_param, read_time_us
 from hubbub.server.thread import read_thread
 from hubbub.server.wire import Refusal, json_response
-from hubbub.units import parse_time_us
 
 MAX_ID_CHARS = 2_000
 DEFAULT_HITS = 20
@@ -111,7 +110,7 @@ async def deletions(request: Request) -> Response:
     if desk.stamps is None:
         raise Refusal(404, "this house keeps no receipts of deletions", code="not_found")
     limit = read_limit(request, MAX_RECEIPTS)
-    since_us = _read_since_us(request)
+    since_us = read_time_us(request, "since")
     post_id = read_param(request, "post", MAX_ID_CHARS) or None
     return json_response(await desk.look_up(desk.stamps.read, limit, since_us, post_id))
 
@@ -128,14 +127,6 @@ async def status(request: Request) -> Response:
     }
     examples = [{"text": text, "lang": lang} for text, lang in desk.examples]
     return json_response({"house": house, "server": server, "examples": examples})
-
-
-def _read_since_us(request: Request) -> int | None:
-    text = read_param(request, "since", 40)
-    try:
-        return parse_time_us(text) if text else None
-    except InvalidInput as error:
-        raise Refusal(400, str(error), code="invalid_time", param="since") from None
 
 
 def read_limit(request: Request, max_limit: int) -> int:

@@ -9,10 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hubbub.errors import InvalidInput
-from hubbub.server.desk import desk_of, is_for_prompt, read_param
+from hubbub.server.desk import desk_of, is_for_prompt, read_param, read_time_us
 from hubbub.server.lookup import read_limit
 from hubbub.server.wire import Refusal, json_response
-from hubbub.units import parse_time_us
 
 MAX_TRENDS = 50
 MAX_HOURS = 48.0
@@ -27,10 +26,8 @@ async def trends(request: Request) -> Response:
     desk.check_working()
     hours, limit = _read_hours(request), read_limit(request, MAX_TRENDS)
     for_prompt = is_for_prompt(request)
-    start_s, now_us = time.perf_counter(), desk.house.now_us()
-    at = read_param(request, "at", 40)
+    start_s, now_us, at_us = time.perf_counter(), desk.house.now_us(), read_time_us(request, "at")
     try:
-        at_us = parse_time_us(at) if at else None
         stories = []
         if desk.trending is not None:
             stories = await desk.look_up(desk.trending.stories, now_us, hours, limit, at_us, for_prompt)

@@ -50,6 +50,11 @@ def encode_event(name: str, value: object, event_id: str = "") -> bytes:
 
 
 KEEP_ALIVE = b": still here\n\n"
+KEEP_ALIVE_S = 15.0
+"""Proxies and browsers give a silent connection up after 30 to 60 seconds."""
+
+LEFT = 499
+"""nginx's number for a caller who has gone; nobody reads it."""
 
 
 def json_response(value: object, status: int = 200) -> Response:

@@ -169,7 +169,7 @@ def test_a_posted_body_has_its_own_limit(house: SmallHouse, path: str) -> None:
     with serve_in_thread(create_app(house, limits=Limits(max_post_bytes=1_000))) as url:
         announced = httpx2.post(url + path, content=b"x" * 1_001, trust_env=False)
         foreign = httpx2.post(url + path, headers={"Sec-Fetch-Site": "cross-site"}, trust_env=False)
-        taken = httpx2.post(url + path, content=b"x" * 1_000, trust_env=False)
+        taken = httpx2.post(url + path, content=b"x" * 1_000, trust_env=False, timeout=30)
     assert (announced.status_code, error_of(announced)["code"]) == (413, "body_too_large")
     assert (foreign.status_code, error_of(foreign)["code"]) == (403, "foreign_origin")
     assert taken.status_code not in (403, 413)

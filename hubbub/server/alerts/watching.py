@@ -24,13 +24,12 @@ from hubbub.server.feed import POLL_S, Change, affects
 from hubbub.server.scope import Scope
 from hubbub.server.streams import Emit
 from hubbub.server.watch import Watch
-from hubbub.server.wire import KEEP_ALIVE, Refusal
+from hubbub.server.wire import KEEP_ALIVE, KEEP_ALIVE_S, Refusal
 
 Key: TypeAlias = tuple[str, str, Novelty, bool]
 """Tenant, question, level, whether models may read it: who share one memory."""
 Fallen: TypeAlias = list[tuple[Channel, list[Retraction]]]
 
-KEEP_ALIVE_S = 15.0
 RESUME_S = 300.0
 """A question without readers is kept so long, for those who come again."""
 MAX_IDLE = 64

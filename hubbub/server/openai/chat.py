@@ -20,9 +20,7 @@ from hubbub.server.openai.reading import Message, Wanted, read_body, read_questi
 from hubbub.server.openai.whole import set_prose, write_whole
 from hubbub.server.streams import Emit
 from hubbub.server.usage import count_tokens
-from hubbub.server.wire import Refusal, encode_json, json_response
-
-_LEFT = 499  # nginx's number for a caller who has gone; nobody reads it
+from hubbub.server.wire import LEFT, Refusal, encode_json, json_response
 
 
 class _StreamOptions(msgspec.Struct):
@@ -51,7 +49,7 @@ async def complete(request: Request) -> Response:
         has_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
         return answering.stream(lambda emit: _Stream(emit, form, question, has_usage).run(answering))
     answer = await write_whole(request, answering)
-    return json_response(form.whole(answer)) if answer else Response(status_code=_LEFT)
+    return json_response(form.whole(answer)) if answer else Response(status_code=LEFT)
 
 
 class _Form:

@@ -22,13 +22,12 @@ from hubbub.server.openai.reading import Message, Wanted, read_body, read_questi
 from hubbub.server.openai.whole import set_prose, write_whole
 from hubbub.server.streams import Emit
 from hubbub.server.usage import count_tokens
-from hubbub.server.wire import Refusal, encode_event, json_response
+from hubbub.server.wire import LEFT, Refusal, encode_event, json_response
 
 MAX_THREADS = 10_000
 """Responses that can be followed up; the oldest is forgotten first, and all with the process."""
 _MAX_ASKED = 16
 _SOURCES = "web_search_call.action.sources"
-_LEFT = 499  # nginx's number for a caller who has gone; nobody reads it
 
 
 class Threads:
@@ -88,7 +87,7 @@ async def respond(request: Request) -> Response:
     if wanted.stream:
         return answering.stream(lambda emit: _Stream(emit, form).run(answering))
     answer = await write_whole(request, answering)
-    return json_response(form.whole(answer)) if answer else Response(status_code=_LEFT)
+    return json_response(form.whole(answer)) if answer else Response(status_code=LEFT)
 
 
 class _Form:
