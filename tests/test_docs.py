@@ -12,7 +12,7 @@ import pytest
 from hubbub.sample import sample_path
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "docs/quickstart.md"]
+DOCUMENTS = ["README.md", "docs/quickstart.md", "docs/fleet.md"]
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
