@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.argument("corpus", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--params", required=True, help="Size of the model, as 3M.")
-@click.option("--first-days", type=float, required=True, help="Days of the first release.")
+@click.option(
+    "--first-days", type=float, default=0.0, help="Days of the first release [default: half of all]."
+)
 @click.option("--days", type=float, default=7.0, show_default=True, help="Days from release to release.")
 @click.option("--replay", type=click.FloatRange(0, 0.9), default=0.05, show_default=True, help="Older posts.")
 @click.option(

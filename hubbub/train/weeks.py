@@ -166,7 +166,7 @@ def keep_up(
     directory: Path,
     *,
     params: str,
-    first_days: float,
+    first_days: float = 0.0,
     days: float = 7.0,
     replay: float = REPLAY,
     anneal: float = ANNEAL,
@@ -178,6 +178,7 @@ def keep_up(
 ) -> Aged | None:
     """Train trunk and release of each week that has none, then measure each on each; None when stopped.
 
+    `first_days` are those of the first release (0: half of what there is).
     Next week the same command with a corpus that has grown goes on; it must have the same tokenizer.
 
     Raises:
@@ -256,6 +257,8 @@ def _begin(
                 "build it with theirs: --tokenizer week-00/release/model"
             )
         return begun
+    times = np.asarray(corpus.times_us)
+    first_days = first_days or float(times.max() - times.min()) / 2 / US_PER_DAY
     weeks = split(corpus, first_days, days)
     shape = shape_for(params, vocab=corpus.vocab_size, **({"seq": seq} if seq else {}))
     tokens = epochs * float(np.asarray(corpus.lengths)[weeks.fresh[0]].sum())

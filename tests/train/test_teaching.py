@@ -266,7 +266,7 @@ def test_weeks_go_on_from_the_trunk_and_each_release_is_measured_on_each_week(wo
     assert again == found and not told  # what is there is not trained again
     write_shards(documents(70), world.place / "other", train_tokenizer(["another text"] * 9, 270))
     with pytest.raises(InvalidInput, match="another tokenizer"):
-        keep_up(world.place / "other", place, params="50K", first_days=3 * DAY)
+        keep_up(world.place / "other", place, params="50K")
 
 
 def test_who_saw_a_post_is_told_of_weeks_too(world, released):
