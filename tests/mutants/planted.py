@@ -127,8 +127,8 @@ MUTANTS = (
     Mutant(
         "consent to prompts is not asked in fetch",
         "hubbub/index/index.py",
-        "if not for_prompt or self._may_prompt(post.author)}",
-        "}",
+        "if not for_prompt or self._reader.may_prompt(post.author)",
+        "",
         (CONSENT,),
     ),
     Mutant(
