@@ -24,8 +24,8 @@ _GUESS_S = 0.1
 class Turn:
     """One piece of work that waits for its place, or has it."""
 
-    def __init__(self, who: Caller, number: int, is_rest: bool) -> None:
-        self.who, self.number, self.is_rest = who, number, is_rest
+    def __init__(self, who: Caller, number: int, rests_until_s: float) -> None:
+        self.who, self.number, self.rests_until_s = who, number, rests_until_s
         self.is_called = anyio.Event()
         self.refusal: Refusal | None = None
         self.start_s: float | None = None
@@ -84,12 +84,14 @@ class Gate:
     async def enter(self, *, is_rest: bool = False) -> Turn:
         """Wait for a place for the caller; give the result to `leave`.
 
-        The rest of what was begun goes after what its tenant has not begun: so each shows something soon.
+        The rest of what was begun goes after what its tenant has not begun: so each shows something soon. But
+        it must not wait in vain, so it does no longer once half of its time is over.
 
         Raises:
             Refusal: it would wait too long, or did, or too much waits already.
         """
-        turn = Turn(caller(), next(self._numbers), is_rest)
+        rests_until_s = self._clock() + self._max_wait_s / 2 if is_rest else -math.inf
+        turn = Turn(caller(), next(self._numbers), rests_until_s)
         wait_s = math.inf if turn.who.is_let_in and not is_rest else self._max_wait_s
         if self._is_free_for(turn):
             self._call(turn)
@@ -128,7 +130,8 @@ class Gate:
             self._call(following)
 
     def _rank(self, turn: Turn) -> tuple[int, float, bool, int]:
-        return turn.who.priority, self._had_s.get(_name(turn), 0.0), turn.is_rest, turn.number
+        is_resting = self._clock() < turn.rests_until_s
+        return turn.who.priority, self._had_s.get(_name(turn), 0.0), is_resting, turn.number
 
     def _is_free_for(self, turn: Turn) -> bool:
         if turn.who.priority <= FIRST:

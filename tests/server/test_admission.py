@@ -120,6 +120,29 @@ def test_what_a_tenant_has_not_begun_goes_before_the_rest_of_what_it_has() -> No
     assert order[0] == "a first" and order.index("b rest") <= 1  # and one tenant's rest not behind another's
 
 
+def test_a_rest_that_has_waited_half_of_its_time_goes_before_what_came_later() -> None:
+    async def run() -> list[str]:
+        now_s, order = [0.0], []
+        the_gate = Gate("asks", 1, 1_000, 30.0, Usage(), clock=lambda: now_s[0])
+
+        async def come(name: str, is_rest: bool) -> None:
+            with acting_for(named("a")):
+                turn = await the_gate.enter(is_rest=is_rest)
+                order.append(name)
+                the_gate.leave(turn)
+
+        turn = await the_gate.enter()
+        async with anyio.create_task_group() as group:
+            for name, at_s in [("old rest", 0.0), ("first", 1.0), ("young rest", 14.0), ("last", 15.0)]:
+                now_s[0] = at_s
+                group.start_soon(come, name, "rest" in name)
+                await anyio.wait_all_tasks_blocked()
+            the_gate.leave(turn)
+        return order
+
+    assert anyio.run(run) == ["old rest", "first", "last", "young rest"]
+
+
 def test_the_first_keep_a_reserve_and_nobody_is_driven_out() -> None:
     async def run() -> None:
         the_gate = gate(num_places=4, max_wait_s=0.05)
