@@ -197,7 +197,8 @@ def hf(shape: Any, rows: int, steps: int, marks: list[tuple[float, int]]) -> Non
         asked = transformers.TrainingArguments(
             output_dir=directory, max_steps=steps, per_device_train_batch_size=rows, bf16=True,
             use_cpu=not is_gpu, optim="adamw_torch_fused", torch_compile=is_gpu,
-            report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True, dataloader_pin_memory=is_gpu,
+            report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True,
+            dataloader_pin_memory=is_gpu,
         )  # fmt: skip
         model = transformers.LlamaForCausalLM(config)
         items = [{"input_ids": row, "labels": row} for row in data]

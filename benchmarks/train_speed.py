@@ -1,10 +1,10 @@
 """Tokens a CPU second of our trainer, a plain loop and the Hugging Face Trainer, in turns, on one thread.
 
-One Llama of 10.06 million weights (6 x 320, vocabulary 4,096) and one of about 3 million, steps of 4 rows of
-256 tokens from a corpus on disk. Ours is the whole trainer: order, deletions looked up at each read, clipping,
-the judge of losses, figures. The plain loop trains the same module on rows prepared in memory: forward,
-backward, clip, fused AdamW. Each measurement is a process of its own; they take turns, and the median round
-counts. CPU seconds are the whole process's, after warm-up steps.
+One Llama of 10.06 million weights (6 x 320, vocabulary 4,096) and one of about 3 million, steps of 4 rows
+of 256 tokens from a corpus on disk. Ours is the whole trainer: order, deletions looked up at each read,
+clipping, the judge of losses, figures. The plain loop trains the same module on rows prepared in memory:
+forward, backward, clip, fused AdamW. Each measurement is a process of its own; they take turns, and the
+median round counts. CPU seconds are the whole process's, after warm-up steps.
 
     python -m benchmarks.train_speed [--peer-python /tmp/venv_hf/bin/python] [--rounds 3]
 """

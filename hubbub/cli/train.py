@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -134,22 +135,37 @@ def _launch(nproc: int, replicas: int, lighthouse: str) -> None:
 
 @contextmanager
 def _deletions(archive: Path | None, corpus: Path) -> Iterator[None]:
-    """Fold an archive's deletions into the corpus while the block trains on it."""
+    """Fold an archive's deletions into the corpus before and while the block trains on it.
+
+    When that fails, the training is asked to save and leave, and the failure is what is told.
+    """
     if archive is None:
         yield
         return
-    from hubbub.corpus.deletions import follow_deletions
+    from hubbub.corpus.deletions import catch_up_deletions, follow_deletions
     from hubbub.stream import open_archive
 
     stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def follow() -> None:
+        try:
+            follow_deletions(corpus, opened, stop)
+        except BaseException as error:
+            failures.append(error)
+            os.kill(os.getpid(), signal.SIGINT)
+
     with open_archive(archive, "r") as opened:
-        thread = threading.Thread(target=follow_deletions, args=(corpus, opened, stop), name="deletions")
+        catch_up_deletions(corpus, opened)
+        thread = threading.Thread(target=follow, name="deletions")
         thread.start()
         try:
             yield
         finally:
             stop.set()
             thread.join()
+            if failures:
+                raise failures[0]
 
 
 class Teller:

@@ -1,9 +1,15 @@
 """`hubbub train` as a user types it: it trains, goes on, exports, and says what is wrong."""
 
+import json
+import shutil
+
 import pytest
 
 from hubbub.cli.main import run
+from hubbub.corpus.reader import open_corpus
 from hubbub.corpus.shards import write_shards
+from hubbub.posts import Deletion
+from hubbub.stream import open_archive
 from tests.corpus.made import documents, tokenizer
 
 
@@ -58,6 +64,16 @@ def test_misuse_is_told_with_a_remedy(corpus, tmp_path, capsys, flags, told):
 def test_no_corpus(tmp_path, capsys):
     assert run(["train", str(tmp_path / "none"), str(tmp_path / "run"), "--depth", "1"]) == 2
     assert "no corpus in" in capsys.readouterr().err
+
+
+def test_deletions_of_an_archive_hold_from_the_first_batch(corpus, tmp_path):
+    with open_archive(tmp_path / "archive", "w") as archive:
+        archive.append([Deletion(id=f"at://p/{n}", received_us=1) for n in range(5)])
+    shutil.copytree(corpus, tmp_path / "corpus")
+    command = ["train", str(tmp_path / "corpus"), str(tmp_path / "run"), "--depth", "1", "--steps", "1"]
+    assert run([*command, "--archive", str(tmp_path / "archive")]) == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_bytes())["history"] == [[0, 5]]
+    assert not len(open_corpus(tmp_path / "corpus").read(1))
 
 
 SPEC = """
