@@ -41,4 +41,4 @@ def sft(start_from: Path, lessons: Path, out: Path, as_json: bool, **flags: Any)
         report = work(start_from, lessons, out, tell=Teller(line, as_json, None, asked), **flags)
     if not as_json:
         click.echo(f"step {report.step}, loss {report.loss:.4f}")
-        print_note(f"next: hubbub model export {report.model_dir} (for a .gguf), then hubbub ask --model")
+        print_note(f"next: hubbub model export {out} {out}.gguf; hubbub ask --model {out}.gguf")
