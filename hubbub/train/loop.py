@@ -121,7 +121,6 @@ class Trainer:
         total, count, rows, positions, asked, mark = self._add_up(number)
         if self.groups and not self.groups.commit(self):
             self.optim.zero()
-            self.say("repeated", f"a group was lost in batch {number}: it is done again by those left")
             return bool(asked)
         self._note_mark(number, int(mark))
         self.batch += 1

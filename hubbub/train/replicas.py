@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
-from hubbub.errors import HubbubError, MissingExtra
+from hubbub.errors import HubbubError, InvalidInput, MissingExtra
 from hubbub.train.faults import Requests
 from hubbub.train.launch import send, start_ranks
 
@@ -91,6 +93,8 @@ class Groups:
             self._pg.configure(
                 place, self.name, self.rank, self.world, quorum.quorum_id, ranks.rank, ranks.world
             )
+        if self._num_failures:
+            trainer.say("repeated", f"batch {trainer.batch} again: a group was lost, {self.world} are left")
         try:
             for other in quorum.recover_dst_replica_ranks:
                 self._send(trainer, other)
@@ -183,7 +187,9 @@ def launch_replicas(
 ) -> None:
     """Run groups of `nproc` ranks until all have finished, starting again one that fails.
 
-    Without a lighthouse's URL one is opened here, on this machine only.
+    Without a lighthouse's URL one is opened here, for this machine only. With one (`torchft_lighthouse` on a
+    host that all reach) groups of several machines meet there, and listen on the address that leads to it:
+    on an internal network only, for nothing of it asks who calls.
 
     Raises:
         MissingExtra: torchft is not installed.
@@ -192,17 +198,32 @@ def launch_replicas(
     os.environ.setdefault("RUST_LOG", "warn")  # else torchft tells of each step
     server, lighthouse = (None, lighthouse) if lighthouse else open_lighthouse()
 
+    told = {"HUBBUB_LIGHTHOUSE": lighthouse, "HUBBUB_HOST": _host_towards(lighthouse)}
+    is_here = told["HUBBUB_HOST"].startswith("127.")
+    told |= {"GLOO_SOCKET_IFNAME": "lo"} if is_here else {}
+
     def begin(number: int) -> list[subprocess.Popen[bytes]]:
-        told = {"HUBBUB_GROUP": str(number), "HUBBUB_LIGHTHOUSE": lighthouse, "GLOO_SOCKET_IFNAME": "lo"}
-        if os.environ.get("GLOO_SOCKET_IFNAME") or server is None:
-            del told["GLOO_SOCKET_IFNAME"]
-        return start_ranks(command, nproc, told)
+        name = str(number) if is_here else f"{socket.gethostname()}-{number}"
+        return start_ranks(command, nproc, {**told, "HUBBUB_GROUP": name})
 
     with Requests() as requests:
         groups = {number: begin(number) for number in range(replicas)}
         _keep(groups, begin, requests, tell)
     if server is not None:
         server.shutdown()
+
+
+def _host_towards(lighthouse: str) -> str:
+    """Return the address of this machine on the way to a lighthouse."""
+    to = urlsplit(lighthouse)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:  # sends nothing
+            probe.connect((to.hostname, to.port))
+            return str(probe.getsockname()[0])
+    except (OSError, TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"lighthouse {lighthouse!r} cannot be reached: {error}; write http://HOST:PORT"
+        ) from None
 
 
 def _keep(

@@ -181,7 +181,7 @@ def _build(
         world=ranks.world,
     )
     lighthouse, group = os.environ.get("HUBBUB_LIGHTHOUSE"), os.environ.get("HUBBUB_GROUP", "")
-    groups = Groups(lighthouse, group) if lighthouse else None
+    groups = Groups(lighthouse, group, os.environ.get("HUBBUB_HOST", "127.0.0.1")) if lighthouse else None
     trainer = Trainer(run, directory, ranks, model, batches, tell, groups)
     if meta is not None:
         trainer.take(trainer.checkpoints.load(meta))
