@@ -237,9 +237,10 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Any, num_groups: int) -> Tens
         from torch.nn.attention.flex_attention import flex_attention
 
         return flex_attention(q, k, v, block_mask=mask, enable_gqa=num_groups > 1)
-    if num_groups > 1:  # the CPU's kernel knows no groups
+    if num_groups > 1 and not q.is_cuda:  # the CPU's kernel knows no groups
         k, v = k.repeat_interleave(num_groups, 1), v.repeat_interleave(num_groups, 1)
     is_causal = mask is None and q.shape[2] > 1
     if is_causal and is_swept(q) and q.requires_grad and q.dtype == torch.bfloat16 and q.shape[2] <= 1024:
         return sweeps.attend(q, k, v)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal)
+    is_grouped = k.shape[1] != q.shape[1]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=is_grouped)

