@@ -274,7 +274,8 @@ class Search:
         if self._is_for_one and self._certainty == "unknown":
             self._certainty = weigh_up(self._question, known)
         values = standings(known) if self._certainty != "unknown" else []
-        if self._question.intent == "topic" and len(hits) >= FEW:
+        # of one word all who name it write about it
+        if self._question.intent == "topic" and len(self._question.terms) > 1 and len(hits) >= FEW:
             self._is_graded, tall = True, [height(hit) for hit in hits]
             values = [
                 on_topic(each, tall[0], self._share(hit.post)) for each, hit in zip(tall, hits, strict=True)

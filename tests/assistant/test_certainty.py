@@ -97,3 +97,24 @@ def test_figures_are_set_against_each_other_where_one_may_be_asked_for(open_worl
         done = answer(index, question, clock_us=NOW_US)
         assert done.sentences[0].citations[0].post in {item.id for item in counts}
         assert any(sentence.kind == "conflict" for sentence in done.sentences) == is_counted, done.sentences
+
+
+def test_of_a_topic_what_names_two_thirds_is_left_out_where_others_name_it_all(open_world):
+    whole = [
+        post("Repair of the harbour bridge begins on Monday, the mayor says.", "gazette", minute=30),
+        post("Harbour bridge repair will take two years, engineers fear.", "herald", minute=31),
+    ]
+    things = (
+        "kettle umbrella bicycle sandwich blanket ladder trumpet pillow lantern teapot hammock scarf".split()
+    )
+    part = [
+        post(f"A {thing} fell from the harbour bridge at noon on day {day}.", f"{thing}{day}", minute=day)
+        for thing in things
+        for day in range(3)
+    ]
+    done = answer(
+        open_world(*whole, *part).index, "What do posts say about harbour bridge repair?", clock_us=NOW_US
+    )
+    assert {citation.post for sentence in done.sentences for citation in sentence.citations} == {
+        item.id for item in whole
+    }
