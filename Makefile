@@ -14,7 +14,7 @@ check: .venv/dev ## formatting, lint, import direction, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 bench: .venv/dev ## every claim in docs/benchmarks.md that needs no data of yours
 	$(BIN)/python -m benchmarks

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
+from hubbub.cli.lazy import LazyVerbs
 from hubbub.cli.options import json_option
 from hubbub.cli.output import format_table, print_json, print_note
-from hubbub.cli.verbs import FiledVerbs
 from hubbub.errors import InvalidInput, MissingExtra
 
 _FILED = {"card": ("model_card", "Say what a model learnt from; or which models saw a post.")}
@@ -20,7 +20,7 @@ _model_argument = click.argument("directory", metavar="DIR", type=click.Path(pat
 _DTYPES = {"f32": "float32", "bf16": "bfloat16"}
 
 
-@click.group(cls=FiledVerbs, filed=_FILED)
+@click.group(cls=LazyVerbs, files=_FILED)
 def model() -> None:
     """Look at a trained model, let it write, export it, and prove that its exports are equal.
 
