@@ -2,10 +2,28 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench docs clean
+DEMO ?= /tmp/hubbub-train-demo
+
+.PHONY: demo train-demo test check bench docs clean
 
 demo: .venv/base ## the page, answering, on an invented town's flood night
 	$(BIN)/hubbub demo
+
+train-demo: .venv/train ## the whole loop on an invented forum: posts, corpus, model, GGUF, an answer; some ten minutes
+	rm -rf $(DEMO) && mkdir -p $(DEMO)
+	$(BIN)/python -m hubbub.sample.forum --posts 40000 > $(DEMO)/forum.ndjson
+	$(BIN)/hubbub follow $(DEMO)/forum.ndjson --data $(DEMO)/house
+	$(BIN)/hubbub corpus build $(DEMO)/house $(DEMO)/corpus --vocab 4096 --held-out-days 7
+	$(BIN)/hubbub corpus stats $(DEMO)/corpus
+	$(BIN)/hubbub train $(DEMO)/corpus $(DEMO)/run --params 3M --tokens 1M --archive $(DEMO)/house
+	$(BIN)/hubbub train evaluate $(DEMO)/run $(DEMO)/corpus
+	$(BIN)/hubbub train lessons $(DEMO)/house $(DEMO)/corpus $(DEMO)/lessons --limit 400
+	$(BIN)/hubbub train sft $(DEMO)/run $(DEMO)/lessons $(DEMO)/answerer --epochs 1
+	$(BIN)/hubbub model export $(DEMO)/answerer $(DEMO)/answerer.gguf
+	$(BIN)/hubbub model check $(DEMO)/answerer $(DEMO)/answerer.gguf
+	$(BIN)/hubbub model card $(DEMO)/answerer
+	$(BIN)/hubbub ask "What is happening at the Weaver Bridge?" --data $(DEMO)/house --model $(DEMO)/answerer.gguf --at 2026-04-05
+	@echo "loss curve: $(DEMO)/run/loss.html  corpus: $(DEMO)/corpus/report.html"
 
 test: .venv/dev check ## everything CI runs
 	$(BIN)/pytest --numprocesses auto --dist loadfile
@@ -25,6 +43,10 @@ docs: .venv/dev ## write the true output into the console blocks of README and q
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/train: .venv/base constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,local-llm,hf]' --constraint constraints.txt
 	touch $@
 
 .venv/dev: .venv/base constraints.txt

@@ -142,8 +142,8 @@ def _deletions(archive: Path | None, corpus: Path) -> Iterator[None]:
     if archive is None:
         yield
         return
+    from hubbub.cli.corpus import open_events
     from hubbub.corpus.deletions import catch_up_deletions, follow_deletions
-    from hubbub.stream import open_archive
 
     stop = threading.Event()
     failures: list[BaseException] = []
@@ -155,7 +155,7 @@ def _deletions(archive: Path | None, corpus: Path) -> Iterator[None]:
             failures.append(error)
             os.kill(os.getpid(), signal.SIGINT)
 
-    with open_archive(archive, "r") as opened:
+    with open_events(str(archive)) as opened:
         catch_up_deletions(corpus, opened)
         thread = threading.Thread(target=follow, name="deletions")
         thread.start()
