@@ -77,7 +77,8 @@ def measure_writing(root: Path, num_posts: int, tokenizer: Tokenizer) -> dict[st
     manifest = write_shards(make_documents(num_posts), root, tokenizer)
     spent_s = time.process_time() - began_s - texts_s
     return {
-        "what": f"per CPU second: encode and write {num_posts:,} posts, {manifest.num_tokens / num_posts:.0f} tokens each",
+        "what": f"per CPU second: encode and write {num_posts:,} posts, "
+        f"{manifest.num_tokens / num_posts:.0f} tokens each",
         "measured": round(num_posts / spent_s),
         "bar": "-",
     }
