@@ -52,7 +52,7 @@ def decide(state: FleetState, policy: Policy) -> list[Action]:
     for site in state.sites.values():
         if site.drawn_kw > site.cap_kw + _SLACK_KW:
             return _shed(state, site)
-    if released := _release(state):
+    if state.rents and (released := _release(state)):
         return released
     if not state.num_waiting:
         return []
@@ -95,7 +95,7 @@ def _admit(state: FleetState, policy: Policy, claim: Claim, rank: Rank) -> list[
             )
             return [Start(job.id, pool.pool.name, tuple(shares), why, rank[0])]
     taken = _take(state, claim, rank) if policy.preempts else []
-    return taken or _rent(state, claim)
+    return taken or (_rent(state, claim) if state.rents else [])
 
 
 def _take(state: FleetState, claim: Claim, rank: Rank) -> list[Action]:

@@ -105,11 +105,16 @@ class PoolState(msgspec.Struct, gc=False, eq=False):
             before = self.ceilings.pop(node, None)
             if before is not None:
                 del self.clearable[before][node]
-            claims = self.on_node.get(node)
-            if claims and (len(claims) == 1 or all(claim.job.is_preemptible for claim in claims)):
-                if not claims[0].job.is_preemptible:
-                    continue
-                rank = claims[0].rank if len(claims) == 1 else max(claim.rank for claim in claims)
+            claims = self.on_node[node]
+            if not claims:
+                continue
+            if len(claims) == 1:
+                rank = claims[0].rank if claims[0].job.is_preemptible else None
+            elif all(claim.job.is_preemptible for claim in claims):
+                rank = max(claim.rank for claim in claims)
+            else:
+                rank = None
+            if rank is not None:
                 self.ceilings[node] = rank
                 self.clearable.setdefault(rank, {})[node] = None
 
@@ -150,6 +155,7 @@ class FleetState:
         """By rank, in order of start; only what may be preempted."""
         self.fixed: dict[str, Claim] = {}
         """What may not be."""
+        self.rents = any(pool.is_rented for pool in spec.pools)
         self.num_waiting = 0
         self._num_claims = 0
 
