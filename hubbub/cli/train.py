@@ -91,6 +91,9 @@ def run(corpus: Path, run_dir: Path, nproc: int, archive: Path | None, as_json: 
     flags["tokens"] = parse_count(flags["tokens"]) if flags["tokens"] else 0.0
     if nproc < 1:
         raise InvalidInput(f"--nproc is {nproc}; it must be 1 or more")
+    from hubbub.train.launch import adopt_slurm
+
+    os.environ.update(adopt_slurm(os.environ))
     if (nproc > 1 or flags["replicas"]) and "RANK" not in os.environ:
         with _deletions(archive, corpus):
             _launch(nproc, flags["replicas"], flags["lighthouse"])

@@ -1,0 +1,68 @@
+"""A training run on two nodes of a real Slurm gives way to a stronger tenant and loses nothing."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hubbub.corpus.shards import write_shards
+from hubbub.fleet.slurm.cluster import PROGRAMS, start
+from hubbub.fleet.slurm.submit import submit
+from hubbub.fleet.spec import FleetSpec, Pool, Tenant
+from tests.corpus.made import documents, tokenizer
+
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, PROGRAMS)), reason="needs Debian's slurmctld, slurmd and slurm-client"
+)
+STEPS = 40
+
+
+def test_preempted_training_goes_on_to_the_bit_and_redoes_no_step(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    write_shards(documents(200), tmp_path / "corpus", tokenizer())
+    words = ["train", str(tmp_path / "corpus"), "RUN", "--depth", "1", "--steps", str(STEPS)]
+    words += ["--batch-tokens", "256", "--precision", "fp32", "--save-every", str(STEPS)]
+    whole, led = tmp_path / "whole", tmp_path / "led"
+    python = [sys.executable, "-m", "hubbub.cli.main"]
+    alone = [*python, *(str(whole) if word == "RUN" else word for word in words), "--nproc", "2"]
+    subprocess.run(alone, check=True, capture_output=True)
+
+    spec = FleetSpec(
+        pools=(Pool(name="hall", num_nodes=2),),
+        tenants=(Tenant(name="xai", priority=2), Tenant(name="tesla", priority=1)),
+    )
+    cluster = start(tmp_path / "slurm", spec)
+    try:
+        command = [*python, *(str(led) if word == "RUN" else word for word in words)]
+        srun = ["srun", "--ntasks=2", "--ntasks-per-node=1"]
+        job = submit(cluster, "tesla", 16, [*srun, *command], name="fsd")
+        log = cluster.directory / "log" / f"job-{job}.out"
+        _until(lambda: len(_losses(led)) >= 5, log)
+        grok = submit(cluster, "xai", 16, ["sleep", "1"], name="grok")
+        _until(lambda: grok in cluster.run("squeue", "--noheader", "--states=R", "--format=%i").split(), log)
+        assert 5 <= len(_losses(led)) < STEPS
+        _until(lambda: not cluster.run("squeue", "--noheader", "--format=%i").split(), log)
+    finally:
+        cluster.stop()
+    steps = [step for step, _ in _losses(led)]
+    assert steps == list(range(1, STEPS + 1)), "each step once, none lost"
+    assert _losses(led) == _losses(whole)
+
+
+def _losses(run_dir):
+    try:
+        lines = (run_dir / "metrics.ndjson").read_text().splitlines()
+    except OSError:
+        return []
+    told = [json.loads(line) for line in lines if line.endswith("}")]
+    return [(event["step"], event["loss"]) for event in told if event["kind"] == "step"]
+
+
+def _until(holds, log, timeout_s=120.0):
+    end_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end_s, log.read_text() if log.exists() else "nothing was written"
+        time.sleep(0.1)
