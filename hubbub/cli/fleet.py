@@ -7,6 +7,8 @@ import click
 from hubbub.cli.lazy import LazyVerbs
 
 VERBS = {
+    "apply": ("fleet_apply", "Write a fleet as Kueue or SkyPilot files, or change a running Slurm."),
+    "check": ("fleet_apply", "Check Kueue and SkyPilot files, field by field."),
     "deliveries": ("fleet_deliveries", "Find the swaps of shipments that leave the fewest GPUs idle."),
     "down": ("fleet_cluster", "Stop the Slurm of `hubbub fleet up`."),
     "eta": ("fleet_asking", "Say when a waiting job starts, with a band."),

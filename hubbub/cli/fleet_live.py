@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from hubbub.cli.output import format_table, print_json, print_note
 if TYPE_CHECKING:
     from hubbub.fleet.slurm.cluster import Cluster
     from hubbub.fleet.slurm.truth import Truth
+    from hubbub.fleet.spec import FleetSpec
     from hubbub.fleet.state import Claim
 
 
@@ -29,7 +30,10 @@ def _look(directory: Path) -> tuple[Cluster, Truth]:
 @click.command(context_settings={"ignore_unknown_options": True})
 @directory_option
 @click.option("--tenant", required=True)
-@click.option("--gpus", type=click.IntRange(1), required=True)
+@click.option("--gpus", type=click.IntRange(1), help="Needed without --spec.")
+@click.option(
+    "--spec", "spec_file", type=click.Path(path_type=Path), help="A RunSpec as TOML: plan predicts it."
+)
 @click.option("--name", default="job", show_default=True)
 @click.option("--expect", "expected_s", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
               help="How long it takes; its limit is twice that.")  # fmt: skip
@@ -38,7 +42,8 @@ def _look(directory: Path) -> tuple[Cluster, Truth]:
 def submit(
     directory: Path,
     tenant: str,
-    gpus: int,
+    gpus: int | None,
+    spec_file: Path | None,
     name: str,
     expected_s: float | None,
     as_json: bool,
@@ -48,9 +53,39 @@ def submit(
     from hubbub.fleet.slurm.cluster import find
     from hubbub.fleet.slurm.submit import submit as hand_over
 
+    cluster, told = find(directory), {}
+    if spec_file is not None:
+        told = _predicted(spec_file, gpus, cluster.spec)
+        gpus, expected_s = told["gpus"], expected_s or told["expected_s"]
+    elif gpus is None:
+        raise click.UsageError("say how many GPUs: --gpus N, or --spec RUN.toml")
     where = Path.cwd()
-    job = hand_over(find(directory), tenant, gpus, command, name=name, expected_s=expected_s, directory=where)
-    print_json({"job": job}) if as_json else click.echo(job)
+    job = hand_over(cluster, tenant, gpus, command, name=name, expected_s=expected_s, directory=where)
+    print_json({"job": job, **told}) if as_json else click.echo(job)
+
+
+def _predicted(spec_file: Path, gpus: int | None, fleet: FleetSpec) -> dict[str, Any]:
+    """Say what plan expects of a run, before Slurm gets it."""
+    from hubbub.cli.train_plan import read_spec
+    from hubbub.fleet.launch import expect
+
+    run = read_spec(spec_file)
+    told = expect(run)
+    if gpus not in (None, told.gpus):
+        raise click.UsageError(
+            f"--gpus {gpus}, but the layout of {spec_file} takes {told.gpus}; leave --gpus out"
+        )
+    time, kw = told.run_s, told.kw
+    print_note(
+        f"plan predicts {time.mid:,.0f} s ({time.low:,.0f} to {time.high:,.0f}) and {kw.mid:,.1f} kW on "
+        f"{told.gpus} x {run.cluster.gpu.name}, {100 * told.mfu.mid:.0f} % MFU; noted as the expected time"
+    )
+    if not told.fits:
+        print_note(told.verdict)
+    kinds = {pool.gpu for pool in fleet.pools}
+    if not any(run.cluster.gpu.name.split("-")[0] == kind.split("-")[0] for kind in kinds):
+        print_note(f"the fleet has {', '.join(sorted(kinds))}, and so will not take as long as predicted")
+    return {"gpus": told.gpus, "expected_s": time.mid, "kw": kw.mid, "fits": told.fits}
 
 
 @click.command()
