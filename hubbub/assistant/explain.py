@@ -71,12 +71,14 @@ def choose(answers: Sequence[Answer]) -> Sequence[Sentence]:
     """Return the sentences of the card: one that contradicts before any other; none where all is note.
 
     A rumour is often told with details that nobody troubles to deny; what is denied of it counts. Where
-    nothing is, the last answer speaks, which is on the post's matter and claims neither yes nor no.
+    nothing is, the last answer speaks, which is on the post's matter and claims neither yes nor no; where it
+    found nothing, what came nearest to a claim does.
     """
     for answer in answers:
         if any(sentence.is_conflicting for sentence in answer.sentences):
             return _fitting(answer.sentences)
-    return _fitting(answers[-1].sentences) if answers else ()
+    fitting = (_fitting(answer.sentences) for answer in reversed(answers))
+    return next(filter(None, fitting), ())
 
 
 def _fitting(sentences: Sequence[Sentence]) -> Sequence[Sentence]:
