@@ -47,13 +47,23 @@ _SCALES = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, 
 
 
 def amount(quantity: Quantity) -> Decimal:
-    """Return what a quantity amounts to."""
-    match = re.fullmatch(r"(.*?)([KMGTPE]i|[numkMGTPE])?", str(quantity))
+    """Return what a quantity amounts to.
+
+    Raises:
+        ValueError: it is beyond what Kubernetes counts, 2^63 - 1, or its exponent is no whole number.
+    """
+    match = re.fullmatch(r"(.*?)([KMGTPE]i|[numkMGTPE])?", str(quantity)[:100])
     assert match is not None
-    number, suffix = Decimal(match[1]), match[2] or ""
-    if suffix.endswith("i"):
-        return number * Decimal(1024) ** ("KMGTPE".index(suffix[0]) + 1)
-    return number.scaleb(_SCALES.get(suffix, 0))
+    suffix = match[2] or ""
+    try:
+        number = Decimal(match[1])
+        scaled = number * 1024 ** ("KMGTPE".index(suffix[0]) + 1) if suffix.endswith("i") else number
+        scaled = scaled.scaleb(_SCALES.get(suffix, 0))
+    except ArithmeticError:
+        raise ValueError(f"{str(quantity)[:100]!r} is no amount that can be counted") from None
+    if abs(scaled) >= 2**63:
+        raise ValueError(f"{str(quantity)[:100]!r} is beyond what Kubernetes counts, 2^63 - 1")
+    return scaled
 
 
 class Part(

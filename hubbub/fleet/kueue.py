@@ -126,11 +126,12 @@ def _rights(spec: FleetSpec) -> dict[str, dict[str, int]]:
 
 
 def _watts_of_gpu(spec: FleetSpec) -> int:
-    """Return what a busy GPU adds: one figure for all, the largest, so that no site is exceeded."""
-    return max(
-        (math.ceil((p.busy_kw_per_gpu - p.idle_kw_per_gpu) * 1000 - 1e-6) for p in spec.pools if p.site),
-        default=0,
-    )
+    """Return what a busy GPU adds: one figure for all, the largest, so that no site is exceeded.
+
+    A rented node is not there before, and so adds its idling too.
+    """
+    added_kw = (p.busy_kw_per_gpu - p.idle_kw_per_gpu * (not p.is_rented) for p in spec.pools if p.site)
+    return math.ceil(max(added_kw, default=0.0) * 1000 - 1e-6)
 
 
 def _watts(spec: FleetSpec, pool: Pool) -> int:

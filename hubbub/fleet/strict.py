@@ -177,7 +177,7 @@ def _refuse_tricks(node: Any, seen: set[int]) -> None:
     children = getattr(node, "value", None)
     if not isinstance(children, list):
         return
-    _once([(key[0].value, None) for key in children if isinstance(key, tuple)][: len(children)])
+    _once([(str(child[0].value), None) for child in children if isinstance(child, tuple)])
     for child in children:
         for part in child if isinstance(child, tuple) else (child,):
             _refuse_tricks(part, seen)

@@ -3,11 +3,17 @@ import json
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import inspect
 
 from hubbub.cli.main import run
 from hubbub.errors import InvalidInput, MissingExtra
+from hubbub.fleet.kubernetes import amount
 from hubbub.fleet.kueue import GPU, WATTS, check_against, check_together, render, render_configuration
 from hubbub.fleet.kueue_schema import Kueue
+from hubbub.fleet.skypilot import Task
+from hubbub.fleet.skypilot import render as render_tasks
 from hubbub.fleet.spec import FleetSpec, Pool, Site, Tenant, read_fleet
 from hubbub.fleet.strict import check, read_documents
 
@@ -80,6 +86,28 @@ def test_rights_and_priorities_become_rules_of_preemption():
     assert _quotas(_plain(cold), "Cohort", "fleet") == {"a": {GPU: 8}}
 
 
+def _types(node, seen):
+    """Every type within a type, once."""
+    if isinstance(node, inspect.Type) and id(node) not in seen:
+        seen[id(node)] = node
+        for field in node.__struct_fields__:
+            value = getattr(node, field)
+            for each in value if isinstance(value, tuple) else (value,):
+                _types(each.type if isinstance(each, inspect.Field) else each, seen)
+    return seen.values()
+
+
+def test_no_type_is_one_that_crashes_msgspec():
+    """See decision 131: a text with a pattern beside a map, an array or a struct."""
+    unions = [t for kind in (Kueue, Task) for t in _types(inspect.type_info(kind), {}) if hasattr(t, "types")]
+    assert len(unions) > 30
+    for union in unions:
+        parts = [each.type if isinstance(each, inspect.Metadata) else each for each in union.types]
+        if any(isinstance(each, inspect.StrType) and each.pattern for each in parts):
+            large = (inspect.DictType, inspect.VarTupleType, inspect.StructType)
+            assert not any(isinstance(each, large) for each in parts), union
+
+
 def _places(value, path=""):
     """Every struct of an object, with its path; maps of the user's own keys are none."""
     if isinstance(value, dict):
@@ -103,6 +131,27 @@ def test_an_unknown_field_anywhere_is_refused_with_its_path():
             assert str(told.value).startswith(f"{path}.qouta: unknown; " if path else "qouta: unknown; ")
             num += 1
     assert num > 60
+
+
+DOCUMENTS = [*_plain(_spec()), *_json(list(render_tasks(_spec()).values()))]
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_stands_in_a_file_is_taken_or_refused_with_words(data):
+    document = data.draw(st.sampled_from(DOCUMENTS))
+    changed = copy.deepcopy(document)
+    place = dict(_places(changed))[data.draw(st.sampled_from([path for path, _ in _places(document)]))]
+    place[data.draw(st.sampled_from([*place, "x"]))] = data.draw(ANY)
+    try:
+        check(changed, Kueue if "apiVersion" in document else Task)
+    except InvalidInput as error:
+        assert ": " in str(error)
 
 
 def _queue(**spec):
@@ -145,6 +194,9 @@ CPU = {"name": "cpu", "nominalQuota": "500m"}
          "flavor 'own' must list cpu, memory, in this order"),
         (_queue(resourceGroups=[_group(CPU), _group({**CPU, "name": "memory"})]),
          "flavor 'own' stands in it 2 times"),
+        (_queue(resourceGroups=[_group({**CPU, "nominalQuota": "10E"})]), "beyond what Kubernetes counts"),
+        (_queue(resourceGroups=[_group({**CPU, "nominalQuota": "1e9999999"})]), "no amount that can"),
+        (_queue(resourceGroups=[_group({**CPU, "nominalQuota": "1e.5"})]), "no amount that can be counted"),
         (_queue(resourceGroups=[_group(CPU)] * 17), "length <= 16"),
         ({**_queue(), "apiVersion": "kueue.x-k8s.io/v1beta1"},
          "apiVersion: 'kueue.x-k8s.io/v1beta1' is not allowed; did you mean kueue.x-k8s.io/v1beta2?"),
@@ -164,6 +216,11 @@ def test_what_kueue_refuses_is_refused_with_path_and_hint(document, message):
 def _cohort(name, parent):
     meta = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "Cohort", "metadata": {"name": name}}
     return check({**meta, "spec": {"parentName": parent}}, Kueue)
+
+
+def test_amounts_are_read_as_kubernetes_reads_them():
+    told = {"500m": 0.5, "8Gi": 2**33, "2k": 2000, "1E": 10**18, "1E3": 1000, ".5": 0.5, "+3": 3, 7: 7}
+    assert {text: float(amount(text)) for text in told} == told
 
 
 def test_circles_doubles_and_quotas_above_the_fleet_are_refused():
@@ -271,6 +328,7 @@ def test_yaml_of_a_user_is_read_and_its_tricks_are_not(tmp_path):
         ("a: [1\n", "no YAML"),
         ("a: !!python/object/apply:os.getcwd []\n", "no YAML"),
         ('{"a": 1, "a": 2}', "'a' is given twice"),
+        ("? [a]\n: 1\n? [a]\n: 2\n", "no YAML"),
         ("[" * 100_000, "no "),
     ):
         path.write_text(text)
