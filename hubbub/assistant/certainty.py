@@ -87,7 +87,12 @@ def weigh_up(question: Question, found: Sequence[Rival]) -> Certainty:
     """
     if len(found) < FEW or (max(rival.height for rival in found) < _FLAT and len(found) < _MANY):
         return "unknown"
-    value = confidence(question, found)
+    value, best = confidence(question, found), max(found, key=lambda rival: rival.worth)
+    if question.intent != "check":
+        if best.num_shared < 2:  # one word of many stands out by itself where little is found
+            value = min(value, 1.0)
+        elif best.named >= _NEAR and holds(question.intent, best.post.text):
+            value = max(value, 1.1)  # it names all that a short question can name, and the kind asked for
     return "sure" if value > 1.0 else "perhaps" if value > -1.0 else "hardly"
 
 

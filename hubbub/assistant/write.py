@@ -29,6 +29,8 @@ _ANSWERS = 0.6
 _ANSWERS_IN_KIND = 0.4
 """The same for a quote that holds the kind of thing that is asked for: a time, a place, a figure."""
 _FACTS = ("said", "who", "when", "where", "number", "why", "what")
+_COUNTS = 0.3
+"""Share of the topic that another figure must name: who counts the same often words it otherwise."""
 _UNCOUNTED = ("said", "who", "where", "why")
 """Intents that no figure answers."""
 _LEADS, _STANDS = 0.9, 0.97
@@ -128,6 +130,8 @@ def _on_the_matter(question: Question, claim: Claim | None, conflict: Conflict |
         return None
     topic = Topic(question)
     shares = [topic.share(stems(item.post, question.lang)) for item in both]
+    if conflict.reason == "figure" and question.intent == "number":
+        return conflict if min(shares) > _COUNTS else None
     return conflict if min(shares) >= max(shares) else None
 
 
