@@ -18,7 +18,7 @@ train-demo: .venv/train ## the whole loop on an invented forum: posts, corpus, m
 	$(BIN)/hubbub train $(DEMO)/corpus $(DEMO)/run --params 3M --tokens 1M --archive $(DEMO)/house
 	$(BIN)/hubbub train evaluate $(DEMO)/run $(DEMO)/corpus
 	$(BIN)/hubbub train lessons $(DEMO)/house $(DEMO)/corpus $(DEMO)/lessons --limit 400
-	$(BIN)/hubbub train sft $(DEMO)/run $(DEMO)/lessons $(DEMO)/answerer --epochs 4
+	$(BIN)/hubbub train sft $(DEMO)/run $(DEMO)/lessons $(DEMO)/answerer --epochs 1
 	$(BIN)/hubbub model export $(DEMO)/answerer $(DEMO)/answerer.gguf
 	$(BIN)/hubbub model check $(DEMO)/answerer $(DEMO)/answerer.gguf
 	$(BIN)/hubbub model card $(DEMO)/answerer
