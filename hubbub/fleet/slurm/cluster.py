@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,7 @@ class Cluster:
                     os.killpg(pid, kind)
             _until(lambda: not any(map(_lives, pids)), 5)
         (self.directory / _PIDS).unlink(missing_ok=True)
+        _remove_spool(self.directory)
 
 
 def start(
@@ -135,21 +137,37 @@ def find(directory: Path) -> Cluster:
 
 def _write(directory: Path, spec: FleetSpec) -> None:
     try:
-        for name in ("run", "spool", "state", "log", "dev"):
+        for name in ("run", "state", "log", "dev"):
             (directory / name).mkdir(parents=True, exist_ok=True)
+        _remove_spool(directory)
+        spool = Path(tempfile.mkdtemp(prefix="hubbub-slurm-"))
+        (directory / "spool").symlink_to(spool)
         num_nodes = sum(pool.num_nodes for pool in spec.pools)
         control, nodes = _free_ports(num_nodes)
-        place = Place(directory=str(directory), user=getpass.getuser(), control_port=control, node_port=nodes)
+        place = Place(
+            directory=str(directory),
+            spool=str(spool),
+            user=getpass.getuser(),
+            control_port=control,
+            node_port=nodes,
+        )
         for pool in spec.pools:
             for n in range(pool.gpus_per_node):
                 (directory / "dev" / f"gpu{n}").touch()
             for n in range(pool.num_nodes):
-                (directory / "spool" / f"{pool.name}-{n + 1}").mkdir(exist_ok=True)
+                (spool / f"{pool.name}-{n + 1}").mkdir()
         (directory / "slurm.conf").write_text(render(spec, place))
         (directory / "gres.conf").write_text(render_gres(spec, str(directory)))
         (directory / "fleet.json").write_bytes(msgspec.json.encode(spec))
     except OSError as error:
         raise StorageError(f"cannot write the cluster's files in {str(directory)!r}: {error}") from error
+
+
+def _remove_spool(directory: Path) -> None:
+    link = directory / "spool"
+    if link.is_symlink():
+        shutil.rmtree(link.resolve(), ignore_errors=True)
+        link.unlink()
 
 
 def _replace(path: Path, text: str) -> None:

@@ -25,6 +25,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a Slurm on this machine keeps its files and listens; `node_port` is that of the first node."""
 
     directory: str
+    spool: str
+    """Short: Slurm makes sockets in it, whose paths have at most 107 bytes (unix(7))."""
     user: str
     control_port: int
     node_port: int
@@ -99,7 +101,7 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
         f"SlurmctldPort={place.control_port}",
         f"SlurmctldPidFile={base}/run/slurmctld.pid",
         f"SlurmdPidFile={base}/run/slurmd-%n.pid",
-        f"SlurmdSpoolDir={base}/spool/%n",
+        f"SlurmdSpoolDir={place.spool}/%n",
         f"StateSaveLocation={base}/state",
         f"SlurmctldLogFile={base}/log/slurmctld.log",
         f"SlurmdLogFile={base}/log/slurmd-%n.log",
