@@ -97,7 +97,7 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
         f"SlurmdUser={place.user}",
         "AuthType=auth/none",
         "CredType=cred/none",
-        "AuthInfo=cred_expire=10",
+        "AuthInfo=cred_expire=5",
         f"SlurmctldPort={place.control_port}",
         f"SlurmctldPidFile={base}/run/slurmctld.pid",
         f"SlurmdPidFile={base}/run/slurmd-%n.pid",
