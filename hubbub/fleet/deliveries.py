@@ -113,7 +113,7 @@ def read_orders(path: str | Path) -> Orders:
         return msgspec.toml.decode(Path(path).read_bytes(), type=Orders)
     except OSError as error:
         raise StorageError(f"cannot read orders {str(path)!r}: {error}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"orders {str(path)!r}: {error}") from error
 
 

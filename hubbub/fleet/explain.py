@@ -196,7 +196,7 @@ def _fewer(state: FleetState, policy: Policy, claim: Claim) -> Option | None:
     gpus = claim.job.gpus
     while gpus > 1:
         gpus //= 2
-        smaller = msgspec.structs.replace(claim.job, gpus=gpus, min_gpus=0)
+        smaller = msgspec.structs.replace(claim.job, gpus=gpus)
         actions = _actions_for(state, policy, smaller)
         if actions is not None and not any(isinstance(action, Preempt) for action in actions):
             return Option(

@@ -20,8 +20,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Higher goes first; it is the tenant's unless the job says less."""
     expected_s: float | None = None
     """What its owner or a predictor said that it takes; policies see this, never `run_s`."""
-    min_gpus: int = 0
-    """It also runs, more slowly, on this many; 0: only on all that it asks for."""
     checkpoint_s: float = 0.0
     """Seconds of running between checkpoints; 0: it saves when told to leave, and loses what fails."""
     restart_s: float = 0.0
@@ -37,7 +35,3 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 raise InvalidInput(
                     f"job {self.id!r}: {field} is {getattr(self, field)}; it must be 0 or more"
                 )
-        if not 0 <= self.min_gpus <= self.gpus:
-            raise InvalidInput(
-                f"job {self.id!r}: min_gpus {self.min_gpus} is not within 0 and its {self.gpus} GPUs"
-            )

@@ -100,11 +100,10 @@ def _check(spec: FleetSpec) -> None:
                 f"digits and -, a letter or digit at both ends, such as {near!r}"
             )
     total = sum(tenant.guaranteed_gpus for tenant in spec.tenants)
-    lowest = min(tenant.guaranteed_gpus for tenant in spec.tenants)
-    if total > spec.num_gpus or lowest < 0:
+    if total > spec.num_gpus:
         raise InvalidInput(
-            f"the tenants are guaranteed {total:,} GPUs (the least {lowest:,}), and the fleet owns "
-            f"{spec.num_gpus:,}; a quota must be 0 or more, and their sum at most that"
+            f"the tenants are guaranteed {total:,} GPUs, and the fleet owns {spec.num_gpus:,}; quotas sum up "
+            "to that at most"
         )
 
 

@@ -43,10 +43,6 @@ class Nodes:
         """Count the nodes on which nothing runs."""
         return self._sizes[-1]
 
-    def count(self, free: int) -> int:
-        """Count the nodes with exactly so many free GPUs."""
-        return self._sizes[free]
-
     def fits(self, gpus: int) -> bool:
         """Tell whether a gang could be placed, without looking for where."""
         whole, rest = divmod(gpus, self.gpus_per_node) if gpus > self.gpus_per_node else (0, gpus)

@@ -40,13 +40,11 @@ class Simulation(msgspec.Struct, kw_only=True):
 
     finished: list[Claim] = []
     unfinished: list[Claim] = []
-    num_events: int = 0
     num_preemptions: int = 0
     num_failures: int = 0
     end_s: float = 0.0
     gpu_s: dict[str, float] = {}
     """GPU-seconds held, by tenant."""
-    rented_gpu_s: float = 0.0
     spent_usd: float = 0.0
     energy_kws: float = 0.0
     over_cap_kw: float = 0.0
@@ -130,7 +128,6 @@ class _Replay:
                 job = arrivals.pop()
                 state.submit(job, policy.place_of(job, at_s))
             self._decide()
-            result.num_events += 1
             num_open = len(arrivals) + len(state.claims)
         self._sum_up()
         return result
@@ -163,9 +160,8 @@ class _Replay:
         result.energy_kws = sum(site.drawn_kws for site in state.sites.values())
         for pool in state.pools.values():
             if pool.pool.is_rented:
-                gpu_s = pool.active_node_s * pool.pool.gpus_per_node
-                result.rented_gpu_s += gpu_s
-                result.spent_usd += gpu_s / 3600 * pool.pool.usd_per_gpu_hour
+                gpu_hours = pool.active_node_s * pool.pool.gpus_per_node / 3600
+                result.spent_usd += gpu_hours * pool.pool.usd_per_gpu_hour
 
     def _decide(self) -> None:
         state, result = self.state, self.result

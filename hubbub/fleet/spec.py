@@ -20,8 +20,6 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     guaranteed_gpus: int = 0
     max_usd_per_gpu_hour: float = 0.0
     """It rents for a job that waits, up to this price; 0: never."""
-    site_ready: tuple[str, ...] = ()
-    """Sites where it can switch on what is delivered to it; empty: at all."""
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +58,6 @@ class GridEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     start_s: float
     duration_s: float
     cut: float
-    notice_s: float = 0.0
 
 
 class FleetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +72,10 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """Refuse what cannot be."""
         for kind, things in (("tenant", self.tenants), ("pool", self.pools), ("site", self.sites)):
             _refuse_doubles(kind, [thing.name for thing in things])
+        for thing in (*self.tenants, *self.pools, *self.sites, *self.grid_events):
+            _refuse_numbers(thing)
+        if not self.pools:
+            raise InvalidInput("the fleet has no pools; give at least one [[pools]]")
         sites = {site.name: site for site in self.sites}
         for pool in self.pools:
             _check_pool(pool, sites)
@@ -110,11 +111,22 @@ def _check_pool(pool: Pool, sites: dict[str, Site]) -> None:
         )
     if pool.site and pool.site not in sites:
         raise InvalidInput(f"pool {pool.name!r}: site {pool.site!r} is not described; known: {sorted(sites)}")
-    if not 0 <= pool.idle_kw_per_gpu <= pool.busy_kw_per_gpu < math.inf:
+    if not 0 <= pool.idle_kw_per_gpu <= pool.busy_kw_per_gpu:
         raise InvalidInput(
             f"pool {pool.name!r}: busy_kw_per_gpu {pool.busy_kw_per_gpu:g} is below idle_kw_per_gpu "
             f"{pool.idle_kw_per_gpu:g}"
         )
+
+
+def _refuse_numbers(thing: msgspec.Struct) -> None:
+    """Refuse what is negative, infinite or no number: TOML knows inf and nan, which compare as false."""
+    for field in thing.__struct_fields__:
+        value = getattr(thing, field)
+        if isinstance(value, int | float) and field != "priority" and not 0 <= value < math.inf:
+            name = getattr(thing, "name", "at a site")
+            raise InvalidInput(
+                f"{type(thing).__name__.lower()} {name!r}: {field} is {value:g}; it must be 0 or more"
+            )
 
 
 def _refuse_doubles(kind: str, names: Sequence[str]) -> None:
@@ -136,5 +148,5 @@ def read_fleet(path: str | Path) -> FleetSpec:
         raise StorageError(f"cannot read fleet {str(path)!r}: {error}") from error
     try:
         return msgspec.toml.decode(data, type=FleetSpec)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"fleet {str(path)!r}: {error}") from error

@@ -59,12 +59,20 @@ def test_what_cannot_be_is_misuse_and_named(tmp_path, capsys):
         (FLEET.replace("num_nodes", "nodes"), "unknown field `nodes`"),
         (FLEET.replace("num_nodes = 2", "num_nodes = 0"), "0 nodes of 8 GPUs"),
         (FLEET.replace("cut = 0.3", "cut = 3"), "cut 3 between 0 and 1"),
+        (FLEET.replace("cap_kw = 12.0", "cap_kw = nan"), "site 'hall': cap_kw is nan"),
+        (FLEET.replace("num_nodes = 2", "num_nodes = 2\nmttf_node_days = -1"), "mttf_node_days is -1"),
+        (FLEET.replace("priority = 2", "guaranteed_gpus = -8"), "guaranteed_gpus is -8"),
+        (FLEET.replace("start_s = 40", "start_s = inf"), "start_s is inf"),
+        ("pools = []", "no pools"),
         ("[[pools", "fleet.toml"),
     ):
         path = tmp_path / "fleet.toml"
         path.write_text(text)
         assert run(["fleet", "simulate", "--fleet", str(path)]) == 2, text
         assert message in capsys.readouterr().err.replace("Object contains ", "")
+    path.write_bytes(b"\xff")
+    assert run(["fleet", "simulate", "--fleet", str(path)]) == 2
+    assert run(["fleet", "deliveries", str(path)]) == 2
     assert run(["fleet", "simulate", "--fleet", str(tmp_path / "none.toml")]) == 1
     (tmp_path / "big.csv").write_text("job_id,submit_s,tenant,gpus,run_s\nhuge,0,t,99,1\n")
     assert run(["fleet", "simulate", "--gpus", "16", "--trace", str(tmp_path / "big.csv")]) == 2
