@@ -22,6 +22,9 @@ _LIKE = 0.3
 Microblog do not, 9 of 10 relevant posts do."""
 _ALONE_LIKE = 0.5
 """The same where no post has any of the words: 99.8 of 100 other posts do not reach it."""
+_PLACES = 4
+"""Decimal places of a leg's score that count: the engine adds 32-bit floats in an order of its own, so that
+equal posts differ by some 1e-6 and, unrounded, a query would be widened by others after each start."""
 
 
 class Ranking(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,10 +100,10 @@ def _standard(
     leg: Mapping[Key, float], keys: Sequence[Key], late: Sequence[Key], missing: float
 ) -> NDArray[np.float64]:
     """Scale by mean and deviation of `keys`; the latecomers are scaled alike but do not shift the scale."""
-    scores = np.array([leg.get(key, missing) for key in [*keys, *late]], np.float64)
+    scores = np.array([leg.get(key, missing) for key in [*keys, *late]], np.float64).round(_PLACES)
     scale = scores[: len(keys)] if keys else scores
     if not len(scale):
         return scores
     spread = float(scale.std())
-    standard: NDArray[np.float64] = (scores - scale.mean()) / (spread if spread > 1e-9 else 1.0)
+    standard: NDArray[np.float64] = (scores - scale.mean()) / (spread if spread > 10.0**-_PLACES else 1.0)
     return standard
