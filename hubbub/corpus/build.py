@@ -8,8 +8,7 @@ in buckets of their hashes; threads meet in buckets of their roots, whose order 
 
 from __future__ import annotations
 
-import fcntl
-import os
+import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -33,11 +32,12 @@ from hubbub.corpus.manifest import About, Manifest
 from hubbub.corpus.settings import CorpusSettings
 from hubbub.corpus.shards import nothing_left, write_shards
 from hubbub.corpus.spill import BUCKETS
+from hubbub.corpus.state import locked
 from hubbub.corpus.threads import assemble
 from hubbub.corpus.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from hubbub.corpus.verdicts import KEPT, decide, find_cut
 from hubbub.disk import refusals
-from hubbub.errors import InUse, InvalidInput
+from hubbub.errors import InvalidInput
 from hubbub.posts import Event
 
 CONSENT_POLICY = (
@@ -94,8 +94,8 @@ def build_corpus(
         StorageError: the disk refused.
     """
     settings, clock = settings or CorpusSettings(), _Clock(tell)
-    root, work = Path(directory), work_directory(directory)
-    with _locked(work / "merge.lock", "this corpus"), _map_function(processes) as run_map:
+    root, work = Path(directory), _make_work(directory)
+    with locked(work, "merge", wait_s=0.0), _map_function(processes) as run_map:
         plan = _scatter_once(events, work, settings, run_posts, clock)
         num_runs = len(plan.runs)
         clock.start("clean", f"{plan.scattered.num_posts:,} posts in {num_runs} runs")
@@ -162,7 +162,7 @@ def build_part(
     settings, clock = settings or CorpusSettings(), _Clock(tell)
     if not 1 <= part <= parts:
         raise InvalidInput(f"part {part} of {parts}; parts are numbered from 1: 1/{parts} to {parts}/{parts}")
-    work = work_directory(directory)
+    work = _make_work(directory)
     plan = _scatter_once(events, work, settings, run_posts, clock)
     mine = range(len(plan.runs))[part - 1 :: parts]
     clock.start("clean", f"{len(mine)} runs of part {part}/{parts}")
@@ -176,6 +176,13 @@ def work_directory(directory: Path | str) -> Path:
     """Name the directory where a build of a corpus keeps its work, text included, until it ends."""
     root = Path(directory).absolute()
     return root.with_name(root.name + ".work")
+
+
+def _make_work(directory: Path | str) -> Path:
+    work = work_directory(directory)
+    with refusals("make the work directory", work):
+        work.mkdir(parents=True, exist_ok=True)
+    return work
 
 
 class _Clock:
@@ -206,7 +213,7 @@ def _scatter_once(
 ) -> _Plan:
     """Scatter the events unless that is done; work for other settings is thrown away."""
     path = work / "plan.json"
-    with _locked(work / "scatter.lock", "", waits=True):
+    with locked(work, "scatter", wait_s=math.inf):
         if path.exists():
             plan = msgspec.json.decode(path.read_bytes(), type=_Plan)
             if plan.digest == settings.digest:
@@ -228,7 +235,7 @@ def _clean_once(work: Path, settings: CorpusSettings, runs: list[tuple[int, int]
     """Clean a run unless that is done, or another process is at it: then wait for that one."""
     run = Run(work, number)
     if not run.is_done:
-        with _locked(run.path("lock"), "", waits=True):
+        with locked(work, run.path("lock").stem, wait_s=math.inf):
             if not run.is_done:
                 clean_run(work, number, range(*runs[number]), settings)
 
@@ -280,21 +287,3 @@ def _map_function(processes: int) -> Iterator[Callable[..., Iterable[I64]]]:
     pool: Executor = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
     with pool:
         yield partial(pool.map, chunksize=1)
-
-
-@contextmanager
-def _locked(path: Path, what: str, *, waits: bool = False) -> Iterator[None]:
-    """Hold a lock file that dies with the process; wait for it, or raise InUse."""
-    with refusals("open the lock", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise InUse(
-                f"another process builds {what} ({str(path)!r} is locked); wait for it to end"
-            ) from None
-        yield
-    finally:
-        os.close(fd)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import mmap
 import os
 import time
@@ -86,9 +87,10 @@ def locked(directory: Path, name: str, wait_s: float = WAIT_S) -> Iterator[None]
 
 
 def _take(fd: int, path: Path, deadline_s: float) -> None:
+    kind = fcntl.LOCK_EX if deadline_s == math.inf else fcntl.LOCK_EX | fcntl.LOCK_NB
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind)
             break
         except BlockingIOError:
             if time.monotonic() >= deadline_s:

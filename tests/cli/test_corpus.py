@@ -173,7 +173,7 @@ def test_two_builders_of_one_directory(made, tmp_path, capsys):
     for thread in threads:
         thread.join()
     assert sorted(codes) == [0, 1]
-    assert "another process builds this corpus" in capsys.readouterr().err
+    assert "c.work' is being written by process " in capsys.readouterr().err
 
 
 def test_a_platform_that_never_allows_is_left_out_whatever_its_authors_say(tmp_path, capsys):
