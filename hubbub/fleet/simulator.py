@@ -1,7 +1,8 @@
 """Replays jobs on a fleet, event by event, with the policy that also decides live; it draws no picture.
 
-Integrals (GPU-seconds, kW-seconds) are added up at events, never sampled. Failures are drawn for a whole pool
-at once (exponential, rate = nodes / mean time to failure), then the node: the same law as node by node.
+Integrals (GPU-seconds, kW-seconds) are added up at events, never sampled. Failures are drawn for a whole
+pool at once (exponential, rate = nodes / mean time to failure), then the node: the same law as node by node.
+A node that is not there (down, not rented) fails without effect.
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ class _Replay:
         self._draw = random.Random(seed)
         self._events: list[tuple[float, int, int, Any]] = []
         self._num_pushed = 0
+        self._num_awaited = 0
+        """Events to come that are no failures: without them, what waits now waits for ever."""
         self._every_s, self._next_moment_s = moments_every_s, 0.0
         self._watch = watch
         self._deal: dict[int, Callable[[Any], None]] = {
@@ -115,7 +118,7 @@ class _Replay:
             at_s = min(
                 events[0][0] if events else float("inf"), arrivals[-1].submit_s if arrivals else float("inf")
             )
-            if at_s == float("inf"):
+            if not (arrivals or self._num_awaited):
                 break
             if until_s is not None and at_s > until_s:
                 state.now_s = until_s
@@ -123,6 +126,7 @@ class _Replay:
             state.now_s = at_s
             while events and events[0][0] == at_s:
                 _, kind, _, what = heappop(events)
+                self._num_awaited -= kind != _NODE_FAILS
                 self._deal[kind](what)
             while arrivals and arrivals[-1].submit_s == at_s:
                 job = arrivals.pop()
@@ -133,10 +137,17 @@ class _Replay:
         return result
 
     def _foresee(self) -> None:
-        """Note what is known to come: failures, grid events, the ends of what runs already."""
+        """Note what is known to come: failures, grid events, the ends of what runs already.
+
+        When a rented node was ordered or one went down is not known: the whole time is taken to lie ahead.
+        """
         state = self.state
         for pool in state.pools.values():
             self._schedule_failure(pool)
+            if pool.num_ordered:
+                self._push(state.now_s + pool.pool.lead_s, _RENTED, (pool, pool.num_ordered))
+            for node in set(filter(pool.nodes.is_out, range(len(pool.nodes.free)))) - set(pool.given_back):
+                self._push(state.now_s + pool.pool.repair_s, _NODE_IS_BACK, (pool, node))
         for event in state.spec.grid_events:
             for at_s in (event.start_s, event.start_s + event.duration_s):
                 self._push(max(at_s, state.now_s), _POWER, None)
@@ -148,6 +159,7 @@ class _Replay:
 
     def _push(self, at_s: float, kind: int, what: object) -> None:
         self._num_pushed += 1
+        self._num_awaited += kind != _NODE_FAILS
         heappush(self._events, (at_s, kind, self._num_pushed, what))
 
     def _sum_up(self) -> None:
@@ -211,23 +223,27 @@ class _Replay:
             self._push(self.state.now_s + pool.pool.idle_release_s, _MAY_GO, None)
 
     def _schedule_failure(self, pool: PoolState) -> None:
-        if pool.pool.mttf_node_days and pool.num_active:
-            rate = pool.num_active / (pool.pool.mttf_node_days * _DAY_S)
+        if pool.pool.mttf_node_days:
+            rate = pool.pool.num_nodes / (pool.pool.mttf_node_days * _DAY_S)
             self._push(self.state.now_s + self._draw.expovariate(rate), _NODE_FAILS, pool)
 
     def _fail_node(self, pool: PoolState) -> None:
-        node = self._draw.randrange(len(pool.nodes.free))
-        if not pool.nodes.is_out(node):
+        node = self._draw.randrange(pool.pool.num_nodes)
+        if node < len(pool.nodes.free) and not pool.nodes.is_out(node):
             for claim in self.state.claims_on(pool, node):
                 self.result.num_failures += 1
                 self.state.fail(claim, self.policy.place_of(claim.job, self.state.now_s))
             pool.nodes.remove(node)
+            pool.idle_since_s.pop(node, None)
             self._push(self.state.now_s + pool.pool.repair_s, _NODE_IS_BACK, (pool, node))
         self._schedule_failure(pool)
 
     def _restore(self, what: tuple[PoolState, int]) -> None:
         pool, node = what
         pool.nodes.restore(node)
+        if pool.pool.is_rented:
+            pool.idle_since_s[node] = self.state.now_s
+            self._look_later(pool)
 
     def _change_power(self, what: None) -> None:
         self.state.apply_cap(self.state.spec.grid_events)
