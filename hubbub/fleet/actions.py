@@ -10,7 +10,7 @@ from hubbub.fleet.placement import Share
 
 
 class Start(msgspec.Struct, frozen=True, gc=False):
-    """Run a waiting job on these GPUs."""
+    """Run a waiting job on these GPUs; an elastic one may get fewer than it asked for."""
 
     job: str
     pool: str
@@ -44,4 +44,75 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-Action: TypeAlias = Start | Preempt | Rent | Release
+class Shrink(msgspec.Struct, frozen=True, gc=False):
+    """Let a running elastic job save and go on with fewer GPUs."""
+
+    job: str
+    gpus: int
+    shares: tuple[Share, ...]
+    """All that it keeps."""
+    reason: str
+    for_job: str = ""
+
+
+class Grow(msgspec.Struct, frozen=True, gc=False):
+    """Let a running elastic job save and go on with more GPUs of the same pool."""
+
+    job: str
+    gpus: int
+    shares: tuple[Share, ...]
+    """All that it then holds."""
+    reason: str
+
+
+class Cap(msgspec.Struct, frozen=True, gc=False):
+    """Limit what each GPU of a running job draws, with its part of the server; it then runs slower."""
+
+    job: str
+    kw_per_gpu: float
+    reason: str
+
+
+class Lend(msgspec.Struct, frozen=True, gc=False):
+    """Told, not done: a job that starts borrows idle GPUs that are guaranteed to a tenant."""
+
+    tenant: str
+    to: str
+    gpus: int
+    job: str
+    reason: str
+
+
+class TakeBack(msgspec.Struct, frozen=True, gc=False):
+    """Told, not done: a job gives way because its GPUs are guaranteed to a tenant."""
+
+    tenant: str
+    lent_to: str
+    gpus: int
+    job: str
+    for_job: str
+    reason: str
+
+
+class SwapDelivery(msgspec.Struct, frozen=True, gc=False):
+    """Send GPUs of a shipment to another tenant than the one that ordered them."""
+
+    shipment: str
+    ordered_by: str
+    goes_to: str
+    gpus: int
+    reason: str
+
+
+class Drain(msgspec.Struct, frozen=True, gc=False):
+    """Start nothing more on a node, until somebody looked at it."""
+
+    pool: str
+    node: int
+    reason: str
+
+
+Action: TypeAlias = (
+    Start | Preempt | Rent | Release | Shrink | Grow | Cap | Lend | TakeBack | SwapDelivery | Drain
+)
+"""Who carries them out must ignore what is only told (Lend, TakeBack), and say what it cannot do."""
