@@ -13,8 +13,8 @@ from hubbub.cli.options import json_option
 from hubbub.cli.output import format_table, print_json, print_note
 
 if TYPE_CHECKING:
+    from hubbub.fleet.launcher import Truth
     from hubbub.fleet.slurm.cluster import Cluster
-    from hubbub.fleet.slurm.truth import Truth
     from hubbub.fleet.spec import FleetSpec
     from hubbub.fleet.state import Claim
 

@@ -11,9 +11,10 @@ import msgspec
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Preempt, Start
+from hubbub.fleet.launcher import Truth
 from hubbub.fleet.policy import Policy, decide
 from hubbub.fleet.slurm.cluster import Cluster
-from hubbub.fleet.slurm.truth import Truth, read_truth
+from hubbub.fleet.slurm.truth import read_truth
 from hubbub.fleet.state import FleetState
 
 SETTLE_S = 2.0

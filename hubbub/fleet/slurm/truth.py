@@ -15,30 +15,12 @@ import msgspec
 
 from hubbub.errors import Corruption, InvalidInput
 from hubbub.fleet.jobs import Job
+from hubbub.fleet.launcher import NO_LIMIT_S, Truth, Waiting
 from hubbub.fleet.spec import FleetSpec
 from hubbub.fleet.state import Claim, FleetState
 
-NO_LIMIT_S = 10 * 365 * 86_400.0
-"""What a job without a time limit is taken to need."""
 _GPUS = re.compile(r"gpu(?::[A-Za-z]\w*)?[:=](\d+)")
 _GOOD_NODES = ("idle", "mixed", "allocated", "completing", "planned")
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """Why Slurm itself says that a job waits, and since when by its clock."""
-
-    reason: str
-    submitted_s: float
-    expected_start_s: float
-
-
-class Truth(msgspec.Struct):
-    """A moment of a Slurm."""
-
-    state: FleetState
-    waiting: dict[str, Waiting]
-    names: dict[str, str]
-    """Job names by id; they never reach a shell."""
 
 
 def read_truth(run: Callable[..., str], spec: FleetSpec) -> Truth:
