@@ -41,6 +41,10 @@ class Truth(msgspec.Struct):
     """Job names by id; they never reach a shell."""
     ended: dict[str, str] = {}
     """How the last jobs ended, by id, in a few words; empty where the engine does not tell."""
+    out: dict[tuple[str, int], str] = {}
+    """Why a node (pool, number) is out of order: `drained: ...` or `down: ...`."""
+    lemons: dict[tuple[str, int], str] = {}
+    """What makes a node suspicious, by `health`."""
     notes: tuple[str, ...] = ()
     """What a person has to know now: nobody decides, the disk is full."""
 
