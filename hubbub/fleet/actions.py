@@ -112,7 +112,15 @@ class Drain(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class Restore(msgspec.Struct, frozen=True, gc=False):
+    """Take a drained node in again; only people decide so."""
+
+    pool: str
+    node: int
+    reason: str
+
+
 Action: TypeAlias = (
-    Start | Preempt | Rent | Release | Shrink | Grow | Cap | Lend | TakeBack | SwapDelivery | Drain
+    Start | Preempt | Rent | Release | Shrink | Grow | Cap | Lend | TakeBack | SwapDelivery | Drain | Restore
 )
 """Who carries them out must ignore what is only told (Lend, TakeBack), and say what it cannot do."""
