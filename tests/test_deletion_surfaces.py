@@ -5,13 +5,16 @@ import argparse
 from benchmarks.deletion import measure_surfaces
 from benchmarks.deletion_surfaces import SURFACES, WITHOUT_POSTS
 from hubbub.server.app import create_app
-from hubbub.server.assets import asset_routes
+from hubbub.server.embed import PLACES
+from hubbub.web.assets import asset_routes
 from tests.server.small_house import SmallHouse
 
 
 def test_every_route_is_watched_or_shows_no_posts(tmp_path):
     house = SmallHouse(tmp_path)
-    routes = {route.path for route in create_app(house).routes} - {route.path for route in asset_routes()}
+    routes = {route.path for route in create_app(house).routes} - {
+        route.path for route in asset_routes("hubbub.server", PLACES)
+    }
     house.close()
     watched = {surface.route for surface in SURFACES}
     missing = routes - watched - WITHOUT_POSTS.keys()

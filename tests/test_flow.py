@@ -18,8 +18,8 @@ from hubbub.posts import Deletion, Edit, Post
 from hubbub.server.app import create_app
 from hubbub.server.house import House
 from hubbub.server.remote import RemoteHouse
-from hubbub.server.run import serve_in_thread
 from hubbub.units import now_us
+from hubbub.web.run import serve_in_thread
 
 BRIDGE = "The old bridge at Hollin is closed since four because of the flood, says the fire brigade."
 

@@ -39,7 +39,7 @@ def serve(sources: tuple[str, ...], public: bool, embed: tuple[str, ...], **flag
     """Open the page: ask, see posts arrive, click a quote."""
     from hubbub.server.embed import check_origins
     from hubbub.server.keys import KeyRing
-    from hubbub.server.run import check_host
+    from hubbub.web.run import check_host
 
     origins = check_origins(embed)
     options = take_source_options(flags)
@@ -73,10 +73,10 @@ def serve_house(
         HubbubError: the house stopped following, for instance because the disk is full.
     """
     from hubbub.server.app import create_app
-    from hubbub.server.guard import LOCAL_HOSTS
     from hubbub.server.keys import KeyRing
     from hubbub.server.remote import remove_address, write_address
-    from hubbub.server.run import serve as run_server
+    from hubbub.web.guard import LOCAL_HOSTS
+    from hubbub.web.run import serve as run_server
 
     directory = Path(config.data)
     complaints = Complaints()

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from hubbub.server.desk import Desk, desk_of
 from hubbub.server.keys import Key, Tenant
-from hubbub.server.wire import json_response
+from hubbub.web.wire import json_response
 
 
 async def tenants(request: Request) -> Response:

@@ -13,7 +13,7 @@ import anyio
 from hubbub.server.caller import Caller, caller
 from hubbub.server.keys import FIRST
 from hubbub.server.usage import Usage
-from hubbub.server.wire import Refusal
+from hubbub.web.wire import Refusal
 
 _FORGETTING = 0.1
 """Weight of the newest work in the mean of how long one takes."""

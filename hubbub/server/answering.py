@@ -20,11 +20,11 @@ from hubbub.server.caller import HOUSE, acting_for, caller
 from hubbub.server.desk import Desk, desk_of, read_param, read_time_us
 from hubbub.server.feed import Change, Listener
 from hubbub.server.scope import EVERYTHING, Scope
-from hubbub.server.streams import Emit
 from hubbub.server.usage import count_tokens
 from hubbub.server.watch import Gone, Watch
-from hubbub.server.wire import KEEP_ALIVE, KEEP_ALIVE_S, Refusal, encode_event, write_error
 from hubbub.units import parse_time_us
+from hubbub.web.streams import Emit
+from hubbub.web.wire import KEEP_ALIVE, KEEP_ALIVE_S, Refusal, encode_event, write_error
 
 Tell: TypeAlias = Callable[[str, object], Awaitable[None]]
 """Takes the name of an event and the event."""

@@ -18,10 +18,10 @@ from starlette.routing import BaseRoute, Route
 from hubbub.server import accounts, answering, explain, live, lookup, openai, rising, search, sources
 from hubbub.server.alerts import route
 from hubbub.server.alerts.watching import Alerts
-from hubbub.server.assets import asset_routes
 from hubbub.server.desk import Desk
 from hubbub.server.door import Door
-from hubbub.server.guard import LOCAL_HOSTS, Guard
+from hubbub.server.embed import PLACES
+from hubbub.server.guard import HouseGuard
 from hubbub.server.keys import KeyRing
 from hubbub.server.mcp.endpoint import Endpoint
 from hubbub.server.metrics import metrics
@@ -30,7 +30,9 @@ from hubbub.server.surface import House, Limits
 from hubbub.server.tenants import Tenants
 from hubbub.server.trending import Trending
 from hubbub.server.usage import Usage
-from hubbub.server.wire import Refusal, error_response
+from hubbub.web.assets import asset_routes
+from hubbub.web.guard import LOCAL_HOSTS
+from hubbub.web.wire import Refusal, error_response
 
 log = logging.getLogger("hubbub.server")
 
@@ -87,12 +89,13 @@ def create_app(
         routes=_routes(mcp),
         lifespan=_run_beside,
         middleware=[
-            Middleware(Guard, hosts=hosts, embed=embed, **sizes),
+            Middleware(HouseGuard, hosts=hosts, embed=embed, **sizes),
             Middleware(Door, tenants=tenants, is_public=hosts is None),
         ],
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail},
     )
     app.state.desk = desk
+    app.state.streams = desk.streams
     app.state.archive = archive
     app.state.threads = openai.Threads()
     app.state.cards = cards
@@ -104,7 +107,7 @@ def create_app(
 
 def _routes(mcp: Endpoint) -> list[BaseRoute]:
     return [
-        *asset_routes(),
+        *asset_routes("hubbub.server", PLACES),
         *(Route(path, endpoint, methods=["GET"]) for path, endpoint in API.items()),
         *(Route(path, endpoint, methods=[method]) for (method, path), endpoint in openai.ROUTES.items()),
         Route("/v1/explain", explain.explain, methods=["POST"]),

@@ -14,12 +14,12 @@ from hubbub.server.admission import Gate
 from hubbub.server.caller import Caller
 from hubbub.server.feed import Feed
 from hubbub.server.stamps import Stamps
-from hubbub.server.streams import Streams
+from hubbub.server.streams import HouseStreams
 from hubbub.server.surface import House, Limits
 from hubbub.server.tenants import Tenants
 from hubbub.server.trending import Trending
-from hubbub.server.wire import Refusal
 from hubbub.units import parse_time_us
+from hubbub.web.wire import Refusal
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -56,7 +56,7 @@ class Desk:
         self.examples = tuple(examples)
         self.limits = limits
         self.feed = Feed(house, limits.max_buffered, limits.posts_per_tick * 4)
-        self.streams = Streams(limits.max_streams, limits.send_timeout_s, self.tenants)
+        self.streams = HouseStreams(limits.max_streams, limits.send_timeout_s, self.tenants)
         usage = self.tenants.usage
         self.asks = Gate("asks", limits.max_asks, limits.max_waiting, limits.max_ask_wait_s, usage)
         self._lookups = Gate(

@@ -15,7 +15,7 @@ from hubbub.errors import HubbubError
 from hubbub.server.caller import Caller, acting_for
 from hubbub.server.keys import Key, Scope
 from hubbub.server.tenants import Tenants
-from hubbub.server.wire import Refusal, error_response
+from hubbub.web.wire import Refusal, error_response
 
 _NEEDS: tuple[tuple[str, tuple[Scope, ...]], ...] = (
     ("/v1/embeddings", ("embed",)),

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from hubbub.errors import InvalidInput
 
 FRAME, SCRIPT = "/embed", "/widget.js"
+PLACES = {"index.html": "/", "embed.html": FRAME, "widget.js": SCRIPT}
+"""Files of the page with addresses that other sites write down."""
 _ASKED = ("/api/ask", "/api/posts")
 """All that the framed page may ask; what is for the operator is out of its reach."""
 _HOST = re.compile(r"[\w.-]+(:\d+)?")

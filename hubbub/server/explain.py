@@ -28,7 +28,7 @@ from hubbub.server.scope import Promptable, Scope
 from hubbub.server.surface import Searchable
 from hubbub.server.thread import Thread, read_thread
 from hubbub.server.watch import Watch
-from hubbub.server.wire import LEFT, Refusal, json_response
+from hubbub.web.wire import LEFT, Refusal, json_response
 
 Write: TypeAlias = Callable[[Answering], Awaitable[Answer | None]]
 """Waits for a whole answer; None if its caller has left."""

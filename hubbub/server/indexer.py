@@ -70,7 +70,7 @@ def _index(config: Config, is_done: ProcessEvent) -> None:
 
 def _answer_until(house: House, is_done: ProcessEvent) -> None:
     from hubbub.server.app import create_app
-    from hubbub.server.run import Server
+    from hubbub.web.run import Server
 
     directory = Path(house.config.data)
     app = create_app(house, archive=house.archive.directory, stamps=house.stamps)

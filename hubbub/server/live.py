@@ -11,8 +11,8 @@ from starlette.responses import Response
 from hubbub.posts import AccountEvent, Deletion, Edit, Post, PostId
 from hubbub.server.desk import Desk, desk_of
 from hubbub.server.feed import Change
-from hubbub.server.streams import Emit
-from hubbub.server.wire import KEEP_ALIVE, encode_event
+from hubbub.web.streams import Emit
+from hubbub.web.wire import KEEP_ALIVE, encode_event
 
 STATUS_S = 1.0
 MAX_CHARS = 2_000

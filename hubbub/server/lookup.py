@@ -16,7 +16,7 @@ from hubbub.index.query import Hit
 from hubbub.posts import Post, PostId
 from hubbub.server.desk import Desk, desk_of, read_param, read_time_us
 from hubbub.server.thread import read_thread
-from hubbub.server.wire import Refusal, json_response
+from hubbub.web.wire import Refusal, json_response
 
 MAX_ID_CHARS = 2_000
 DEFAULT_HITS = 20

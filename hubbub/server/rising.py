@@ -11,7 +11,7 @@ from starlette.responses import Response
 from hubbub.errors import InvalidInput
 from hubbub.server.desk import desk_of, is_for_prompt, read_param, read_time_us
 from hubbub.server.lookup import read_limit
-from hubbub.server.wire import Refusal, json_response
+from hubbub.web.wire import Refusal, json_response
 
 MAX_TRENDS = 50
 MAX_HOURS = 48.0

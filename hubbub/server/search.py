@@ -25,7 +25,7 @@ from hubbub.server.lookup import read_limit, read_sort
 from hubbub.server.openai.whole import write_whole
 from hubbub.server.scope import Scope
 from hubbub.server.surface import Searchable
-from hubbub.server.wire import Refusal, json_response
+from hubbub.web.wire import Refusal, json_response
 
 MAX_DEPTH = 500
 """Matches that can be paged through."""

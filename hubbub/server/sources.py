@@ -9,9 +9,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hubbub.server.wire import json_response
 from hubbub.stream.report import SourceReport, read_reports
 from hubbub.units import US_PER_S, now_us
+from hubbub.web.wire import json_response
 
 
 async def sources(request: Request) -> Response:

@@ -1,187 +1,56 @@
-"""Responses that stay open and push events, and the list of those open; what they push is not here."""
+"""The open event streams of one house: whose they are, and who may open one more."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import anyio
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from hubbub.server.caller import Caller, caller
 from hubbub.server.keys import FIRST
 from hubbub.server.tenants import Tenants
-from hubbub.server.wire import Refusal, encode_event, error_response, write_error
-
-Emit = Callable[[bytes], Awaitable[None]]
-Produce = Callable[[Emit], Awaitable[None]]
-Stop = Callable[[Refusal], None]
-
+from hubbub.web.streams import Stop, Streams
+from hubbub.web.wire import Refusal
 
 _KEPT = 8
 """One stream of so many is kept for the first."""
 
 
-class Streams:
-    """The open event streams of one server: whose, how many, and how to end them."""
+class HouseStreams(Streams):
+    """The open event streams by tenant; one that is switched off loses its own."""
 
     def __init__(self, max_streams: int, send_timeout_s: float, tenants: Tenants | None = None) -> None:
-        self.num_slow_dropped = 0
-        self._max_streams = max_streams
-        self._send_timeout_s = send_timeout_s
+        super().__init__(max_streams, send_timeout_s)
         self._tenants = tenants or Tenants()
-        self._open: dict[anyio.CancelScope, tuple[Caller, Stop]] = {}
-        self._is_closed = False
+        self._who: dict[anyio.CancelScope, Caller] = {}
 
-    def response(
-        self,
-        produce: Produce,
-        on_end: Callable[[], None] | None = None,
-        prepare: Callable[[], Awaitable[object]] | None = None,
-    ) -> EventStream:
-        """Make a response whose events `produce` emits until it returns or the reader leaves.
-
-        `prepare` is awaited before the head is sent; a Refusal of its is then the whole response. Who
-        prepares also tells itself when its tenant is switched off; else that is told here.
-
-        Raises:
-            Refusal: too many streams are open.
-        """
-        self.check_room()
-        return EventStream(self, produce, self._send_timeout_s, on_end, prepare)
-
-    def check_room(self) -> None:
-        """Refuse one more stream where too many are open.
+    def check_room(self, *, num_kept: int = 0) -> None:
+        """Refuse one more stream where too many are open, of this tenant or of all.
 
         Raises:
             Refusal: that is so, or the server is leaving.
         """
         who = caller()
         self._tenants.check_streams(who, self.num_open_of(who.tenant))
-        most = self._max_streams - (self._max_streams // _KEPT if who.priority > FIRST else 0)
-        if len(self._open) >= most or self._is_closed:
-            refusal = Refusal(
-                429,
-                f"{len(self._open)} streams are open; close a tab or try again soon",
-                code="too_many_streams",
-                retry_after_s=5,
-            )
-            raise self._tenants.refused(who, refusal)
-
-    def close(self) -> None:
-        """End every open stream now; the server is leaving."""
-        self._is_closed = True
-        for scope in list(self._open):
-            scope.cancel()
+        try:
+            super().check_room(num_kept=self.max_streams // _KEPT if who.priority > FIRST else num_kept)
+        except Refusal as refusal:
+            raise self._tenants.refused(who, refusal) from None
 
     def obey(self) -> None:
         """End the streams of those whom the operator has switched off."""
-        for who, stop in list(self._open.values()):
-            if refusal := self._tenants.find_stop(who, is_answer=False):
+        for scope, stop in list(self._open.items()):
+            if refusal := self._tenants.find_stop(self._who[scope], is_answer=False):
                 stop(refusal)
 
     def enter(self, scope: anyio.CancelScope, stop: Stop | None = None) -> None:
-        """Count a stream in; without `stop` its scope is cancelled where its tenant is switched off."""
-        self._open[scope] = caller(), stop or (lambda refusal: scope.cancel())
-        if self._is_closed:
-            scope.cancel()
+        """Count a stream of the caller in."""
+        self._who[scope] = caller()
+        super().enter(scope, stop)
 
     def leave(self, scope: anyio.CancelScope) -> None:
         """Count a stream out."""
-        self._open.pop(scope, None)
-
-    @property
-    def num_open(self) -> int:
-        """Streams that are open now."""
-        return len(self._open)
+        super().leave(scope)
+        self._who.pop(scope, None)
 
     def num_open_of(self, tenant: str) -> int:
         """Count a tenant's open streams."""
-        return sum(who.tenant == tenant for who, _ in self._open.values())
-
-
-class EventStream(Response):
-    """Server-sent events; ends when its producer returns, its reader leaves, or its reader stops reading."""
-
-    media_type = "text/event-stream"
-
-    def __init__(
-        self,
-        streams: Streams,
-        produce: Produce,
-        send_timeout_s: float,
-        on_end: Callable[[], None] | None,
-        prepare: Callable[[], Awaitable[object]] | None,
-    ) -> None:
-        """Keep what `__call__` needs; nothing runs yet."""
-        self._streams = streams
-        self._produce = produce
-        self._send_timeout_s = send_timeout_s
-        self._on_end = on_end
-        self._prepare = prepare
-        self._producing = anyio.CancelScope()
-        self._is_begun = False
-        self._is_slow = False
-        self._refusal: Refusal | None = None
-        self.status_code = 200
-        self.background = None
-        # No body is set, so that no Content-Length is.
-        self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait for its turn, send the head, then events as they come."""
-        try:
-            async with anyio.create_task_group() as group:
-                self._streams.enter(group.cancel_scope, self._stop)
-                try:
-                    group.start_soon(self._await_disconnect, receive, group.cancel_scope)
-                    await self._push(send, group.cancel_scope)
-                    group.cancel_scope.cancel()
-                finally:
-                    self._streams.leave(group.cancel_scope)
-        finally:
-            if self._on_end is not None:
-                self._on_end()
-        if not self._is_begun:
-            refusal = self._refusal or Refusal(503, "this server is leaving", code="leaving")
-            await error_response(refusal)(scope, receive, send)
-        elif not self._is_slow:  # a slow reader's connection is cut: an orderly end would wait for it
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _push(self, send: Send, scope: anyio.CancelScope) -> None:
-        try:
-            if self._prepare is not None:
-                await self._prepare()
-        except Refusal as refusal:
-            self._refusal = refusal
-            return
-        self._is_begun = True
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        emit = self._make_emit(send, scope)
-        with self._producing:
-            await self._produce(emit)
-        if self._refusal:
-            await emit(encode_event("error", write_error(self._refusal)))
-
-    def _stop(self, refusal: Refusal) -> None:
-        if self._prepare is None:
-            self._refusal = refusal
-            self._producing.cancel()
-
-    def _make_emit(self, send: Send, scope: anyio.CancelScope) -> Emit:
-        async def emit(frame: bytes) -> None:
-            with anyio.move_on_after(self._send_timeout_s) as patience:
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-            if patience.cancelled_caught:
-                self._is_slow = True
-                self._streams.num_slow_dropped += 1
-                scope.cancel()
-                await anyio.lowlevel.checkpoint()
-
-        return emit
-
-    @staticmethod
-    async def _await_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        scope.cancel()
+        return sum(who.tenant == tenant for who in self._who.values())

@@ -13,7 +13,7 @@ from hubbub.errors import HubbubError
 from hubbub.server.caller import Caller
 from hubbub.server.keys import NOBODY, Key, KeyRing
 from hubbub.server.usage import Usage
-from hubbub.server.wire import Refusal
+from hubbub.web.wire import Refusal
 
 LOOK_S = 0.25
 """How often the file is looked at for the sake of what is open: a stop ends streams within a second."""

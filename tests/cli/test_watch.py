@@ -12,8 +12,8 @@ from hubbub.posts import Deletion
 from hubbub.server.app import create_app
 from hubbub.server.house import House
 from hubbub.server.remote import write_address
-from hubbub.server.run import serve_in_thread
 from hubbub.units import now_us
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import make_post
 
 NEWS = (

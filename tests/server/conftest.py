@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from hubbub.server.app import create_app
-from hubbub.server.run import serve_in_thread
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import SmallHouse, flood
 
 

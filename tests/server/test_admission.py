@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hubbub.server.admission import Gate, Turn
 from hubbub.server.caller import HOUSE, Caller, acting_for
 from hubbub.server.usage import Usage
-from hubbub.server.wire import Refusal
+from hubbub.web.wire import Refusal
 
 
 def gate(num_places: int = 1, max_waiting: int = 1_000, max_wait_s: float = 600.0) -> Gate:

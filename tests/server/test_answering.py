@@ -14,9 +14,9 @@ from hubbub.posts import Deletion
 from hubbub.server.answering import Answering
 from hubbub.server.app import create_app
 from hubbub.server.desk import Desk
-from hubbub.server.run import serve_in_thread
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.surface import Limits
+from hubbub.web.run import serve_in_thread
 from tests.server.mcp_client import call, given
 from tests.server.reading import open_stream
 from tests.server.small_house import SmallHouse, flood

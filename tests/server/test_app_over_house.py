@@ -9,7 +9,7 @@ from hubbub.config import Config
 from hubbub.posts import Deletion
 from hubbub.server.app import create_app
 from hubbub.server.house import House
-from hubbub.server.run import serve_in_thread
+from hubbub.web.run import serve_in_thread
 from tests.server.reading import open_stream
 from tests.server.small_house import flood, make_post
 

@@ -14,9 +14,9 @@ from hubbub.assistant.answer import AnswerEvent, Shown
 from hubbub.errors import InvalidQuery, ModelError
 from hubbub.posts import AccountEvent, ConsentEvent, Edit, Event
 from hubbub.server.app import create_app
-from hubbub.server.run import serve_in_thread
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.surface import Limits
+from hubbub.web.run import serve_in_thread
 from tests.server.reading import open_stream
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_lookup import error_of

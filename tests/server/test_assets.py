@@ -5,12 +5,16 @@ from importlib.resources import files
 
 import httpx2
 
-from hubbub.server.assets import PLACES
+from hubbub.server.embed import PLACES
+
+PAGE = [
+    file for package in ("hubbub.server", "hubbub.web") for file in files(package).joinpath("page").iterdir()
+]
 
 
 def test_every_file_of_the_page_is_served_with_its_type(reader: httpx2.Client) -> None:
     types = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "html": "text/html"}
-    names = [file.name for file in files("hubbub.server").joinpath("page").iterdir()]
+    names = [file.name for file in PAGE]
     assert len(names) > 10
     for name in names:
         served = reader.get(PLACES.get(name, f"/page/{name}"))
@@ -25,7 +29,7 @@ def test_an_unchanged_file_is_not_sent_again(reader: httpx2.Client) -> None:
 
 
 def test_the_page_names_nothing_outside_itself_and_parses_no_markup() -> None:
-    for file in files("hubbub.server").joinpath("page").iterdir():
+    for file in PAGE:
         text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://(?!\$)", text), file.name
         assert not re.search(

@@ -13,7 +13,7 @@ from hubbub.assistant.answer import AnswerEvent
 from hubbub.assistant.explain import MAX_CHARS, find_claims, questions
 from hubbub.posts import ConsentEvent
 from hubbub.server.app import create_app
-from hubbub.server.run import serve_in_thread
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import SmallHouse, flood, make_post
 
 RUMOUR = "https://town.example/@author4/4"

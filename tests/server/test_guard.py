@@ -6,8 +6,8 @@ import pytest
 from hubbub.errors import InvalidInput
 from hubbub.server.app import create_app
 from hubbub.server.embed import check_origins, frame_policy
-from hubbub.server.run import serve_in_thread
 from hubbub.server.surface import Limits
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import SmallHouse
 from tests.server.test_lookup import error_of
 

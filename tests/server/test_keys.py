@@ -16,8 +16,8 @@ from hubbub.cli.main import run
 from hubbub.errors import Corruption, InvalidInput
 from hubbub.server.app import create_app
 from hubbub.server.keys import KEYS_FILE, KeyRing
-from hubbub.server.run import serve_in_thread
 from hubbub.server.tenants import Pace
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import SmallHouse
 
 DAM = [{"role": "user", "content": "What is happening at the Hollin dam?"}]

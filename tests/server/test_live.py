@@ -8,8 +8,8 @@ import pytest
 
 from hubbub.posts import AccountEvent, Edit
 from hubbub.server.app import create_app
-from hubbub.server.run import serve_in_thread
 from hubbub.server.surface import Limits
+from hubbub.web.run import serve_in_thread
 from tests.server.reading import open_stream
 from tests.server.small_house import SmallHouse, flood, make_post
 

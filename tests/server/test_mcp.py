@@ -18,8 +18,8 @@ from hubbub.posts import ConsentEvent, Deletion
 from hubbub.server.app import create_app
 from hubbub.server.house import House
 from hubbub.server.mcp.shapes import NOTICE
-from hubbub.server.run import serve_in_thread
 from hubbub.server.scope import EVERYTHING, Scope
+from hubbub.web.run import serve_in_thread
 from tests.server.mcp_client import BRIDGE, ERAS, call, given, said, use
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_ask import QUESTION

@@ -15,8 +15,8 @@ from mcp_types import CallToolResult
 
 from hubbub.server.app import create_app
 from hubbub.server.keys import KeyRing
-from hubbub.server.run import serve_in_thread
 from hubbub.server.surface import Limits
+from hubbub.web.run import serve_in_thread
 from tests.server.mcp_client import ACCEPT, BRIDGE, ERAS, MODERN, call, given, post_modern, said, use
 from tests.server.small_house import SmallHouse
 from tests.server.test_ask import QUESTION, SlowHouse, slow_house  # noqa: F401

@@ -11,8 +11,8 @@ import openai
 import pytest
 
 from hubbub.server.app import create_app
-from hubbub.server.run import serve_in_thread
 from hubbub.server.surface import Limits
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_ask import SlowHouse, slow_house  # noqa: F401  a fixture
 

@@ -14,10 +14,10 @@ from hubbub.posts import AccountEvent, ConsentEvent, Deletion
 from hubbub.server.app import create_app
 from hubbub.server.house import House
 from hubbub.server.receipts import Receipt, read_ledger
-from hubbub.server.run import serve_in_thread
 from hubbub.stream import open_archive
 from hubbub.stream.archive.marks import path_of
 from hubbub.units import now_us
+from hubbub.web.run import serve_in_thread
 from tests.server.reading import open_stream
 from tests.server.small_house import flood, make_post
 

@@ -10,7 +10,7 @@ from hubbub.assistant.answer import Done, Found, Shown
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.server.app import create_app
 from hubbub.server.remote import RemoteHouse
-from hubbub.server.run import serve_in_thread
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import SmallHouse, flood
 from tests.server.test_ask import QUESTION, BrokenHouse, SlowHouse, first_cited
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from hubbub.errors import InUse, InvalidInput
 from hubbub.server.app import create_app
-from hubbub.server.run import Server, serve_in_thread
+from hubbub.web.run import Server, serve_in_thread
 from tests.server.reading import open_stream
 from tests.server.small_house import SmallHouse
 

@@ -4,7 +4,6 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -13,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hubbub.server.run import serve_in_thread
-from hubbub.server.streams import Emit, Streams
-from hubbub.server.wire import Refusal
+from hubbub.server.streams import HouseStreams
+from hubbub.web.run import serve_in_thread
+from hubbub.web.streams import Emit, Streams
+from hubbub.web.wire import Refusal
 from tests.server.reading import open_stream
 
 
@@ -37,7 +37,7 @@ def make_app(streams: Streams, ended: list[str]) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.desk = SimpleNamespace(streams=streams)
+        app.state.streams = streams
         yield
 
     return Starlette(routes=[Route("/pour", serve(pour)), Route("/drip", serve(drip))], lifespan=lifespan)
@@ -51,7 +51,7 @@ def wait_until(is_true, timeout_s: float = 5.0) -> None:
 
 
 def test_a_reader_that_takes_nothing_is_dropped() -> None:
-    streams, ended = Streams(8, send_timeout_s=0.3), []
+    streams, ended = HouseStreams(8, send_timeout_s=0.3), []
     with serve_in_thread(make_app(streams, ended)) as url:
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as reader:
@@ -62,7 +62,7 @@ def test_a_reader_that_takes_nothing_is_dropped() -> None:
 
 
 def test_a_reader_who_leaves_ends_its_stream() -> None:
-    streams, ended = Streams(8, send_timeout_s=5), []
+    streams, ended = HouseStreams(8, send_timeout_s=5), []
     with serve_in_thread(make_app(streams, ended)) as url:
         with open_stream(url, "/drip") as stream:
             stream.next("drop")
@@ -72,7 +72,7 @@ def test_a_reader_who_leaves_ends_its_stream() -> None:
 
 
 def test_one_stream_too_many_is_refused() -> None:
-    streams, ended = Streams(1, send_timeout_s=5), []
+    streams, ended = HouseStreams(1, send_timeout_s=5), []
     with serve_in_thread(make_app(streams, ended)) as url, open_stream(url, "/drip") as stream:
         stream.next("drop")
         with pytest.raises(Refusal, match="1 streams are open") as refused:

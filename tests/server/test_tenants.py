@@ -20,9 +20,9 @@ from hubbub.posts import ConsentEvent
 from hubbub.server.app import create_app
 from hubbub.server.keys import KeyRing
 from hubbub.server.rules import HouseRules, parse_rules
-from hubbub.server.run import serve_in_thread
 from hubbub.server.usage import USAGE_FILE, Usage, count_tokens
 from hubbub.units import US_PER_DAY
+from hubbub.web.run import serve_in_thread
 from tests.server.mcp_client import ERAS, given, use
 from tests.server.reading import Stream, open_stream
 from tests.server.small_house import NOON_US, SmallHouse, make_post

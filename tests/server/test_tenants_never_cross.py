@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hubbub.server.app import create_app
 from hubbub.server.keys import SCOPES, KeyRing, Scope
 from hubbub.server.rules import parse_rules
-from hubbub.server.run import serve_in_thread
+from hubbub.web.run import serve_in_thread
 from tests.server.mcp_client import ACCEPT
 from tests.server.small_house import SmallHouse, flood
 from tests.server.test_keys import bearer

@@ -16,9 +16,9 @@ from hubbub.posts import ConsentEvent, Deletion
 from hubbub.server.app import create_app
 from hubbub.server.house import House
 from hubbub.server.remote import RemoteHouse
-from hubbub.server.run import serve_in_thread
 from hubbub.trends import Story
 from hubbub.units import US_PER_HOUR, format_time
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import SmallHouse
 from tests.trends.town import MINUTE_US, NOW_US, chatter, fire, say
 

@@ -13,7 +13,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from hubbub.assistant.answer import Retraction, Shown
 from hubbub.server.alerts.subject import Alert, Subject
 from hubbub.server.watch import Watch
-from hubbub.server.wire import encode_event
+from hubbub.web.wire import encode_event
 
 MAX_KEPT = 50
 """Alerts that are watched for deletions, and given to a reader who comes again."""

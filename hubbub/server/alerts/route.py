@@ -13,7 +13,7 @@ from hubbub.server.alerts.standing import Standing
 from hubbub.server.alerts.watching import Alerts
 from hubbub.server.caller import caller
 from hubbub.server.desk import desk_of, is_for_prompt, read_param
-from hubbub.server.wire import Refusal
+from hubbub.web.wire import Refusal
 
 
 async def alerts(request: Request) -> Response:

@@ -22,9 +22,9 @@ from hubbub.server.alerts.subject import Alert, Subject
 from hubbub.server.desk import Desk
 from hubbub.server.feed import POLL_S, Change, affects
 from hubbub.server.scope import Scope
-from hubbub.server.streams import Emit
 from hubbub.server.watch import Watch
-from hubbub.server.wire import KEEP_ALIVE, KEEP_ALIVE_S, Refusal
+from hubbub.web.streams import Emit
+from hubbub.web.wire import KEEP_ALIVE, KEEP_ALIVE_S, Refusal
 
 Key: TypeAlias = tuple[str, str, Novelty, bool]
 """Tenant, question, level, whether models may read it: who share one memory."""

@@ -12,8 +12,8 @@ from hubbub.server.mcp.finding import check_text, find_named
 from hubbub.server.mcp.shapes import Answered, AskArguments, Explained, PostArguments
 from hubbub.server.mcp.views import show_post, show_sentence
 from hubbub.server.scope import Scope
-from hubbub.server.wire import Refusal
 from hubbub.units import US_PER_DAY, format_time, parse_time_us
+from hubbub.web.wire import Refusal
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CLAIMS = ("answered", "unconfirmed")

@@ -14,7 +14,7 @@ from hubbub.server.caller import caller
 from hubbub.server.desk import Desk
 from hubbub.server.explain import Cards
 from hubbub.server.mcp.protocol import make_manager, name_owner
-from hubbub.server.wire import Refusal
+from hubbub.web.wire import Refusal
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager

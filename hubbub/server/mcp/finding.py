@@ -20,8 +20,8 @@ from hubbub.server.mcp.shapes import (
 )
 from hubbub.server.mcp.views import show_document, show_post, show_quote, show_reply, show_result
 from hubbub.server.thread import read_thread
-from hubbub.server.wire import Refusal
 from hubbub.units import format_time
+from hubbub.web.wire import Refusal
 
 MAX_TRENDS = 10
 

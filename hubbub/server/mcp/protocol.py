@@ -14,7 +14,7 @@ from hubbub.server.desk import Desk
 from hubbub.server.explain import Cards
 from hubbub.server.mcp.shapes import NOTICE, schema_of
 from hubbub.server.mcp.tools import Tool, list_tools_of
-from hubbub.server.wire import Refusal
+from hubbub.web.wire import Refusal
 
 if TYPE_CHECKING:
     import mcp_types as types

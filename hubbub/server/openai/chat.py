@@ -18,9 +18,9 @@ from hubbub.server.openai.models import MODEL
 from hubbub.server.openai.prose import Mark, Piece, Prose
 from hubbub.server.openai.reading import Message, Wanted, read_body, read_question, read_scope, user_texts
 from hubbub.server.openai.whole import set_prose, write_whole
-from hubbub.server.streams import Emit
 from hubbub.server.usage import count_tokens
-from hubbub.server.wire import LEFT, Refusal, encode_json, json_response
+from hubbub.web.streams import Emit
+from hubbub.web.wire import LEFT, Refusal, encode_json, json_response
 
 
 class _StreamOptions(msgspec.Struct):

@@ -14,7 +14,7 @@ from hubbub.server.caller import caller
 from hubbub.server.desk import desk_of
 from hubbub.server.openai.reading import read_body
 from hubbub.server.usage import count_tokens
-from hubbub.server.wire import Refusal, json_response
+from hubbub.web.wire import Refusal, json_response
 
 MODEL = "hubbub"
 """The one chat model: quotes, worded by whatever `--model` the operator has set."""

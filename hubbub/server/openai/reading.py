@@ -13,8 +13,8 @@ from hubbub.assistant.followup import resolve
 from hubbub.errors import InvalidInput
 from hubbub.server.desk import check_length, is_for_prompt
 from hubbub.server.scope import Scope
-from hubbub.server.wire import Refusal
 from hubbub.units import parse_time_us
+from hubbub.web.wire import Refusal
 
 T = TypeVar("T")
 

@@ -20,9 +20,9 @@ from hubbub.server.openai.models import MODEL
 from hubbub.server.openai.prose import Piece, Prose
 from hubbub.server.openai.reading import Message, Wanted, read_body, read_question, read_scope, user_texts
 from hubbub.server.openai.whole import set_prose, write_whole
-from hubbub.server.streams import Emit
 from hubbub.server.usage import count_tokens
-from hubbub.server.wire import LEFT, Refusal, encode_event, json_response
+from hubbub.web.streams import Emit
+from hubbub.web.wire import LEFT, Refusal, encode_event, json_response
 
 MAX_THREADS = 10_000
 """Responses that can be followed up; the oldest is forgotten first, and all with the process."""

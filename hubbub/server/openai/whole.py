@@ -10,7 +10,7 @@ from starlette.requests import Request
 from hubbub.assistant.answer import Answer, Sentence
 from hubbub.server.answering import Answering
 from hubbub.server.openai.prose import Prose
-from hubbub.server.wire import Refusal
+from hubbub.web.wire import Refusal
 
 
 async def write_whole(request: Request, answering: Answering) -> Answer | None:

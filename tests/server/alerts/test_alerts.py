@@ -15,8 +15,8 @@ from hubbub.server.alerts.standing import Standing
 from hubbub.server.alerts.watching import RESUME_S, Alerts
 from hubbub.server.app import create_app
 from hubbub.server.desk import Desk
-from hubbub.server.run import serve_in_thread
 from hubbub.server.surface import Limits
+from hubbub.web.run import serve_in_thread
 from tests.server.reading import Stream, open_stream
 from tests.server.small_house import SmallHouse, make_post
 

@@ -13,7 +13,7 @@ import pytest
 from hubbub.assistant.answer import Shown
 from hubbub.posts import AccountEvent, Edit
 from hubbub.server.app import create_app
-from hubbub.server.run import serve_in_thread
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_ask import SlowHouse, first_cited
 

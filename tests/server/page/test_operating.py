@@ -10,9 +10,9 @@ import pytest
 from hubbub.posts import Deletion
 from hubbub.server.app import create_app
 from hubbub.server.keys import KeyRing
-from hubbub.server.run import serve_in_thread
 from hubbub.stream.counts import Counts
 from hubbub.stream.report import Reporter
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import make_post
 from tests.server.test_trends import open_town
 from tests.trends.town import NOW_US

@@ -10,7 +10,7 @@ import pytest
 
 from hubbub.posts import Deletion
 from hubbub.server.app import create_app
-from hubbub.server.run import serve_in_thread
+from hubbub.web.run import serve_in_thread
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_trends import open_town, settle
 from tests.trends.town import NOW_US, chatter, fire

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hubbub.server.app import create_app
-from hubbub.server.run import serve_in_thread
+from hubbub.web.run import serve_in_thread
 from tests.server.page.foreign import serve_page
 from tests.server.small_house import SmallHouse, flood
 from tests.server.test_ask import first_cited

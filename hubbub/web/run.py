@@ -1,4 +1,7 @@
-"""Runs an application on a port with uvicorn and stops it cleanly; it prints nothing."""
+"""Runs an application on a port with uvicorn and stops it cleanly; it prints nothing.
+
+The application's `state.streams` are its open streams, which end when it is stopped.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +161,7 @@ class _Uvicorn(uvicorn.Server):
             self._on_ready(self._url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.desk.streams.close()  # else open streams would use up the whole grace
+        self._app.state.streams.close()  # else open streams would use up the whole grace
         await super().shutdown(sockets)
 
 

@@ -1,15 +1,14 @@
-"""The page's own files, read once from the package and served from memory; no other file can be reached."""
+"""A page's own files, read once from its package and served from memory; no other file can be reached."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-
-from hubbub.server.embed import FRAME, SCRIPT
 
 TYPES = {
     "html": "text/html; charset=utf-8",
@@ -18,17 +17,19 @@ TYPES = {
     "svg": "image/svg+xml",
 }
 
-PLACES = {"index.html": "/", "embed.html": FRAME, "widget.js": SCRIPT}
 
+def asset_routes(package: str, places: Mapping[str, str]) -> list[Route]:
+    """Make one route for each file of a package's `page/`, and of the look that all pages share.
 
-def asset_routes() -> list[Route]:
-    """Make one route for each file of `page/`; a few have addresses that other sites write down."""
+    They lie under /page/, but for those of `places`, which have addresses of their own.
+    """
     routes = []
-    for file in files("hubbub.server").joinpath("page").iterdir():
-        kind = file.name.rpartition(".")[2]
-        if kind in TYPES:
-            path = PLACES.get(file.name, f"/page/{file.name}")
-            routes.append(_make_route(path, file.read_bytes(), TYPES[kind]))
+    for folder in (package, "hubbub.web"):
+        for file in files(folder).joinpath("page").iterdir():
+            kind = file.name.rpartition(".")[2]
+            if kind in TYPES:
+                path = places.get(file.name, f"/page/{file.name}")
+                routes.append(_make_route(path, file.read_bytes(), TYPES[kind]))
     return routes
 
 
