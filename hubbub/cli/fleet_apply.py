@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from hubbub.fleet.kueue_schema import Kueue
     from hubbub.fleet.spec import FleetSpec
 
-KINDS = ("kueue", "skypilot", "slurm")
+KINDS = ("kueue", "skypilot", "slurm", "local")
 
 
 @click.command()
 @click.argument("fleet_file", metavar="FLEET.toml")
-@click.option("--to", "goal", required=True, metavar="KIND:DIR", help="kueue:DIR, skypilot:DIR or slurm:DIR.")
+@click.option(
+    "--to", "goal", required=True, metavar="KIND:DIR", help="kueue:DIR, skypilot:DIR, slurm:DIR or local:DIR."
+)
 @json_option
 def apply(fleet_file: str, goal: str, as_json: bool) -> None:
-    """Write a fleet as Kueue's objects or SkyPilot's tasks, or take it over into a running Slurm."""
+    """Write a fleet as Kueue's objects or SkyPilot's tasks, or take it over into an engine that runs."""
     from hubbub.fleet.spec import read_fleet
 
     kind, _, where = goal.partition(":")
@@ -35,7 +37,10 @@ def apply(fleet_file: str, goal: str, as_json: bool) -> None:
             f"kinds are {', '.join(KINDS)}"
         )
     spec = read_fleet(fleet_file)
-    done = {"kueue": _to_kueue, "skypilot": _to_skypilot, "slurm": _to_slurm}[kind](spec, Path(where))
+    if kind in ("kueue", "skypilot"):
+        done = (_to_kueue if kind == "kueue" else _to_skypilot)(spec, Path(where))
+    else:
+        done = _to_engine(spec, goal)
     if as_json:
         print_json({"to": kind, "done": done})
         return
@@ -73,20 +78,13 @@ def _to_skypilot(spec: FleetSpec, directory: Path) -> list[str]:
     return [str(path) for path in tasks]
 
 
-def _to_slurm(spec: FleetSpec, directory: Path) -> list[str]:
-    from hubbub.fleet.slurm.cluster import find
+def _to_engine(spec: FleetSpec, url: str) -> list[str]:
+    from hubbub.fleet.launcher import check_same_pools, open_launcher
 
-    cluster = find(directory)
-    nodes = [
-        [(p.name, p.num_nodes, p.gpus_per_node, p.gpu) for p in each.pools] for each in (cluster.spec, spec)
-    ]
-    if nodes[0] != nodes[1]:
-        raise InvalidInput(
-            f"the Slurm of {str(directory)!r} runs with the pools (name, nodes, GPUs each, GPU) {nodes[0]}, "
-            f"the fleet has {nodes[1]}; its nodes stay as they are: hubbub fleet down, then up --fleet"
-        )
-    cluster.change(spec)
-    tenants = [f"partition {tenant.name}, priority {tenant.priority}" for tenant in spec.tenants]
+    launcher = open_launcher(url)
+    check_same_pools(url, launcher.spec, spec)
+    launcher.change(spec)
+    tenants = [f"tenant {tenant.name}, priority {tenant.priority}" for tenant in spec.tenants]
     return tenants + [f"site {site.name}, {site.cap_kw:,g} kW" for site in spec.sites]
 
 

@@ -1,15 +1,14 @@
-"""`hubbub fleet why | eta | whatif`: questions about one job, on a running Slurm or a replayed fleet."""
+"""`hubbub fleet why | eta | whatif`: questions about one job, on a running engine or a replayed fleet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubbub.cli.fleet_cluster import directory_option
+from hubbub.cli.fleet_cluster import look, on_option
 from hubbub.cli.fleet_simulate import fleet_of, jobs_of
 from hubbub.cli.options import json_option
 from hubbub.cli.output import print_json
@@ -30,23 +29,18 @@ def _at_a_moment(command: Callable[..., None]) -> Callable[..., None]:
         "--fleet", "fleet_file", default="memphis", metavar="FILE", help="A fleet's TOML, or memphis."
     )
     @click.option(
-        "--at", "at_days", type=float, metavar="DAY", help="Replay so many days; else a live Slurm."
+        "--at", "at_days", type=float, metavar="DAY", help="Replay so many days; else what runs --on URL."
     )
-    @directory_option
+    @on_option
     @json_option
     @wraps(command)
-    def asked(
-        job: str, trace: str, fleet_file: str, at_days: float | None, directory: Path, as_json: bool
-    ) -> None:
+    def asked(job: str, trace: str, fleet_file: str, at_days: float | None, url: str, as_json: bool) -> None:
         from hubbub.fleet.policy import Policy
         from hubbub.fleet.simulator import simulate
-        from hubbub.fleet.slurm.cluster import find
-        from hubbub.fleet.slurm.truth import read_truth
         from hubbub.fleet.state import FleetState
 
         if at_days is None:
-            cluster = find(directory)
-            command(read_truth(cluster.run, cluster.spec).state, job, as_json)
+            command(look(url)[1].state, job, as_json)
             return
         spec = fleet_of(fleet_file, None)
         state = FleetState(spec)

@@ -1,60 +1,127 @@
-"""`hubbub fleet up | down`: a real Slurm on this machine, with pretend GPUs, for tests and demos."""
+"""`hubbub fleet up | down | cancel | drain`: an engine is brought up, and what ends work is done."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hubbub.cli.output import print_note, progress
+from hubbub.errors import InvalidInput
 
-directory_option = click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".hubbub-slurm"),
+if TYPE_CHECKING:
+    from hubbub.fleet.launcher import Launcher, Truth
+    from hubbub.fleet.state import Claim
+
+DEFAULT_URL = "local:.hubbub-fleet"
+on_option = click.option(
+    "--on",
+    "url",
+    metavar="URL",
+    default=DEFAULT_URL,
+    envvar="HUBBUB_FLEET",
     show_default=True,
-    help="Where the cluster keeps its files.",
+    help="local:DIR (processes here), slurm:DIR or ray://HOST:PORT; also from HUBBUB_FLEET.",
 )
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def look(url: str, *, make: bool = False) -> tuple[Launcher, Truth]:
+    """Find an engine, read its truth, and print what a person has to know of it."""
+    from hubbub.fleet.launcher import open_launcher
+
+    launcher = open_launcher(url, make=make)
+    truth = launcher.look()
+    for note in truth.notes:
+        print_note(note)
+    return launcher, truth
+
+
+def confirm(question: str, is_sure: bool) -> None:
+    """Ask, unless --yes was given; no is the end of the command."""
+    if not is_sure:
+        click.confirm(question, abort=True, err=True)
 
 
 @click.command()
-@click.option("--nodes", type=click.IntRange(1, 1_000), default=4, show_default=True)
+@on_option
+@click.option("--nodes", type=click.IntRange(1, 1_000), help="Pretend nodes [default: 4].")
 @click.option("--gpus-per-node", type=click.IntRange(1, 16), default=8, show_default=True)
 @click.option("--fleet", "fleet_file", metavar="FILE", help="A fleet's TOML, instead of --nodes.")
-@directory_option
-def up(nodes: int, gpus_per_node: int, fleet_file: str | None, directory: Path) -> None:
-    """Start Slurm on 127.0.0.1, and return when its nodes are idle."""
-    from hubbub.fleet.slurm.cluster import start
-    from hubbub.fleet.spec import FleetSpec, Pool, Site, Tenant, read_fleet
+def up(url: str, nodes: int | None, gpus_per_node: int, fleet_file: str | None) -> None:
+    """Start an engine here: local: a supervisor of processes, slurm: a real Slurm on 127.0.0.1."""
+    from hubbub.fleet.launcher import bring_up, pretend_fleet
+    from hubbub.fleet.spec import read_fleet
 
+    spec = None if nodes is None else pretend_fleet(nodes, gpus_per_node)
     if fleet_file:
         spec = read_fleet(fleet_file)
-    else:
-        pool = Pool(
-            name="hall", num_nodes=nodes, gpus_per_node=gpus_per_node, site="hall", busy_kw_per_gpu=1.0
-        )
-        spec = FleetSpec(
-            pools=(pool,),
-            tenants=(
-                Tenant(name="xai", priority=20),
-                Tenant(name="x", priority=20),
-                Tenant(name="tesla", priority=10),
-            ),
-            sites=(Site(name="hall", cap_kw=float(nodes * gpus_per_node)),),
-        )
     with progress() as line:
-        start(directory, spec, tell=line.show)
-    names = ", ".join(tenant.name for tenant in spec.tenants)
-    print_note(f"partitions {names}; Slurm's own commands see it with")
-    click.echo(f"export SLURM_CONF={directory.resolve() / 'slurm.conf'}")
+        launcher = bring_up(url, spec, tell=line.show)
+    print_note(f"tenants {', '.join(tenant.name for tenant in launcher.spec.tenants)}")
+    for note in launcher.look().notes:
+        print_note(note)
+    click.echo(launcher.url)
 
 
 @click.command()
-@directory_option
-def down(directory: Path) -> None:
-    """Cancel its jobs and stop the Slurm of `hubbub fleet up`."""
-    from hubbub.fleet.slurm.cluster import find
+@on_option
+@yes_option
+def down(url: str, yes: bool) -> None:
+    """Cancel its jobs and stop what `hubbub fleet up` started."""
+    launcher, truth = look(url)
+    if running := [job for job, claim in truth.state.claims.items() if claim.pool is not None]:
+        confirm(f"{len(running)} jobs run on {url} and will be ended. Go on?", yes)
+    launcher.stop()
+    print_note(f"{url} has stopped")
 
-    find(directory).stop()
-    print_note(f"the Slurm of {directory} has stopped")
+
+@click.command()
+@on_option
+@click.option("--tenant", envvar="HUBBUB_TENANT", help="Act as this tenant: only on its own jobs.")
+@yes_option
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
+def cancel(url: str, tenant: str | None, yes: bool, jobs: tuple[str, ...]) -> None:
+    """End jobs: what runs is told by SIGTERM, and killed if it stays."""
+    launcher, truth = look(url)
+    claims = [_own(truth, job, tenant) for job in jobs]
+    if running := [claim for claim in claims if claim.pool is not None]:
+        told = ", ".join(f"{claim.job.id} of {claim.job.tenant}" for claim in running)
+        confirm(f"These run and will be ended: {told}. Go on?", yes)
+    for job in jobs:
+        launcher.cancel(job)
+        click.echo(f"{job} cancelled")
+
+
+def _own(truth: Truth, job: str, tenant: str | None) -> Claim:
+    if job not in truth.state.claims:
+        how = f" ({truth.ended[job]})" if job in truth.ended else ""
+        raise InvalidInput(f"job {job!r} neither waits nor runs{how}; hubbub fleet queue lists what does")
+    claim = truth.state.claims[job]
+    if tenant is not None and claim.job.tenant != tenant:
+        raise InvalidInput(f"job {job!r} is {claim.job.tenant}'s; {tenant} may act on its own jobs only")
+    return claim
+
+
+@click.command()
+@on_option
+@yes_option
+@click.option("--reason", default="by hand", show_default=True, help="Stands in `hubbub fleet nodes`.")
+@click.option("--back", is_flag=True, help="Take the node in again: it was mended.")
+@click.argument("node", metavar="POOL-NUMBER")
+def drain(url: str, yes: bool, reason: str, back: bool, node: str) -> None:
+    """Start nothing more on a node, until `hubbub fleet drain --back`; what runs there goes on."""
+    from hubbub.fleet.actions import Drain, Restore
+
+    launcher, truth = look(url)
+    name, _, number = node.rpartition("-")
+    pool = truth.state.pools.get(name)
+    if pool is None or not number.isdigit() or not 1 <= int(number) <= len(pool.nodes.free):
+        raise InvalidInput(f"node {node!r} is not known; hubbub fleet nodes lists them")
+    if back:
+        launcher.carry_out(Restore(name, int(number) - 1, reason))
+        click.echo(f"{node} takes jobs again")
+        return
+    confirm(f"{node} will take no more jobs. Go on?", yes)
+    launcher.carry_out(Drain(name, int(number) - 1, reason))
+    click.echo(f"{node} takes no more jobs")

@@ -1,4 +1,4 @@
-"""`hubbub fleet submit | top | queue | nodes | power | steer`: a running Slurm, looked at and led."""
+"""`hubbub fleet submit | top | queue | nodes | power | steer`: a running engine, looked at and led."""
 
 from __future__ import annotations
 
@@ -8,28 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubbub.cli.fleet_cluster import directory_option
+from hubbub.cli.fleet_cluster import DEFAULT_URL, look, on_option
 from hubbub.cli.options import json_option
 from hubbub.cli.output import format_table, print_json, print_note
 
 if TYPE_CHECKING:
-    from hubbub.fleet.launcher import Truth
-    from hubbub.fleet.slurm.cluster import Cluster
+    from hubbub.fleet.launcher import Launcher
     from hubbub.fleet.spec import FleetSpec
     from hubbub.fleet.state import Claim
 
 
-def _look(directory: Path) -> tuple[Cluster, Truth]:
-    from hubbub.fleet.slurm.cluster import find
-    from hubbub.fleet.slurm.truth import read_truth
-
-    cluster = find(directory)
-    return cluster, read_truth(cluster.run, cluster.spec)
+_NUM_ENDED_TOLD = 5
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@directory_option
-@click.option("--tenant", required=True)
+@on_option
+@click.option("--tenant", required=True, envvar="HUBBUB_TENANT")
 @click.option("--gpus", type=click.IntRange(1), help="Needed without --spec.")
 @click.option(
     "--spec", "spec_file", type=click.Path(path_type=Path), help="A RunSpec as TOML: plan predicts it."
@@ -40,7 +34,7 @@ def _look(directory: Path) -> tuple[Cluster, Truth]:
 @json_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def submit(
-    directory: Path,
+    url: str,
     tenant: str,
     gpus: int | None,
     spec_file: Path | None,
@@ -50,18 +44,40 @@ def submit(
     command: tuple[str, ...],
 ) -> None:
     """Run COMMAND as a tenant's job; write -- before it. SIGTERM tells it to save and leave."""
-    from hubbub.fleet.slurm.cluster import find
-    from hubbub.fleet.slurm.submit import submit as hand_over
-
-    cluster, told = find(directory), {}
+    launcher, _ = look(url, make=True)
+    told: dict[str, Any] = {}
     if spec_file is not None:
-        told = _predicted(spec_file, gpus, cluster.spec)
+        told = _predicted(spec_file, gpus, launcher.spec)
         gpus, expected_s = told["gpus"], expected_s or told["expected_s"]
-    elif gpus is None:
+    if gpus is None:
         raise click.UsageError("say how many GPUs: --gpus N, or --spec RUN.toml")
-    where = Path.cwd()
-    job = hand_over(cluster, tenant, gpus, command, name=name, expected_s=expected_s, directory=where)
-    print_json({"job": job, **told}) if as_json else click.echo(job)
+    job = launcher.submit(tenant, gpus, command, name=name, expected_s=expected_s, directory=Path.cwd())
+    if as_json:
+        print_json({"job": job, **told})
+        return
+    click.echo(job)
+    _tell_start(launcher, job, url)
+
+
+def _tell_start(launcher: Launcher, job: str, url: str) -> None:
+    """Say what became of a job within the first half second."""
+    end_s = time.monotonic() + 0.5
+    while True:
+        truth = launcher.look()
+        claim = truth.state.claims.get(job)
+        if claim is None or claim.pool is not None or time.monotonic() > end_s:
+            break
+        time.sleep(0.05)
+    on = "" if url == DEFAULT_URL else f" --on {url}"
+    if claim is None:
+        print_note(f"{job} has ended: {truth.ended.get(job, 'hubbub fleet queue lists what is left')}")
+    elif claim.pool is None:
+        print_note(f"{job} waits; ask why: hubbub fleet why {job}{on}")
+    else:
+        nodes = ", ".join(f"{claim.pool.pool.name}-{node + 1}" for node, _ in claim.shares)
+        print_note(f"{job} runs on {claim.job.gpus} GPUs of {nodes}; see it: hubbub fleet queue{on}")
+    if (output := launcher.output_of(job)) is not None:
+        print_note(f"its output: {output}")
 
 
 def _predicted(spec_file: Path, gpus: int | None, fleet: FleetSpec) -> dict[str, Any]:
@@ -89,11 +105,11 @@ def _predicted(spec_file: Path, gpus: int | None, fleet: FleetSpec) -> dict[str,
 
 
 @click.command()
-@directory_option
+@on_option
 @json_option
-def top(directory: Path, as_json: bool) -> None:
+def top(url: str, as_json: bool) -> None:
     """Show who holds what, and what each site draws."""
-    _, truth = _look(directory)
+    _, truth = look(url)
     rows, state = [], truth.state
     for name, tenant in state.tenants.items():
         borrowed = sum(claim.job.gpus for claim in tenant.borrowed.values())
@@ -121,14 +137,14 @@ def top(directory: Path, as_json: bool) -> None:
 
 
 @click.command()
-@directory_option
+@on_option
 @json_option
-def queue(directory: Path, as_json: bool) -> None:
+def queue(url: str, as_json: bool) -> None:
     """Show every job: who waits, why, and when it will start."""
     from hubbub.fleet.explain import forecast, why
     from hubbub.fleet.policy import Policy
 
-    _, truth = _look(directory)
+    _, truth = look(url)
     now_s, rows = truth.state.now_s, []
     for name, claim in truth.state.claims.items():
         told = why(truth.state, Policy(), name)
@@ -141,6 +157,8 @@ def queue(directory: Path, as_json: bool) -> None:
         click.echo(format_table(list(rows[0]), [list(row.values()) for row in rows]))
     else:
         print_note("no job waits or runs")
+    for job, how in list(truth.ended.items())[-_NUM_ENDED_TOLD:]:
+        print_note(f"{job} ({truth.names.get(job, 'job')}) {how}")
 
 
 def _claim_row(claim: Claim) -> dict[str, object]:
@@ -148,16 +166,17 @@ def _claim_row(claim: Claim) -> dict[str, object]:
 
 
 @click.command()
-@directory_option
+@on_option
 @json_option
-def nodes(directory: Path, as_json: bool) -> None:
+def nodes(url: str, as_json: bool) -> None:
     """Show every node: its free GPUs, who works on it, whether it is out."""
-    _, truth = _look(directory)
+    _, truth = look(url)
     rows = [
         {
             "node": f"{pool.pool.name}-{node + 1}",
             "free": free,
             "state": "out" if pool.nodes.is_out(node) else "good",
+            "why": truth.out.get((pool.pool.name, node)) or truth.lemons.get((pool.pool.name, node), ""),
             "jobs": " ".join(claim.job.id for claim in pool.on_node.get(node, ())),
         }
         for pool in truth.state.pools.values()
@@ -167,21 +186,21 @@ def nodes(directory: Path, as_json: bool) -> None:
 
 
 @click.command()
-@directory_option
+@on_option
 @click.option("--site", help="Needed where there are several.")
 @click.option("--cap-kw", type=click.FloatRange(0), help="From now on.")
 @json_option
-def power(directory: Path, site: str | None, cap_kw: float | None, as_json: bool) -> None:
+def power(url: str, site: str | None, cap_kw: float | None, as_json: bool) -> None:
     """Show what each site draws, or change what it may draw."""
-    from hubbub.fleet.slurm.steer import set_cap
+    from hubbub.fleet.launcher import capped
 
-    cluster, truth = _look(directory)
+    launcher, truth = look(url)
     if cap_kw is not None:
         names = list(truth.state.sites)
         if site is None and len(names) != 1:
             raise click.UsageError(f"name the site: --site {' or '.join(names)}")
-        set_cap(cluster, site or names[0], cap_kw)
-        _, truth = _look(directory)
+        launcher.change(capped(launcher.spec, site or names[0], cap_kw))
+        truth = launcher.look()
     rows = [
         {"site": each.name, "cap_kw": each.cap_kw, "drawn_kw": round(each.drawn_kw, 3),
          "headroom_kw": round(each.cap_kw - each.drawn_kw, 3)}
@@ -193,16 +212,23 @@ def power(directory: Path, site: str | None, cap_kw: float | None, as_json: bool
 
 
 @click.command()
-@directory_option
+@on_option
 @click.option("--once", is_flag=True, help="One look, then end.")
 @click.option("--every", "every_s", type=click.FloatRange(0.1), default=1.0, show_default=True)
-def steer(directory: Path, once: bool, every_s: float) -> None:
+def steer(url: str, once: bool, every_s: float) -> None:
     """Watch Slurm, and preempt where it does not: for power, and for what is guaranteed."""
+    from hubbub.fleet.launcher import kind_of
     from hubbub.fleet.policy import Policy
     from hubbub.fleet.slurm.cluster import find
     from hubbub.fleet.slurm.steer import step
 
-    cluster = find(directory)
+    kind, where = kind_of(url)
+    if kind != "slurm":
+        print_note(
+            f"{url} needs no steering: who starts its jobs also preempts, for power and for guarantees"
+        )
+        return
+    cluster = find(Path(where))
     while True:
         for action in step(cluster, Policy(), settle_s=0.0 if once else 2.0):
             click.echo(f"{action.job} preempted: {action.reason}")

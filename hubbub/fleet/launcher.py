@@ -6,10 +6,11 @@ None of them uses a shell: every name and argument is handed over as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import msgspec
 
@@ -49,7 +50,6 @@ class Truth(msgspec.Struct):
     """What a person has to know now: nobody decides, the disk is full."""
 
 
-@runtime_checkable
 class Launcher(Protocol):
     """An engine that runs."""
 
@@ -77,6 +77,9 @@ class Launcher(Protocol):
     def carry_out(self, action: Action) -> None:
         """Do what was decided; InvalidInput names what this engine cannot."""
 
+    def output_of(self, job: str) -> Path | None:
+        """Return where a job's output is written, None where that is no file of this machine."""
+
     def change(self, spec: FleetSpec) -> None:
         """Take another fleet's tenants and caps over; the nodes stay."""
 
@@ -99,8 +102,8 @@ def kind_of(url: str) -> tuple[str, str]:
     return kind, where
 
 
-def open_launcher(url: str) -> Launcher:
-    """Find what runs at a URL.
+def open_launcher(url: str, *, make: bool = False) -> Launcher:
+    """Find what runs at a URL; `make` makes a local one where there is none.
 
     Raises:
         InvalidInput: nothing does; how to bring it up is said.
@@ -110,14 +113,14 @@ def open_launcher(url: str) -> Launcher:
     if kind == "slurm":
         from hubbub.fleet.slurm.cluster import find
 
-        cluster: object = find(Path(where))
-        assert isinstance(cluster, Launcher)
-        return cluster
-    raise InvalidInput(f"fleet {url!r}: {kind} is not there yet")
+        return find(Path(where))
+    from hubbub.fleet.local.launcher import open_local
+
+    return open_local(Path(where), make=make)
 
 
-def bring_up(url: str, spec: FleetSpec, tell: Callable[[str], None] | None = None) -> Launcher:
-    """Start an engine with a fleet at a URL, and return when it takes jobs.
+def bring_up(url: str, spec: FleetSpec | None, tell: Callable[[str], None] | None = None) -> Launcher:
+    """Start an engine with a fleet at a URL (None: what it had, or the usual), and return when it takes jobs.
 
     Raises:
         InUse: one runs there already.
@@ -128,10 +131,63 @@ def bring_up(url: str, spec: FleetSpec, tell: Callable[[str], None] | None = Non
     if kind == "slurm":
         from hubbub.fleet.slurm.cluster import start
 
-        cluster: object = start(Path(where), spec, tell=tell)
-        assert isinstance(cluster, Launcher)
-        return cluster
-    raise InvalidInput(f"fleet {url!r}: {kind} is not there yet")
+        return start(Path(where), spec or pretend_fleet(), tell=tell)
+    from hubbub.fleet.local.launcher import start_local
+
+    return start_local(Path(where), spec)
+
+
+def check_same_pools(url: str, now: FleetSpec, then: FleetSpec) -> None:
+    """Refuse a change that would need other nodes.
+
+    Raises:
+        InvalidInput: the pools differ.
+    """
+    ours, theirs = (
+        [(pool.name, pool.num_nodes, pool.gpus_per_node, pool.gpu) for pool in spec.pools]
+        for spec in (now, then)
+    )
+    if ours != theirs:
+        raise InvalidInput(
+            f"{url} runs with the pools (name, nodes, GPUs each, GPU) {ours}, the fleet has {theirs}; its "
+            f"nodes stay as they are: hubbub fleet down --on {url}, then up --fleet"
+        )
+
+
+def capped(spec: FleetSpec, site: str, cap_kw: float) -> FleetSpec:
+    """Return a fleet in which a site may draw so much.
+
+    Raises:
+        InvalidInput: there is no such site, or the cap is below what its nodes draw when idle.
+    """
+    if site not in [each.name for each in spec.sites]:
+        raise InvalidInput(f"site {site!r} is not known; the fleet has {[each.name for each in spec.sites]}")
+    sites = tuple(
+        msgspec.structs.replace(each, cap_kw=cap_kw) if each.name == site else each for each in spec.sites
+    )
+    return msgspec.structs.replace(spec, sites=sites)
+
+
+_NAME = re.compile(r"[\w.+-]{1,64}\Z", re.ASCII)
+
+
+def check_submission(spec: FleetSpec, tenant: str, gpus: int, command: Sequence[str], name: str) -> Pool:
+    """Refuse a job that no engine can run, and return the first pool that is large enough.
+
+    Raises:
+        InvalidInput: the tenant is not known, the name does not do, there is no command or no place.
+    """
+    if tenant not in {each.name for each in spec.tenants}:
+        raise InvalidInput(f"tenant {tenant!r} is not known; the fleet has {[t.name for t in spec.tenants]}")
+    if not _NAME.match(name):
+        raise InvalidInput(f"job name {name!r}: use 1 to 64 letters, digits, . _ + -")
+    if not command:
+        raise InvalidInput("there is no command to run; write it after --")
+    pool = next((p for p in spec.pools if gpus <= p.num_nodes * p.gpus_per_node), None)
+    if pool is None or gpus < 1:
+        largest = max(pool.num_nodes * pool.gpus_per_node for pool in spec.pools)
+        raise InvalidInput(f"{gpus} GPUs: ask for 1 to {largest}")
+    return pool
 
 
 def pretend_fleet(num_nodes: int = 4, gpus_per_node: int = 8) -> FleetSpec:

@@ -57,18 +57,18 @@ def test_a_running_slurm_takes_another_fleet_over_and_a_predicted_run(tmp_path, 
     fleet, spec, there = tmp_path / "fleet.toml", tmp_path / "run.toml", tmp_path / "slurm"
     fleet.write_text(FLEET.format(priority=10, cap=16.0))
     spec.write_text(RUN)
-    assert run(["fleet", "up", "--fleet", str(fleet), "--dir", str(there)]) == 0
+    assert run(["fleet", "up", "--fleet", str(fleet), "--on", f"slurm:{there}"]) == 0
     try:
         fleet.write_text(FLEET.format(priority=30, cap=12.0))
         assert run(["fleet", "apply", str(fleet), "--to", f"slurm:{there}"]) == 0
-        assert "partition tesla, priority 30" in capsys.readouterr().out
+        assert "tenant tesla, priority 30" in capsys.readouterr().out
         cluster = find(there)
         assert "watt_hall" in (said := cluster.run("scontrol", "show", "licenses")) and "Total=12000" in said
         assert "PriorityTier=11" in cluster.run("scontrol", "show", "partition", "tesla")
         fleet.write_text(FLEET.format(priority=30, cap=12.0).replace("num_nodes = 2", "num_nodes = 3"))
         assert run(["fleet", "apply", str(fleet), "--to", f"slurm:{there}"]) == 2
         assert "its nodes stay as they are" in capsys.readouterr().err
-        submit = ["fleet", "submit", "--dir", str(there), "--spec", str(spec), "--json", "--tenant"]
+        submit = ["fleet", "submit", "--on", f"slurm:{there}", "--spec", str(spec), "--json", "--tenant"]
         assert run([*submit, "nobody", "--", "sleep", "30"]) == 2
         assert "tenant 'nobody' is not known" in capsys.readouterr().err
         assert run([*submit, "xai", "--gpus", "4", "--", "sleep", "30"]) == 2

@@ -39,7 +39,7 @@ def _empty(cluster):
     yield
     cluster.run("scancel", "--full", *_jobs(cluster)) if _jobs(cluster) else None
     _until(lambda: not _jobs(cluster))
-    run(["fleet", "power", "--dir", str(cluster.directory), "--cap-kw", "12"])
+    run(["fleet", "power", "--on", f"slurm:{cluster.directory}", "--cap-kw", "12"])
 
 
 def _jobs(cluster):
@@ -59,7 +59,7 @@ def _until(holds, timeout_s=20.0):
 
 def _fleet(cluster, capsys, *words):
     capsys.readouterr()
-    assert run(["fleet", *words, "--dir", str(cluster.directory), "--json"]) == 0
+    assert run(["fleet", *words, "--on", f"slurm:{cluster.directory}", "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -71,7 +71,7 @@ def test_a_lower_cap_takes_the_lower_tenant_off_until_the_hall_is_under_it(clust
     assert site == {"site": "hall", "cap_kw": 12.0, "drawn_kw": 9.0, "headroom_kw": 3.0}
     # By right, tesla stays; what xai borrows goes first.
     assert _fleet(cluster, capsys, "power", "--cap-kw", "6")[0]["headroom_kw"] == -3.0
-    assert run(["fleet", "steer", "--once", "--dir", str(cluster.directory)]) == 0
+    assert run(["fleet", "steer", "--once", "--on", f"slurm:{cluster.directory}"]) == 0
     assert capsys.readouterr().out == f"{xai} preempted: hall may draw 6 kW\n"
     _until(lambda: _state(cluster, xai) == "PD")
     assert _fleet(cluster, capsys, "power")[0]["drawn_kw"] == 6.0
@@ -88,7 +88,7 @@ def test_idle_gpus_of_a_sister_are_lent_and_taken_back_at_once(cluster, capsys):
     assert (top["xai"]["held"], top["xai"]["borrowed"]) == (12, 12)
     tesla = submit(cluster, "tesla", 4, ["sleep", "60"], expected_s=60)
     _until(lambda: _state(cluster, tesla) == "PD")
-    assert run(["fleet", "steer", "--once", "--dir", str(cluster.directory)]) == 0
+    assert run(["fleet", "steer", "--once", "--on", f"slurm:{cluster.directory}"]) == 0
     assert "gives way to " + tesla in capsys.readouterr().out
     _until(lambda: _state(cluster, tesla) == "R")
     assert sorted(_state(cluster, job) for job in jobs) == ["PD", "R", "R"]

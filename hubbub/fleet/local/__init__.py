@@ -1,0 +1,1 @@
+"""The default engine: tenants' jobs as processes on this machine, led by a small supervisor."""
