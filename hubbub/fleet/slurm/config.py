@@ -80,11 +80,22 @@ def policy_lines(spec: FleetSpec) -> list[str]:
     for tenant in tenants:
         mode = "OFF" if lowest < tenant.priority == highest else "REQUEUE"
         lines.append(
-            f"PartitionName={tenant.name} Nodes=ALL PriorityTier={tenant.priority - lowest + 1} "
-            f"PreemptMode={mode} GraceTime=0 MaxTime=INFINITE State=UP"
-            + (" Default=YES" if tenant is tenants[-1] else "")
+            f"PartitionName={tenant.name} Nodes={_nodes_for(spec, tenant)} "
+            f"PriorityTier={tenant.priority - lowest + 1} PreemptMode={mode} "
+            "GraceTime=0 MaxTime=INFINITE State=UP" + (" Default=YES" if tenant is tenants[-1] else "")
         )
     return lines
+
+
+def _nodes_for(spec: FleetSpec, tenant: Tenant) -> str:
+    """Return the nodes of a tenant's partition: rented ones only if it pays for them."""
+    pools = [pool for pool in spec.pools if may_use(pool, tenant)]
+    return "ALL" if len(pools) == len(spec.pools) else ",".join(map(node_names, pools))
+
+
+def may_use(pool: Pool, tenant: Tenant) -> bool:
+    """Tell whether a tenant's jobs may run on a pool: on a rented one if it pays its price."""
+    return not pool.is_rented or pool.usd_per_gpu_hour <= tenant.max_usd_per_gpu_hour
 
 
 def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
@@ -113,7 +124,8 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
         "MpiDefault=none",
         "ReturnToService=1",
         "SchedulerType=sched/backfill",
-        "SchedulerParameters=bf_interval=2,sched_interval=2,batch_sched_delay=0,sched_min_interval=100000",
+        "SchedulerParameters=bf_interval=2,bf_resolution=1,bf_licenses,sched_interval=2,batch_sched_delay=0,"
+        "sched_min_interval=100000",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_Core",
         "GresTypes=gpu",
@@ -128,6 +140,7 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
         "AccountingStorageType=accounting_storage/none",
         "JobAcctGatherType=jobacct_gather/none",
         "SlurmdTimeout=10",
+        *_rent_lines(spec, base),
     ]
     port = place.node_port
     for pool in spec.pools:
@@ -136,10 +149,29 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
             f"NodeName={node_names(pool)} NodeHostname=localhost NodeAddr=127.0.0.1 "
             f"Port={port if last == port else f'[{port}-{last}]'} CPUs={cpus_per_node} Sockets=1 "
             f"CoresPerSocket={cpus_per_node} ThreadsPerCore=1 RealMemory=1000 "
-            f"Gres=gpu:{pool.gpu}:{pool.gpus_per_node} State=UNKNOWN"
+            f"Gres=gpu:{pool.gpu}:{pool.gpus_per_node} Feature={pool.name} "
+            + ("Weight=1000 State=CLOUD" if pool.is_rented else "State=UNKNOWN")
         )
         port = last + 1
     return "\n".join([*lines, *policy_lines(spec)]) + "\n"
+
+
+def _rent_lines(spec: FleetSpec, base: str) -> list[str]:
+    """Return how Slurm gets rented nodes, and gives them back by itself, also when hubbub is gone."""
+    rented = [pool for pool in spec.pools if pool.is_rented]
+    if not rented:
+        return []
+    owned = ",".join(node_names(pool) for pool in spec.pools if not pool.is_rented)
+    return [
+        f"ResumeProgram={base}/run/resume",
+        f"SuspendProgram={base}/run/suspend",
+        f"PrologSlurmctld={base}/run/prolog",
+        f"SuspendTime={max(1, round(max(pool.idle_release_s for pool in rented)))}",
+        f"ResumeTimeout={60 + 2 * round(max(pool.lead_s for pool in rented))}",
+        "SuspendTimeout=5",
+        "SlurmctldParameters=power_save_interval=1,idle_on_node_suspend",
+        *([f"SuspendExcNodes={owned}"] if owned else []),
+    ]
 
 
 def render_gres(spec: FleetSpec, directory: str) -> str:

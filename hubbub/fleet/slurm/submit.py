@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidInput
-from hubbub.fleet.slurm.cluster import Cluster
-from hubbub.fleet.slurm.config import watts_of
+from hubbub.fleet.launcher import check_submission
+from hubbub.fleet.slurm.config import may_use, watts_of
+from hubbub.fleet.spec import FleetSpec, Pool, Tenant
+
+if TYPE_CHECKING:
+    from hubbub.fleet.slurm.cluster import Cluster
 
 _SCRIPT = '#!/bin/sh\nexec "$@"\n'
 """Slurm hands the command over as arguments, and it is run as they are."""
-_NAME = re.compile(r"[\w.+-]{1,64}\Z", re.ASCII)
 
 
 def submit(
@@ -34,16 +37,9 @@ def submit(
         InvalidInput: the tenant is not known, the gang has no place, or Slurm refused.
     """
     spec = cluster.spec
-    if tenant not in {each.name for each in spec.tenants}:
-        raise InvalidInput(f"tenant {tenant!r} is not known; the fleet has {[t.name for t in spec.tenants]}")
-    if not _NAME.match(name):
-        raise InvalidInput(f"job name {name!r}: use 1 to 64 letters, digits, . _ + -")
-    if not command:
-        raise InvalidInput("there is no command to run; write it after --")
-    pool = next((p for p in spec.pools if gpus <= p.num_nodes * p.gpus_per_node), None)
-    if pool is None or gpus < 1:
-        largest = max(pool.num_nodes * pool.gpus_per_node for pool in spec.pools)
-        raise InvalidInput(f"{gpus} GPUs: ask for 1 to {largest}")
+    check_submission(spec, tenant, gpus, command, name)
+    pools = _pools_for(spec, next(each for each in spec.tenants if each.name == tenant), gpus)
+    pool = pools[0]
     num_nodes = -(-gpus // pool.gpus_per_node)
     if gpus % num_nodes:
         raise InvalidInput(
@@ -59,6 +55,7 @@ def submit(
         f"--job-name={name}",
         f"--nodes={num_nodes}",
         f"--gres=gpu:{pool.gpu}:{gpus // num_nodes}",
+        *([f"--constraint={_either(pools)}"] if len(spec.pools) > 1 else []),
         "--requeue",
         "--open-mode=append",
         f"--chdir={directory or cluster.directory}",
@@ -69,3 +66,27 @@ def submit(
     if expected_s:
         options.append(f"--time={max(1, -(-round(expected_s * 2) // 60))}")
     return cluster.run("sbatch", "--parsable", *options, str(script), *command).strip().partition(";")[0]
+
+
+def _pools_for(spec: FleetSpec, tenant: Tenant, gpus: int) -> list[Pool]:
+    """Return where a gang may run: the first pool that holds it and those like it, owned before rented.
+
+    A rented one is left to `steer`, when the policy pays for it, unless no owned one is large enough.
+    """
+    able = [p for p in spec.pools if 1 <= gpus <= p.num_nodes * p.gpus_per_node and may_use(p, tenant)]
+    able.sort(key=lambda pool: pool.is_rented)
+    if not able:
+        most = max(p.num_nodes * p.gpus_per_node for p in spec.pools if may_use(p, tenant))
+        raise InvalidInput(f"{gpus} GPUs: ask for 1 to {most}")
+    return [pool for pool in able if _kind(pool) == _kind(able[0])]
+
+
+def _either(pools: list[Pool]) -> str:
+    """Return a constraint to one of some pools: no gang lies across two."""
+    return f"[{'|'.join(pool.name for pool in pools)}]" if len(pools) > 1 else pools[0].name
+
+
+def _kind(pool: Pool) -> tuple[object, ...]:
+    """Return what a job asks of a pool."""
+    busy_kw = pool.busy_kw_per_gpu - pool.idle_kw_per_gpu
+    return pool.is_rented, pool.gpu, pool.gpus_per_node, pool.site, busy_kw

@@ -17,16 +17,18 @@ from hubbub.errors import Corruption, InvalidInput
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.launcher import NO_LIMIT_S, Truth, Waiting
 from hubbub.fleet.spec import FleetSpec
-from hubbub.fleet.state import Claim, FleetState
+from hubbub.fleet.state import Claim, FleetState, PoolState
 
 _GPUS = re.compile(r"gpu(?::[A-Za-z]\w*)?[:=](\d+)")
-_GOOD_NODES = ("idle", "mixed", "allocated", "completing", "planned")
+_GOOD_NODES = {"idle", "mixed", "allocated", "completing", "planned"}
+_BAD_FLAGS = {"drain", "down", "fail", "not_responding"}
 
 
 def read_truth(run: Callable[..., str], spec: FleetSpec) -> Truth:
     """Read a moment; `run` runs one of Slurm's commands and returns what it printed.
 
-    Partitions that are no tenant of the fleet are tenants without priority.
+    Partitions that are no tenant of the fleet are tenants without priority. Rented nodes that Slurm does not
+    list are not there.
 
     Raises:
         InvalidInput: a command refused, or a node belongs to no pool of the fleet.
@@ -36,22 +38,49 @@ def read_truth(run: Callable[..., str], spec: FleetSpec) -> Truth:
     nodes = _decode(run("sinfo", "--json"), "nodes")
     state = FleetState(spec)
     state.now_s = time.time()
-    for node in nodes:
-        pool, number = _node_of(spec, node["name"])
-        words = {word.lower() for word in (*_words(node["state"]), *node.get("state_flags", ()))}
-        if not words & set(_GOOD_NODES) or words & {"drain", "down", "fail", "not_responding"}:
-            state.pools[pool].nodes.remove(number)
     truth = Truth(state, {}, {})
+    listed = {_node_of(spec, node["name"]): node for node in nodes}
+    at_work = {place for told in jobs if _runs(told) for place in _places(spec, told)}
+    for pool in filter(lambda each: each.pool.is_rented, state.pools.values()):
+        _let_in(state, pool, listed, at_work)
+    for (name, number), node in listed.items():
+        words = _words_of(node)
+        if not words & _GOOD_NODES or words & _BAD_FLAGS:
+            if number not in state.pools[name].given_back:
+                state.pools[name].nodes.remove(number)
+                truth.out[name, number] = _why_out(node, words)
     for told in sorted(jobs, key=lambda each: _number(each["submit_time"])):
         _take_in(truth, told)
+    state.apply_cap(spec.grid_events)
     return truth
 
 
+def _let_in(
+    state: FleetState,
+    pool: PoolState,
+    listed: dict[tuple[str, int], dict[str, Any]],
+    at_work: set[tuple[str, int]],
+) -> None:
+    """Let in what of a rented pool is there; what comes up for a job counts as there."""
+    state.add_nodes(pool, pool.pool.num_nodes)
+    gone = []
+    for number in range(pool.pool.num_nodes):
+        place = (pool.pool.name, number)
+        node = listed.get(place, {"state": "powered_down"})
+        words = _words_of(node)
+        if place not in at_work and words & {"powered_down", "powering_down", "power_down", "powering_up"}:
+            gone.append(number)
+            pool.num_ordered += "powering_up" in words
+        elif place not in at_work:
+            pool.idle_since_s[number] = _number(node.get("last_busy")) or state.now_s
+    state.remove_nodes(pool, gone)
+
+
 def _take_in(truth: Truth, told: dict[str, Any]) -> None:
-    state, words = truth.state, set(_words(told["job_state"]))
+    state = truth.state
     name = str(round(_number(told["job_id"])))
     gpus = _gpus_of(told)
-    if gpus < 1 or not words & {"RUNNING", "PENDING"}:
+    if gpus < 1 or not (_runs(told) or "PENDING" in _words(told["job_state"])):
         return
     tenant = state.tenant(told["partition"])
     limit_s = _number(told.get("time_limit")) * 60 or NO_LIMIT_S
@@ -67,7 +96,7 @@ def _take_in(truth: Truth, told: dict[str, Any]) -> None:
         is_preemptible=bool(told.get("requeue", True)),
     )
     truth.names[name] = told.get("name", "")
-    if "RUNNING" in words:
+    if _runs(told):
         shares = list(_shares(state.spec, told))
         pool = state.pools[shares[0][0]]
         by_right = tenant.held_gpus + gpus <= tenant.tenant.guaranteed_gpus
@@ -78,6 +107,24 @@ def _take_in(truth: Truth, told: dict[str, Any]) -> None:
         claim = state.submit(job, submitted_s)
         claim.waiting_since_s = submitted_s
         truth.waiting[name] = Waiting(str(told.get("state_reason", "")), submitted_s, started_s)
+
+
+def _runs(told: dict[str, Any]) -> bool:
+    """Tell whether a job has its nodes; CONFIGURING: rented ones that come up."""
+    return bool({"RUNNING", "CONFIGURING"} & set(_words(told["job_state"])))
+
+
+def _places(spec: FleetSpec, told: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    return (_node_of(spec, name) for name in expand(told["nodes"]))
+
+
+def _words_of(node: dict[str, Any]) -> set[str]:
+    return {word.lower() for word in (*_words(node["state"]), *node.get("state_flags", ()))}
+
+
+def _why_out(node: dict[str, Any], words: set[str]) -> str:
+    kind = "drained" if "drain" in words and "down" not in words else "down"
+    return f"{kind}: {node.get('reason') or 'Slurm gives no reason'}"
 
 
 def _expected_s(comment: str, limit_s: float) -> float:

@@ -1,0 +1,151 @@
+"""The daemons of a pretend cluster: started, found again, stopped; what a killed start left is swept up.
+
+Nothing is kept about them: a daemon is ours when its environment names our slurm.conf. So what a killed
+`hubbub fleet up` left is found as surely as what a finished one did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from hubbub.errors import InUse
+
+DAEMONS = ("slurmctld", "slurmd", "slurmstepd", "slurmdbd", "mariadbd", "mysqld")
+READY = "ready"
+"""Lies in a cluster's directory from when its nodes are up."""
+_SPOOL = "hubbub-slurm-"
+_OWNER = "owner"
+"""In each spool: the cluster's directory, and who made it."""
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """Return the environment in which Slurm's programs see the cluster of a directory."""
+    return {**os.environ, "SLURM_CONF": str(directory / "slurm.conf")}
+
+
+def spawn(directory: Path, *command: str) -> int:
+    """Start a daemon in a session of its own, so that it outlives the command that started it."""
+    log = str(directory / "log" / "daemons.log")
+    return os.posix_spawnp(
+        command[0],
+        command,
+        environment(directory),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def running(directory: Path, *names: str) -> list[int]:
+    """Return the processes of our daemons (or of those named so) that live."""
+    conf = f"SLURM_CONF={directory.resolve() / 'slurm.conf'}".encode()
+    return [pid for pid, name, told in _daemons() if name in (names or DAEMONS) and conf in told]
+
+
+def _daemons() -> Iterator[tuple[int, str, list[bytes]]]:
+    """Yield (process, name, environment) of every daemon that this user may look at."""
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            name = Path(entry.path, "comm").read_text().strip()
+            if name in DAEMONS:
+                yield int(entry.name), name, Path(entry.path, "environ").read_bytes().split(b"\0")
+
+
+def end(directory: Path) -> None:
+    """End every daemon of a cluster and what its jobs left, at last by force, and remove its spool."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        for pid in running(directory, "slurmstepd"):
+            _end_job(pid, kind)
+        for pid in running(directory):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, kind)
+        if until(lambda: not running(directory), 5):
+            break
+    (directory / READY).unlink(missing_ok=True)
+    link = directory / "spool"
+    if link.is_symlink():
+        shutil.rmtree(link.resolve(), ignore_errors=True)
+        link.unlink()
+
+
+def _end_job(step: int, kind: signal.Signals) -> None:
+    """End the processes of one job: its step's daemon would leave them."""
+    with contextlib.suppress(OSError):
+        for pid in Path(f"/proc/{step}/task/{step}/children").read_text().split():
+            os.killpg(os.getpgid(int(pid)), kind)
+
+
+def make_spool(directory: Path) -> Path:
+    """Make a directory with a short path: Slurm makes sockets in it, and unix(7) allows 107 bytes."""
+    spool = Path(tempfile.mkdtemp(prefix=_SPOOL))
+    (spool / _OWNER).write_text(f"{os.getpid()}\n{directory}")
+    (directory / "spool").symlink_to(spool)
+    return spool
+
+
+def sweep() -> list[Path]:
+    """End and remove what is left of clusters whose directory or controller is gone; return whose."""
+    swept = []
+    for owner in Path(tempfile.gettempdir()).glob(f"{_SPOOL}*/{_OWNER}"):
+        try:
+            maker, _, where = owner.read_text().partition("\n")
+        except OSError:
+            continue
+        directory = Path(where)
+        is_current = (directory / "spool").resolve() == owner.parent.resolve()
+        if Path("/proc", maker).exists() or (is_current and running(directory, "slurmctld")):
+            continue
+        if is_current or not directory.exists():
+            end(directory)
+        shutil.rmtree(owner.parent, ignore_errors=True)
+        swept.append(directory)
+    return swept
+
+
+def free_ports(count: int) -> int:
+    """Return the first of so many ports in a row that nobody listens on, below those that systems lend.
+
+    Raises:
+        InUse: there are none.
+    """
+    for first in range(17_100 + os.getpid() % 1_000 * 10, 32_000, count):
+        try:
+            with contextlib.ExitStack() as held:
+                for port in range(first, first + count):
+                    bound = held.enter_context(socket.socket())
+                    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    bound.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise InUse(f"no {count} free ports in a row below 32,000 on 127.0.0.1; stop another cluster")
+
+
+def until(holds: Callable[[], bool], timeout_s: float, every_s: float = 0.05) -> bool:
+    """Wait until something holds; tell whether it does."""
+    end_s = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(every_s)
+    return True
+
+
+def last_words(directory: Path) -> str:
+    """Return the last errors in a cluster's logs."""
+    logs = sorted((directory / "log").glob("*.log"), key=lambda log: log.stat().st_mtime)
+    lines = [line for log in logs for line in log.read_text(errors="replace").splitlines() if "error" in line]
+    return "; ".join(lines[-3:]) or f"see {directory / 'log'}"

@@ -1,0 +1,50 @@
+"""Carries decisions out on a Slurm, as far as Slurm does not do them itself; it decides nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubbub.errors import InvalidInput
+from hubbub.fleet.actions import Action, Drain, Lend, Preempt, Release, Rent, Restore, Start, TakeBack
+from hubbub.fleet.slurm.config import watts_of
+
+if TYPE_CHECKING:
+    from hubbub.fleet.slurm.cluster import Cluster
+
+
+def carry_out(cluster: Cluster, action: Action) -> None:
+    """Do what was decided. Rented nodes are powered up by Slurm once a job is there that may run on them.
+
+    Raises:
+        InvalidInput: Slurm refused, or cannot do this; it is named.
+    """
+    if isinstance(action, Preempt):
+        cluster.run("scontrol", "requeue", action.job)
+    elif isinstance(action, Rent):
+        move(cluster, action.for_job, action.pool)
+    elif isinstance(action, Start):
+        move(cluster, action.job, action.pool)
+    elif isinstance(action, Release):
+        nodes = ",".join(f"{action.pool}-{node + 1}" for node in action.nodes)
+        cluster.run("scontrol", "update", f"NodeName={nodes}", "State=POWER_DOWN")
+    elif isinstance(action, Drain):
+        reason = f"Reason={action.reason}"
+        cluster.run("scontrol", "update", f"NodeName={action.pool}-{action.node + 1}", "State=DRAIN", reason)
+    elif isinstance(action, Restore):
+        cluster.run("scontrol", "update", f"NodeName={action.pool}-{action.node + 1}", "State=RESUME")
+    elif not isinstance(action, Lend | TakeBack):
+        raise InvalidInput(f"Slurm cannot {type(action).__name__.lower()} a job that runs: {action}")
+
+
+def move(cluster: Cluster, job: str, pool: str) -> None:
+    """Let a waiting job run on another pool's nodes only, with the watts that it then draws.
+
+    Raises:
+        InvalidInput: it is not known, or runs already.
+    """
+    claim = cluster.look().state.claims.get(job)
+    if claim is None or claim.pool is not None:
+        raise InvalidInput(f"job {job!r} does not wait, and so cannot go to {pool!r}")
+    target = next(each for each in cluster.spec.pools if each.name == pool)
+    watts = watts_of(cluster.spec, target, claim.job.gpus)
+    cluster.run("scontrol", "update", f"JobId={job}", f"Features={pool}", f"Licenses={watts}")

@@ -1,0 +1,48 @@
+"""Rented nodes of a pretend cluster: the programs with which Slurm orders them and gives them back.
+
+In Slurm they are CLOUD nodes (slurm.conf(5); Slurm's power saving guide). A real hall's programs call a cloud
+instead, for instance with what `hubbub fleet apply --to skypilot:DIR` renders; these start and end a slurmd.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from hubbub.fleet.spec import FleetSpec
+
+PROGRAMS = {
+    "resume": """#!/bin/sh
+# Slurm wants rented nodes, and lists them in $1; -b: to Slurm each has just booted.
+{environment}
+for node in $(scontrol show hostnames "$1"); do
+    setsid slurmd -D -b -N "$node" </dev/null >>{base}/log/daemons.log 2>&1 &
+done
+""",
+    "suspend": """#!/bin/sh
+# Slurm gives the rented nodes in $1 back.
+{environment}
+for node in $(scontrol show hostnames "$1"); do
+    kill "$(cat {base}/run/slurmd-"$node".pid)"
+done
+""",
+    "prolog": """#!/bin/sh
+# Slurm looks every 30 s only whether a job's rented nodes came up, but at once when this ends.
+case "$SLURM_JOB_NODELIST" in {rented}) ;; *) exit 0 ;; esac
+{environment}
+while sinfo --noheader --nodes="$SLURM_JOB_NODELIST" --format=%t | grep -q '[^a-z]'; do sleep .1; done
+""",
+}
+
+
+def write_programs(directory: Path, spec: FleetSpec) -> None:
+    """Write them; Slurm calls them with an empty PATH, and so they set what they need."""
+    named = {"PATH": os.environ["PATH"], "SLURM_CONF": str(directory / "slurm.conf")}
+    environment = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in named.items())
+    rented = "|".join(f"{pool.name}-*" for pool in spec.pools if pool.is_rented)
+    for name, text in PROGRAMS.items() if rented else ():
+        program = directory / "run" / name
+        told = text.format(environment=environment, base=shlex.quote(str(directory)), rented=rented)
+        program.write_text(told)
+        program.chmod(0o755)
