@@ -11,7 +11,7 @@ import click
 from hubbub.cli.fleet_cluster import look, on_option
 from hubbub.cli.fleet_simulate import fleet_of, jobs_of
 from hubbub.cli.options import json_option
-from hubbub.cli.output import print_json
+from hubbub.cli.output import print_json, print_note
 from hubbub.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -40,7 +40,12 @@ def _at_a_moment(command: Callable[..., None]) -> Callable[..., None]:
         from hubbub.fleet.state import FleetState
 
         if at_days is None:
-            command(look(url)[1].state, job, as_json)
+            truth = look(url)[1]
+            if job in truth.ended:
+                raise InvalidInput(f"job {job!r} has ended: it {truth.ended[job]}")
+            if job in truth.held:
+                print_note(f"{job} is held back for now: {truth.held[job]}")
+            command(truth.state, job, as_json)
             return
         spec = fleet_of(fleet_file, None)
         state = FleetState(spec)
@@ -70,6 +75,7 @@ def why(state: FleetState, job: str, as_json: bool) -> None:
 def eta(state: FleetState, job: str, as_json: bool) -> None:
     """Say when JOB starts if nothing new comes, with the band of 80 % of draws."""
     from hubbub.fleet.explain import forecast
+    from hubbub.fleet.launcher import NO_LIMIT_S
     from hubbub.fleet.policy import Policy
 
     told = forecast(state, Policy(), job)
@@ -80,7 +86,10 @@ def eta(state: FleetState, job: str, as_json: bool) -> None:
     def in_hours(at_s: float | None) -> str:
         return "never" if at_s is None else f"{(at_s - state.now_s) / 3_600:.1f} h"
 
-    if told.start_s is not None and told.start_s <= state.now_s:
+    edges = (told.start_s, told.low_s, told.high_s)
+    if any(at_s is not None and at_s - state.now_s > NO_LIMIT_S / 2 for at_s in edges):
+        click.echo(f"nobody knows when {job} starts: not all that goes before it was told to --expect an end")
+    elif told.start_s is not None and told.start_s <= state.now_s:
         click.echo(f"{job} runs since {(state.now_s - told.start_s) / 3_600:.1f} h")
     else:
         click.echo(

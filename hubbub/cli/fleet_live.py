@@ -60,14 +60,11 @@ def submit(
 
 
 def _tell_start(launcher: Launcher, job: str, url: str) -> None:
-    """Say what became of a job within the first half second."""
+    """Say what became of a job within the first half second: a mistyped command has failed by then."""
     end_s = time.monotonic() + 0.5
-    while True:
-        truth = launcher.look()
-        claim = truth.state.claims.get(job)
-        if claim is None or claim.pool is not None or time.monotonic() > end_s:
-            break
+    while job in (truth := launcher.look()).state.claims and time.monotonic() < end_s:
         time.sleep(0.05)
+    claim = truth.state.claims.get(job)
     on = "" if url == DEFAULT_URL else f" --on {url}"
     if claim is None:
         print_note(f"{job} has ended: {truth.ended.get(job, 'hubbub fleet queue lists what is left')}")
@@ -142,19 +139,22 @@ def top(url: str, as_json: bool) -> None:
 def queue(url: str, as_json: bool) -> None:
     """Show every job: who waits, why, and when it will start."""
     from hubbub.fleet.explain import forecast, why
+    from hubbub.fleet.launcher import NO_LIMIT_S
     from hubbub.fleet.policy import Policy
 
     _, truth = look(url)
     now_s, rows = truth.state.now_s, []
     for name, claim in truth.state.claims.items():
-        told = why(truth.state, Policy(), name)
-        start_s = forecast(truth.state, Policy(), name, num_draws=1).start_s
-        rows.append({"job": name, "name": truth.names[name], **_claim_row(claim), "why": told.text,
-                     "starts_in_s": None if start_s is None else round(start_s - now_s)})  # fmt: skip
+        told = truth.held.get(name) or why(truth.state, Policy(), name).text
+        start_s = None if claim.pool else forecast(truth.state, Policy(), name, num_draws=1).start_s
+        is_known = start_s is not None and start_s - now_s < NO_LIMIT_S / 2
+        rows.append({"job": name, "name": truth.names[name], **_claim_row(claim), "why": told,
+                     "starts_in_s": round(start_s - now_s) if is_known else None})  # fmt: skip
     if as_json:
         print_json(rows)
     elif rows:
-        click.echo(format_table(list(rows[0]), [list(row.values()) for row in rows]))
+        known = [["-" if value is None else value for value in row.values()] for row in rows]
+        click.echo(format_table(list(rows[0]), known))
     else:
         print_note("no job waits or runs")
     for job, how in list(truth.ended.items())[-_NUM_ENDED_TOLD:]:
@@ -208,7 +208,8 @@ def power(url: str, site: str | None, cap_kw: float | None, as_json: bool) -> No
     ]  # fmt: skip
     print_json(rows) if as_json else click.echo(format_table(list(rows[0]), [list(r.values()) for r in rows]))
     if any(site.drawn_kw > site.cap_kw + 1e-6 for site in truth.state.sites.values()):
-        print_note("a site is above its cap: hubbub fleet steer takes the weakest off")
+        who = "hubbub fleet steer takes the weakest off" if url.startswith("slurm:") else "the weakest leave"
+        print_note(f"a site is above its cap: {who}")
 
 
 @click.command()

@@ -40,6 +40,8 @@ class Truth(msgspec.Struct):
     waiting: dict[str, Waiting]
     names: dict[str, str]
     """Job names by id; they never reach a shell."""
+    held: dict[str, str] = {}
+    """Why the engine holds a waiting job back for now, whatever is free."""
     ended: dict[str, str] = {}
     """How the last jobs ended, by id, in a few words; empty where the engine does not tell."""
     out: dict[tuple[str, int], str] = {}

@@ -107,7 +107,9 @@ class Local:
             row = self._journal.book.rows.get(job)
             if row is None or row.phase == "ended":
                 raise InvalidInput(f"job {job!r} neither waits nor runs")
-            change.rows.append(_cancelled(row))
+            change.rows.append(after := _cancelled(row))
+        if after.phase == "ended":
+            ranks.forget_task(self.directory, job)
         self._wake()
 
     def carry_out(self, action: Action) -> None:

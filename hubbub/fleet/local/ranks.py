@@ -61,6 +61,11 @@ def write_task(directory: Path, job: str, task: Task) -> None:
     write_durably(path / "task.json", msgspec.json.encode(task))
 
 
+def forget_task(directory: Path, job: str) -> None:
+    """Remove what a job ran, with its environment; its output stays."""
+    (job_directory(directory, job) / "task.json").unlink(missing_ok=True)
+
+
 def _state_file(directory: Path, row: Row, rank: int) -> Path:
     return job_directory(directory, row.id) / f"rank-{row.attempt}.{rank}"
 

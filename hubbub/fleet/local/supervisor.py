@@ -101,6 +101,9 @@ class Supervisor:
             _receive(book, change, now_s)
             for action in actions_now(book, now_s, self._policy):
                 self._note(book, change, action, now_s)
+        for row in change.rows:
+            if row.phase == "ended":
+                ranks.forget_task(self.directory, row.id)
         for row in self.journal.book.open_rows():
             if row.phase == "running":
                 self._launch(row)
