@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -62,15 +63,14 @@ def export_gguf(hf_dir: Path, path: Path, kind: GgufKind = "Q8_0") -> int:
     with refusals("write the GGUF", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            writer = gguf.GGUFWriter(part, "llama")
-            _describe(writer, gguf, shape, hf_dir.resolve().name, kind)
-            _add_tokenizer(writer, gguf, tokens, shape.vocab)
-            for name, weight in weights.items():
-                _add_tensor(writer, gguf, _gguf_name(name), _permuted(name, weight, shape), kind)
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_tensors_to_file()
-            writer.close()
+            with closing(gguf.GGUFWriter(part, "llama")) as writer:
+                _describe(writer, gguf, shape, hf_dir.resolve().name, kind)
+                _add_tokenizer(writer, gguf, tokens, shape.vocab)
+                for name, weight in weights.items():
+                    _add_tensor(writer, gguf, _gguf_name(name), _permuted(name, weight, shape), kind)
+                writer.write_header_to_file()
+                writer.write_kv_data_to_file()
+                writer.write_tensors_to_file()
             with part.open("rb") as file:
                 os.fsync(file.fileno())
             replace_durably(part, path)
