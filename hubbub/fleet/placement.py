@@ -3,7 +3,9 @@
 The rule is the `consolidate` placement of the simulator that Helios published (Hu et al., SC 2021), for nodes
 of one size. A job of at most a node's GPUs goes to the node with the fewest free GPUs that suffice. A larger
 one gets whole empty nodes; what is left over goes to an empty node if one remains, else to the node with the
-most free GPUs. Among equals the lowest number wins.
+most free GPUs. Among equals the lowest number wins, but nodes to be avoided come last.
+
+Where the leaf switches are known, empty nodes are taken by leaf (`leaves.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,10 @@ from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
 from hubbub.errors import InvalidInput
+from hubbub.fleet.leaves import Leaves
+
+_LAST = 1 << 40
+"""Added to an avoided node's number on the heaps."""
 
 Share: TypeAlias = tuple[int, int]
 """(node number, GPUs of it)."""
@@ -22,21 +28,27 @@ class Nodes:
     """The free GPUs of a pool of equal nodes; finding and freeing cost the logarithm of their number.
 
     Every count of free GPUs has a heap of node numbers. A node that leaves a count stays in that heap until
-    it comes up, and is then thrown away, as its count tells.
+    it comes up, and is then thrown away, as its count tells. Empty nodes under known leaves have no heap.
     """
 
-    def __init__(self, num_nodes: int, gpus_per_node: int = 8) -> None:
-        if num_nodes < 0 or gpus_per_node < 1:
-            raise InvalidInput(f"{num_nodes} nodes of {gpus_per_node} GPUs make no pool; give 1 or more")
+    def __init__(self, num_nodes: int, gpus_per_node: int = 8, nodes_per_leaf: int = 0) -> None:
+        if num_nodes < 0 or gpus_per_node < 1 or nodes_per_leaf < 0:
+            raise InvalidInput(
+                f"{num_nodes} nodes of {gpus_per_node} GPUs, {nodes_per_leaf} a leaf, make no pool; give "
+                "1 or more nodes and GPUs, and 0 where the leaves are unknown"
+            )
         self.gpus_per_node = gpus_per_node
-        self.free = [gpus_per_node] * num_nodes
-        self.num_free = num_nodes * gpus_per_node
+        self.free: list[int] = []
+        self.num_free = 0
+        self._leaves = Leaves(nodes_per_leaf) if nodes_per_leaf else None
         self._heaps: list[list[int]] = [[] for _ in range(gpus_per_node + 1)]
-        self._heaps[gpus_per_node] = list(range(num_nodes))
-        self._sizes = [0] * gpus_per_node + [num_nodes]
+        self._keys: list[int] = []
+        """What stands for a node on a heap: its number, more if it is avoided."""
+        self._sizes = [0] * (gpus_per_node + 1)
         self._is_out: set[int] = set()
         self._looked_at: dict[int, list[int]] = {}
         """Off their heap since the last look: those that were not taken go back at the next."""
+        self.add(num_nodes)
 
     @property
     def num_empty(self) -> int:
@@ -55,20 +67,23 @@ class Nodes:
         if not self.fits(gpus):
             return None
         whole, rest = divmod(gpus, self.gpus_per_node) if gpus > self.gpus_per_node else (0, gpus)
-        shares = [(node, self.gpus_per_node) for node in self._lowest(self.gpus_per_node, whole)]
-        if not rest:
-            return shares
+        full = self.gpus_per_node
         if not whole:
-            free = next(free for free in range(rest, self.gpus_per_node + 1) if self._sizes[free])
-            return [(self._lowest(free, 1)[0], rest)]
-        return [*shares, (self._roomiest(beside=whole), rest)]
+            free = next(free for free in range(rest, full + 1) if self._sizes[free])
+            return [((self._empty(1) if free == full else self._lowest(free, 1))[0], rest)]
+        if not rest:
+            return [(node, full) for node in self._empty(whole)]
+        if self._sizes[-1] > whole:
+            *nodes, last = self._empty(whole + 1)
+        else:
+            nodes = self._empty(whole)
+            roomiest = next(free for free in range(full - 1, 0, -1) if self._sizes[free])
+            last = self._lowest(roomiest, 1)[0]
+        return [*((node, full) for node in nodes), (last, rest)]
 
-    def _roomiest(self, beside: int) -> int:
-        """Return the node with the most free GPUs, besides so many empty ones."""
-        if self._sizes[-1] > beside:
-            return self._lowest(self.gpus_per_node, beside + 1)[-1]
-        free = next(free for free in range(self.gpus_per_node - 1, 0, -1) if self._sizes[free])
-        return self._lowest(free, 1)[0]
+    def _empty(self, count: int) -> list[int]:
+        """Return the empty nodes that come first."""
+        return self._leaves.choose(count) if self._leaves else self._lowest(self.gpus_per_node, count)
 
     def take(self, shares: Sequence[Share]) -> None:
         """Take the GPUs of a gang."""
@@ -90,8 +105,45 @@ class Nodes:
         self.num_free += free - before
         self._sizes[before] -= 1
         self._sizes[free] += 1
-        if free:  # full nodes are never looked for
-            heappush(self._heaps[free], node)
+        if self._leaves is not None and self.gpus_per_node in (before, free):
+            self._note_leaf(node, before)
+        elif free:  # full nodes are never looked for
+            heappush(self._heaps[free], self._keys[node])
+
+    def _note_leaf(self, node: int, before: int) -> None:
+        """Tell the leaves that a node, which had so many free GPUs, is empty now, or no longer."""
+        assert self._leaves is not None
+        if before == self.gpus_per_node:
+            self._leaves.discard(node)
+        self._join(node)
+
+    def _join(self, node: int) -> None:
+        """Let a node be found by its free GPUs."""
+        free = self.free[node]
+        if self._leaves is not None and free == self.gpus_per_node:
+            self._leaves.add(node, is_avoided=self.is_avoided(node))
+        elif free:
+            heappush(self._heaps[free], self._keys[node])
+
+    def _quit(self, node: int) -> None:
+        """Let a node no longer be found; on its heap it is known as old once out or with another key."""
+        if self._leaves is not None and self.free[node] == self.gpus_per_node:
+            self._leaves.discard(node)
+
+    def is_avoided(self, node: int) -> bool:
+        """Tell whether a node comes last."""
+        return self._keys[node] >= _LAST
+
+    def avoid(self, node: int, *, is_avoided: bool = True) -> None:
+        """Place on a node only where its equals do not suffice, or no longer so."""
+        if self.is_avoided(node) == is_avoided:
+            return
+        is_in = node not in self._is_out
+        if is_in:
+            self._quit(node)
+        self._keys[node] = node + _LAST * is_avoided
+        if is_in:
+            self._join(node)
 
     def is_out(self, node: int) -> bool:
         """Tell whether a node was removed."""
@@ -100,6 +152,7 @@ class Nodes:
     def remove(self, node: int) -> None:
         """Place nothing on a node until it is `restore`d; what runs on it gives back as usual."""
         if node not in self._is_out:
+            self._quit(node)
             self._is_out.add(node)
             self.num_free -= self.free[node]
             self._sizes[self.free[node]] -= 1
@@ -110,34 +163,39 @@ class Nodes:
             self._is_out.remove(node)
             self.num_free += self.free[node]
             self._sizes[self.free[node]] += 1
-            if self.free[node]:
-                heappush(self._heaps[self.free[node]], node)
+            self._join(node)
 
     def add(self, num_nodes: int) -> range:
         """Let new nodes in, and return their numbers."""
         added = range(len(self.free), len(self.free) + num_nodes)
         self.free += [self.gpus_per_node] * num_nodes
+        self._keys += added
         self.num_free += num_nodes * self.gpus_per_node
         self._sizes[-1] += num_nodes
         for node in added:
-            heappush(self._heaps[-1], node)
+            self._join(node)
         return added
 
     def _lowest(self, free: int, count: int) -> list[int]:
         """Return the lowest numbered nodes with exactly so many free GPUs."""
-        heap, counts, out = self._heaps[free], self.free, self._is_out
+        heap, counts, keys, out = self._heaps[free], self.free, self._keys, self._is_out
         if len(heap) > 4 * self._sizes[free] + 64:
-            heap[:] = {node for node in heap if counts[node] == free and node not in out}
+            heap[:] = {keys[node] for node in (key % _LAST for key in heap) if counts[node] == free} - out
             heapify(heap)
         for node in self._looked_at.pop(free, ()):
             if counts[node] == free:
-                heappush(heap, node)
+                heappush(heap, keys[node])
         found: list[int] = []
-        while len(found) < count:
-            while counts[heap[0]] != free or heap[0] in out or (found and heap[0] == found[-1]):
+        while True:
+            key = heap[0]
+            node = key % _LAST
+            if counts[node] != free or keys[node] != key or node in out or (found and node == found[-1]):
                 heappop(heap)
-            if count == 1:
-                return [heap[0]]
-            found.append(heappop(heap))
-        self._looked_at[free] = found
-        return found
+            elif count == 1:
+                return [node]
+            else:
+                heappop(heap)
+                found.append(node)
+                if len(found) == count:
+                    self._looked_at[free] = found
+                    return found
