@@ -35,7 +35,15 @@ class ChatModel(Protocol):
         ...
 
 
-def open_model(spec: str, *, api_key: str | None = None) -> ChatModel | None:
+class OpenModel(ChatModel, Protocol):
+    """One that holds connections or memory until it is closed."""
+
+    def close(self) -> None:
+        """Let go of them."""
+        ...
+
+
+def open_model(spec: str, *, api_key: str | None = None) -> OpenModel | None:
     """Open what a setting names: `quotes` (None: no model), `URL#model`, or the path of a GGUF file.
 
     The key of an endpoint comes from `api_key`, else from the environment (`HUBBUB_MODEL_API_KEY`).

@@ -90,7 +90,6 @@ class House:
         self._directory = Path(config.data)
         self._clock = clock
         self._stop = threading.Event()
-        self._is_closed = False
         self._error: BaseException | None = None
         self._rates: deque[tuple[float, int]] = deque()
         self._lag_us: int | None = None
@@ -98,11 +97,14 @@ class House:
         self._sources: dict[str, Counts] = {}
         self._listeners = Listeners()
         self._progressed = threading.Condition()
-        self._model = open_model(config.model)
-        reranker = open_reranker(config.rerank)
-        self._block_list = BlockList(config)
-        self.archive = _open_archive(self._directory / "archive", is_writer, config.flush_ms)
-        try:
+        with ExitStack() as opened:
+            self._model = open_model(config.model)
+            if self._model is not None:
+                opened.callback(self._model.close)
+            reranker = open_reranker(config.rerank)
+            self._block_list = BlockList(config)
+            self.archive = _open_archive(self._directory / "archive", is_writer, config.flush_ms)
+            opened.callback(self.archive.close)
             self.index: Index = open_index(
                 locate_index(config),
                 embedder=config.embedder,
@@ -110,9 +112,8 @@ class House:
                 erase_s=config.erase_s,
                 slice_posts=config.slice_posts,
             )
-        except BaseException:
-            self.archive.close()
-            raise
+            opened.callback(self.index.close)
+            self._opened = opened.pop_all()  # the index closes first; one that fails stops no other
         self.index.ban(self._block_list.authors)
         self.index.reranker = reranker
         self.stamps = Stamps(self.archive, self.index, config.erase_s, is_replay=self.is_replay)
@@ -245,11 +246,7 @@ class House:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
-        if not self._is_closed:
-            self._is_closed = True
-            with ExitStack() as closing:  # the archive, too, where the index's last flush is refused
-                closing.callback(self.archive.close)
-                closing.callback(self.index.close)
+        self._opened.close()
 
     # The threads.
 
