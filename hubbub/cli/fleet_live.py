@@ -188,18 +188,31 @@ def nodes(url: str, as_json: bool) -> None:
 @click.command()
 @on_option
 @click.option("--site", help="Needed where there are several.")
-@click.option("--cap-kw", type=click.FloatRange(0), help="From now on.")
+@click.option("--cap-kw", type=click.FloatRange(0), help="From now on, or while --for.")
+@click.option("--for", "lasts", metavar="3h", help="The grid asks for so long only.")
+@click.option("--at", "begins", metavar="TIME", help="From then, e.g. 2026-12-01T17:00 [default: now].")
 @json_option
-def power(url: str, site: str | None, cap_kw: float | None, as_json: bool) -> None:
-    """Show what each site draws, or change what it may draw."""
-    from hubbub.fleet.launcher import capped
+def power(
+    url: str, site: str | None, cap_kw: float | None, lasts: str | None, begins: str | None, as_json: bool
+) -> None:
+    """Show what each site draws, or change what it may draw: from now on, or for a grid event."""
+    from hubbub.fleet.launcher import announced, capped
+    from hubbub.units import now_us, parse_duration_us, parse_time_us
 
     launcher, truth = look(url)
+    if (begins and not lasts) or (lasts and cap_kw is None):
+        raise click.UsageError("a grid event is --cap-kw X --for DURATION, and --at TIME if it is to come")
     if cap_kw is not None:
         names = list(truth.state.sites)
         if site is None and len(names) != 1:
             raise click.UsageError(f"name the site: --site {' or '.join(names)}")
-        launcher.change(capped(launcher.spec, site or names[0], cap_kw))
+        site, spec = site or names[0], launcher.spec
+        if lasts:
+            start_us = parse_time_us(begins) if begins else now_us()
+            for_s = parse_duration_us(lasts) / 1e6
+            launcher.change(announced(spec, site, cap_kw, start_us / 1e6, for_s))
+        else:
+            launcher.change(capped(spec, site, cap_kw))
         truth = launcher.look()
     rows = [
         {"site": each.name, "cap_kw": each.cap_kw, "drawn_kw": round(each.drawn_kw, 3),
@@ -221,7 +234,7 @@ def steer(url: str, once: bool, every_s: float) -> None:
     from hubbub.fleet.launcher import kind_of
     from hubbub.fleet.policy import Policy
     from hubbub.fleet.slurm.cluster import find
-    from hubbub.fleet.slurm.steer import step
+    from hubbub.fleet.slurm.steer import step, tell
 
     kind, where = kind_of(url)
     if kind != "slurm":
@@ -232,7 +245,7 @@ def steer(url: str, once: bool, every_s: float) -> None:
     cluster = find(Path(where))
     while True:
         for action in step(cluster, Policy(), settle_s=0.0 if once else 2.0):
-            click.echo(f"{action.job} preempted: {action.reason}")
+            click.echo(tell(action))
         if once:
             return
         time.sleep(every_s)

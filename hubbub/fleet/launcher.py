@@ -7,6 +7,7 @@ None of them uses a shell: every name and argument is handed over as it is.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,7 +17,7 @@ import msgspec
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action
-from hubbub.fleet.spec import FleetSpec, Pool, Site, Tenant
+from hubbub.fleet.spec import FleetSpec, GridEvent, Pool, Site, Tenant
 from hubbub.fleet.state import FleetState
 
 KINDS = ("local", "slurm", "ray")
@@ -168,6 +169,32 @@ def capped(spec: FleetSpec, site: str, cap_kw: float) -> FleetSpec:
         msgspec.structs.replace(each, cap_kw=cap_kw) if each.name == site else each for each in spec.sites
     )
     return msgspec.structs.replace(spec, sites=sites)
+
+
+def announced(spec: FleetSpec, site: str, cap_kw: float, start_s: float, duration_s: float) -> FleetSpec:
+    """Return a fleet that knows of one more grid event (seconds of the epoch), without those that are over.
+
+    Raises:
+        InvalidInput: there is no such site, or the event does not lower its cap.
+    """
+    full_kw = {each.name: each.cap_kw for each in spec.sites}.get(site)
+    if full_kw is None or not 0 < cap_kw < full_kw or duration_s <= 0:
+        raise InvalidInput(
+            f"site {site!r}, {cap_kw:g} kW for {duration_s:g} s: the sites may draw "
+            f"{ {each.name: each.cap_kw for each in spec.sites} } kW, and a grid event takes some of it"
+        )
+    event = GridEvent(site=site, start_s=start_s, duration_s=duration_s, cut=1 - cap_kw / full_kw)
+    kept = [known for known in spec.grid_events if known.start_s + known.duration_s > time.time()]
+    return msgspec.structs.replace(spec, grid_events=(*kept, event))
+
+
+def dated(spec: FleetSpec) -> FleetSpec:
+    """Return a fleet whose grid events are seconds since 1970; a file's count from now."""
+    events = tuple(
+        event if event.start_s > 1e9 else msgspec.structs.replace(event, start_s=time.time() + event.start_s)
+        for event in spec.grid_events
+    )
+    return msgspec.structs.replace(spec, grid_events=events)
 
 
 _NAME = re.compile(r"[\w.+-]{1,64}\Z", re.ASCII)

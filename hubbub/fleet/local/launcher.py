@@ -16,7 +16,7 @@ from hubbub.disk import refusals
 from hubbub.errors import InUse, InvalidInput, StorageError
 from hubbub.fleet.actions import Action, Drain, Lend, Preempt, Release, Rent, Restore, TakeBack
 from hubbub.fleet.health import Observation
-from hubbub.fleet.launcher import Truth, check_same_pools, check_submission, pretend_fleet
+from hubbub.fleet.launcher import Truth, check_same_pools, check_submission, dated, pretend_fleet
 from hubbub.fleet.local import gpus, ranks
 from hubbub.fleet.local.journal import Book, Change, Journal, Row, create
 from hubbub.fleet.local.settling import leave
@@ -187,15 +187,6 @@ def _restore(book: Book, change: Change, node: str) -> None:
         raise InvalidInput(f"node {node} is not out of order")
     change.out = {name: why for name, why in book.out.items() if name != node}
     change.seen.append(Observation(at_s=time.time(), node=node, kind="mended"))
-
-
-def dated(spec: FleetSpec) -> FleetSpec:
-    """Return a fleet whose grid events are seconds since 1970; a file's count from now."""
-    events = tuple(
-        event if event.start_s > 1e9 else msgspec.structs.replace(event, start_s=time.time() + event.start_s)
-        for event in spec.grid_events
-    )
-    return msgspec.structs.replace(spec, grid_events=events)
 
 
 def open_local(directory: Path, *, make: bool = False) -> Local:

@@ -18,7 +18,7 @@ import msgspec
 from hubbub.disk import refusals, replace_durably
 from hubbub.errors import InUse, InvalidInput, MissingExtra, StorageError
 from hubbub.fleet.actions import Action
-from hubbub.fleet.launcher import Truth
+from hubbub.fleet.launcher import Truth, dated
 from hubbub.fleet.slurm import daemons
 from hubbub.fleet.slurm.config import POLICY, Place, check_names, policy_lines, render, render_gres
 from hubbub.fleet.slurm.hands import carry_out
@@ -56,7 +56,8 @@ class Cluster:
         return done.stdout
 
     def look(self) -> Truth:
-        """Read this moment of Slurm's own truth."""
+        """Read this moment of Slurm's own truth, and the fleet that another process may have changed."""
+        self.spec = _read_spec(self.directory)
         return read_truth(self.run, self.spec)
 
     def submit(
@@ -96,6 +97,7 @@ class Cluster:
         Raises:
             InvalidInput: a name does not do, or Slurm refused; the old configuration stands then.
         """
+        spec = dated(spec)
         path, lines = self.directory / "slurm.conf", policy_lines(spec)
         with self.held():
             old = path.read_text()
@@ -164,7 +166,7 @@ def start(
             )
         daemons.end(directory)
         try:
-            return _bring_up(directory, spec, timeout_s, tell or (lambda said: None))
+            return _bring_up(directory, dated(spec), timeout_s, tell or (lambda said: None))
         except BaseException:
             daemons.end(directory)
             raise
@@ -199,8 +201,11 @@ def find(directory: Path) -> Cluster:
         raise InvalidInput(
             f"no Slurm of {str(directory)!r} runs; bring one up: hubbub fleet up --on slurm:{directory}"
         )
-    spec = msgspec.json.decode((directory / "fleet.json").read_bytes(), type=FleetSpec)
-    return Cluster(directory, spec)
+    return Cluster(directory, _read_spec(directory))
+
+
+def _read_spec(directory: Path) -> FleetSpec:
+    return msgspec.json.decode((directory / "fleet.json").read_bytes(), type=FleetSpec)
 
 
 def _write(directory: Path, spec: FleetSpec) -> None:

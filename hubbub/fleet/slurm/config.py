@@ -52,11 +52,16 @@ def node_names(pool: Pool) -> str:
     return f"{pool.name}-[1-{pool.num_nodes}]" if pool.num_nodes > 1 else f"{pool.name}-1"
 
 
+def licensed_watts(spec: FleetSpec) -> dict[str, int]:
+    """Return what each site may draw beyond its idle nodes: licences are whole numbers."""
+    return {
+        site.name: round(max(site.cap_kw - _idle_kw(spec, site.name), 0.0) * 1_000) for site in spec.sites
+    }
+
+
 def render_licenses(spec: FleetSpec) -> str:
-    """Return what each site may draw beyond its idle nodes, in watts: licences are whole numbers."""
-    left_kw = {site.name: max(site.cap_kw - _idle_kw(spec, site.name), 0.0) for site in spec.sites}
-    caps = [f"watt_{name}:{round(kw * 1_000)}" for name, kw in left_kw.items()]
-    return f"Licenses={','.join(caps)}"
+    """Return a licence a watt of each site."""
+    return f"Licenses={','.join(f'watt_{name}:{watts}' for name, watts in licensed_watts(spec).items())}"
 
 
 def watts_of(spec: FleetSpec, pool: Pool, gpus: int) -> str:

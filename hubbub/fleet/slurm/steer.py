@@ -1,83 +1,134 @@
-"""What Slurm does not do by itself: preempt for power, and give guaranteed GPUs back at once.
+"""What Slurm does not do by itself: preempt for power and for guarantees, rent, obey the grid.
 
-Slurm starts jobs, places them, and preempts by tier. `step` reads its truth, asks the policy, and requeues
-whom the policy would preempt for power or for a guarantee. Nothing is kept between steps: if hubbub dies,
-Slurm goes on, and the next step starts from Slurm's truth.
+Slurm starts jobs, places them, and preempts by tier. `step` reads its truth, asks the policy, and does what
+is left: requeue whom the policy would preempt for power or for a guarantee, let a job on rented nodes, give
+these back. Nothing is kept between steps: if hubbub dies, Slurm goes on, and the next step starts from
+Slurm's truth. Of two that steer at once, one waits for the other's step.
 """
 
 from __future__ import annotations
 
-import msgspec
+from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidInput
-from hubbub.fleet.actions import Preempt, Start
+from hubbub.fleet.actions import Action, Drain, Preempt, Release, Rent, Start
 from hubbub.fleet.launcher import Truth
 from hubbub.fleet.policy import Policy, decide
-from hubbub.fleet.slurm.cluster import Cluster
-from hubbub.fleet.slurm.truth import read_truth
+from hubbub.fleet.slurm.config import may_use
+from hubbub.fleet.slurm.grid import foresee, reserve
+from hubbub.fleet.slurm.submit import pools_for
 from hubbub.fleet.state import FleetState
+
+if TYPE_CHECKING:
+    from hubbub.fleet.slurm.cluster import Cluster
 
 SETTLE_S = 2.0
 """Slurm preempts by tier within a second: only who still waits after so long needs us."""
+NOTICE_S = 10.0
+"""A grid event is obeyed so long before it starts: SIGTERM, then KillWait (5 s), then SIGKILL."""
 
 
-def step(cluster: Cluster, policy: Policy, *, settle_s: float = SETTLE_S) -> list[Preempt]:
+def step(
+    cluster: Cluster, policy: Policy, *, settle_s: float = SETTLE_S, notice_s: float = NOTICE_S
+) -> list[Action]:
     """Do what has to be done now, and return it.
 
     Raises:
         InvalidInput: Slurm refused; its words are given.
     """
-    truth = read_truth(cluster.run, cluster.spec)
-    wanted = {name for name in truth.waiting if _needs_us(truth, name, settle_s)}
-    done = [
-        action
-        for action in _preemptions(truth.state, policy)
-        if not action.for_job or action.for_job in wanted
-    ]
-    for action in done:
-        cluster.run("scontrol", "requeue", action.job)
-    return done
+    with cluster.held():
+        truth = cluster.look()
+        reserve(cluster, truth.state.now_s, notice_s)
+        foresee(truth.state, notice_s)
+        wanted = {name for name in truth.waiting if _has_settled(truth, name, settle_s)}
+        return [
+            action
+            for action in _decisions(truth.state, policy)
+            if _is_ours(cluster, truth, action, wanted) and _do(cluster, action)
+        ]
 
 
-def _needs_us(truth: Truth, name: str, settle_s: float) -> bool:
-    waiting, claim = truth.waiting[name], truth.state.claims[name]
-    if truth.state.now_s - waiting.submitted_s < settle_s:
-        return False
+def tell(action: Action) -> str:
+    """Say in one line what was done."""
+    if isinstance(action, Preempt):
+        return f"{action.job} preempted: {action.reason}"
+    if isinstance(action, Rent):
+        return f"{action.num_nodes} of {action.pool} rented: {action.reason}"
+    if isinstance(action, Release):
+        nodes = ", ".join(f"{action.pool}-{node + 1}" for node in action.nodes)
+        return f"{nodes} given back: {action.reason}"
+    if isinstance(action, Start):
+        return f"{action.job} sent to {action.pool}: {action.reason}"
+    return str(action)
+
+
+def _do(cluster: Cluster, action: Action) -> bool:
+    """Carry it out; tell False where its job has ended or left by itself in between."""
+    try:
+        cluster.carry_out(action)
+    except InvalidInput:
+        claim = cluster.look().state.claims.get(getattr(action, "job", ""))
+        if isinstance(action, Preempt) and (claim is None or claim.pool is None):
+            return False
+        if isinstance(action, Rent | Start) and (claim is None or claim.pool is not None):
+            return False
+        raise
+    return True
+
+
+def _has_settled(truth: Truth, name: str, settle_s: float) -> bool:
+    return truth.state.now_s - truth.waiting[name].submitted_s >= settle_s
+
+
+def _is_ours(cluster: Cluster, truth: Truth, action: Action, wanted: set[str]) -> bool:
+    """Tell whether Slurm would not do it by itself."""
+    if isinstance(action, Preempt):
+        return not action.for_job or (action.for_job in wanted and _lacks_right(truth, action.for_job))
+    if isinstance(action, Rent):
+        return action.for_job in wanted
+    if isinstance(action, Start):
+        return action.job in wanted and _is_elsewhere(cluster, truth, action)
+    return isinstance(action, Release | Drain)
+
+
+def _lacks_right(truth: Truth, name: str) -> bool:
+    """Tell whether a job waits for power or for its tenant's guarantee: Slurm preempts for neither."""
+    claim = truth.state.claims[name]
     room = claim.tenant.tenant.guaranteed_gpus - claim.tenant.held_gpus
-    return waiting.reason == "Licenses" or claim.job.gpus <= room
+    return truth.waiting[name].reason == "Licenses" or claim.job.gpus <= room
 
 
-def _preemptions(state: FleetState, policy: Policy) -> list[Preempt]:
-    """Let the policy run to its end on a copy, and return whom it would preempt."""
+def _is_elsewhere(cluster: Cluster, truth: Truth, action: Start) -> bool:
+    """Tell whether a job would start in a pool that it was not submitted to."""
+    claim, spec = truth.state.claims[action.job], cluster.spec
+    pool = next(each for each in spec.pools if each.name == action.pool)
+    tenant = claim.tenant.tenant
+    return may_use(pool, tenant) and pool not in pools_for(spec, tenant, claim.job.gpus)
+
+
+def _decisions(state: FleetState, policy: Policy) -> list[Action]:
+    """Let the policy run to its end on a copy, and return all that it would do."""
     copy, found = state.copied(), []
     for _ in range(2 * len(copy.claims) + 8):
         actions = decide(copy, policy)
         if not actions:
             break
+        found += actions
         for action in actions:
-            if isinstance(action, Preempt):
-                found.append(action)
-                claim = copy.claims[action.job]
-                copy.preempt(claim, policy.place_of(claim.job, copy.now_s))
-            elif isinstance(action, Start):
-                claim, pool = copy.claims[action.job], copy.pools[action.pool]
-                copy.start(claim, pool, action.shares, is_by_right=action.is_by_right)
-            else:
-                return found
+            _imagine(copy, policy, action)
     return found
 
 
-def set_cap(cluster: Cluster, site: str, cap_kw: float) -> None:
-    """Change what a site may draw; what runs above it stays until `step` takes it off.
-
-    Raises:
-        InvalidInput: there is no such site, or Slurm refused.
-    """
-    names = [each.name for each in cluster.spec.sites]
-    if site not in names or not cap_kw >= 0:
-        raise InvalidInput(f"site {site!r}, {cap_kw:g} kW: the sites are {names}, and a cap is 0 or more")
-    sites = [
-        msgspec.structs.replace(each, cap_kw=cap_kw) if each.name == site else each
-        for each in cluster.spec.sites
-    ]
-    cluster.change(msgspec.structs.replace(cluster.spec, sites=tuple(sites)))
+def _imagine(copy: FleetState, policy: Policy, action: Action) -> None:
+    if isinstance(action, Preempt):
+        claim = copy.claims[action.job]
+        copy.preempt(claim, policy.place_of(claim.job, copy.now_s))
+    elif isinstance(action, Start):
+        claim, pool = copy.claims[action.job], copy.pools[action.pool]
+        copy.start(claim, pool, action.shares, is_by_right=action.is_by_right)
+    elif isinstance(action, Rent):
+        copy.pools[action.pool].num_ordered += action.num_nodes
+    elif isinstance(action, Release):
+        copy.remove_nodes(copy.pools[action.pool], action.nodes)
+    elif isinstance(action, Drain):
+        copy.pools[action.pool].nodes.remove(action.node)

@@ -38,7 +38,7 @@ def submit(
     """
     spec = cluster.spec
     check_submission(spec, tenant, gpus, command, name)
-    pools = _pools_for(spec, next(each for each in spec.tenants if each.name == tenant), gpus)
+    pools = pools_for(spec, next(each for each in spec.tenants if each.name == tenant), gpus)
     pool = pools[0]
     num_nodes = -(-gpus // pool.gpus_per_node)
     if gpus % num_nodes:
@@ -68,7 +68,7 @@ def submit(
     return cluster.run("sbatch", "--parsable", *options, str(script), *command).strip().partition(";")[0]
 
 
-def _pools_for(spec: FleetSpec, tenant: Tenant, gpus: int) -> list[Pool]:
+def pools_for(spec: FleetSpec, tenant: Tenant, gpus: int) -> list[Pool]:
     """Return where a gang may run: the first pool that holds it and those like it, owned before rented.
 
     A rented one is left to `steer`, when the policy pays for it, unless no owned one is large enough.
