@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -81,12 +82,12 @@ def _bound(state: FleetState, policy: Policy, claim: Claim) -> Reason:
             return Reason(kind="rank", text=told)
     fits = [pool for pool in state.pools.values() if pool.nodes.fits(job.gpus)]
     if fits:
-        pool = min(fits, key=lambda each: short_kw(state, each, job.gpus))
+        pool = min(fits, key=lambda each: short_kw(each, job.gpus))
         site = state.sites[pool.pool.site]
         return Reason(
             kind="power",
             text=f"GPUs are free in {pool.pool.name}, but {site.name} draws {site.drawn_kw:,.0f} of "
-            f"{site.cap_kw:,.0f} kW, and {short_kw(state, pool, job.gpus):,.0f} kW lack",
+            f"{site.cap_kw:,.0f} kW, and {short_kw(pool, job.gpus):,.0f} kW lack",
         )
     pool = max(state.pools.values(), key=lambda each: each.nodes.num_free)
     if pool.nodes.num_free >= job.gpus:
@@ -152,28 +153,41 @@ class _StartedError(Exception):
     pass
 
 
-def _start_of(state: FleetState, policy: Policy, job: str, factor: Callable[[], float]) -> float | None:
+def starts_of(
+    state: FleetState,
+    policy: Policy,
+    jobs: Collection[str] | None = None,
+    factor: Callable[[], float] = lambda: 1.0,
+) -> dict[str, float]:
+    """Return when jobs that wait (all, if none are named) start if nothing new comes, by one replay.
+
+    Expected times are multiplied by what `factor` returns; who does not start is left out.
+    """
     copy = state.copied(lambda claim: _expected(claim, state.now_s, factor()))
-    found: list[float] = []
+    wanted = (
+        {name for name, claim in state.claims.items() if claim.pool is None} if jobs is None else set(jobs)
+    )
+    found: dict[str, float] = {}
 
     def watch(at: FleetState, action: Action) -> None:
-        if isinstance(action, Start) and action.job == job:
-            found.append(at.now_s)
-            raise _StartedError
+        if isinstance(action, Start) and action.job in wanted:
+            found.setdefault(action.job, at.now_s)
+            if len(found) == len(wanted):
+                raise _StartedError
 
-    try:
+    with contextlib.suppress(_StartedError):
         simulate(state.spec, (), policy, watch=watch, state=copy)
-    except _StartedError:
-        return found[0]
-    return None
+    return found
+
+
+def _start_of(state: FleetState, policy: Policy, job: str, factor: Callable[[], float]) -> float | None:
+    return starts_of(state, policy, (job,), factor).get(job)
 
 
 def _expected(claim: Claim, now_s: float, factor: float) -> Job:
     job = claim.job
     expected_s = (job.run_s if job.expected_s is None else job.expected_s) * factor
-    worked_s = claim.done_s
-    if claim.pool is not None:
-        worked_s += max(now_s - claim.started_s - claim.overhead_s(), 0.0)
+    worked_s = claim.done_s + claim.worked_s(now_s)
     if expected_s <= worked_s:
         expected_s = 1.5 * worked_s
     return msgspec.structs.replace(job, run_s=expected_s)

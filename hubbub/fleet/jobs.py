@@ -25,11 +25,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     restart_s: float = 0.0
     """Seconds from being placed again to the first new step."""
     is_preemptible: bool = True
+    min_gpus: int = 0
+    """Elastic: it also runs on so many, its work in proportion; 0: on `gpus` or not at all."""
 
     def __post_init__(self) -> None:
         """Refuse what no fleet can run."""
         if self.gpus < 1:
             raise InvalidInput(f"job {self.id!r} asks for {self.gpus} GPUs; it must be 1 or more")
+        if self.min_gpus and not 1 <= self.min_gpus <= self.gpus:
+            raise InvalidInput(
+                f"job {self.id!r}: min_gpus is {self.min_gpus}; give 1 to {self.gpus}, or 0 for a fixed gang"
+            )
         for field in ("submit_s", "run_s", "checkpoint_s", "restart_s"):
             if not 0 <= getattr(self, field) < float("inf"):
                 raise InvalidInput(

@@ -63,8 +63,7 @@ def _waited_s(claim: Claim, end_s: float) -> float:
 
 def _useful_s(claim: Claim, end_s: float) -> float:
     """Return the work that counts so far; what a running job did since its start counts."""
-    is_running = claim.finished_s is None and claim.pool is not None
-    return claim.done_s + (max(end_s - claim.started_s - claim.overhead_s(), 0.0) if is_running else 0.0)
+    return claim.done_s + claim.worked_s(end_s)
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

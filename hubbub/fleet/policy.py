@@ -29,6 +29,8 @@ Order: TypeAlias = Literal["fifo", "sjf", "fair"]
 _SLACK_KW = 1e-6
 """Sums of floats may be off by so little."""
 _MAX_LOOKED_AT = 256
+_BY_RIGHT = "within its tenant's guarantee"
+_FREE = "on GPUs that nobody with a better claim wants"
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,38 +70,41 @@ def decide(state: FleetState, policy: Policy) -> list[Action]:
     return []
 
 
-def heads(state: FleetState, policy: Policy) -> Iterator[tuple[Rank, Claim]]:
-    """Yield the heads of all queues, strongest first."""
-    heads = []
+def heads(state: FleetState, policy: Policy) -> list[tuple[Rank, Claim]]:
+    """Return the heads of all queues, strongest first."""
+    found = []
+    is_fair = policy.order == "fair"
     for tenant in state.tenants.values():
-        room = tenant.tenant.guaranteed_gpus - tenant.held_gpus
-        share = tenant.held_gpus / max(tenant.tenant.guaranteed_gpus, 1) if policy.order == "fair" else 0.0
+        if not tenant.queues:
+            continue
+        room = tenant.guaranteed_gpus - tenant.held_gpus
+        share = tenant.held_gpus / max(tenant.guaranteed_gpus, 1) if is_fair else 0.0
         for priority, queue in tenant.queues.items():
             order, number, claim = queue[0]
-            by_right = claim.job.gpus <= room
-            heads.append((not by_right, -priority, share, order, number, claim))
-    heads.sort()
-    for not_by_right, _, _, _, _, claim in heads:
-        yield (not not_by_right, claim.job.priority), claim
+            found.append((claim.job.gpus > room, -priority, share, order, number, claim))
+    if len(found) > 1:
+        found.sort()
+    return [((not is_beyond, -lower), claim) for is_beyond, lower, _, _, _, claim in found]
 
 
 def _admit(state: FleetState, policy: Policy, claim: Claim, rank: Rank) -> list[Action]:
-    gpus, job = claim.job.gpus, claim.job
+    job = claim.job
+    gpus = job.gpus
     for pool in state.pools.values():
-        if pool.nodes.fits(gpus) and short_kw(state, pool, gpus) <= _SLACK_KW:
-            shares = pool.nodes.place(gpus) or ()
-            why = (
-                "within its tenant's guarantee"
-                if rank[0]
-                else "on GPUs that nobody with a better claim wants"
-            )
-            return [Start(job.id, pool.pool.name, tuple(shares), why, rank[0])]
+        if (
+            gpus <= pool.nodes.num_free
+            and short_kw(pool, gpus) <= _SLACK_KW
+            and (shares := pool.nodes.place(gpus))
+        ):
+            return [Start(job.id, pool.pool.name, tuple(shares), _BY_RIGHT if rank[0] else _FREE, rank[0])]
     taken = _take(state, claim, rank) if policy.preempts else []
     return taken or (_rent(state, claim) if state.rents else [])
 
 
 def _take(state: FleetState, claim: Claim, rank: Rank) -> list[Action]:
     """Preempt as few as it needs in the first pool where that is enough."""
+    if not any(held for other, held in state.running.items() if other < rank):
+        return []
     for pool in state.pools.values():
         space = _for_space(state, pool, claim.job.gpus, rank)
         victims = None if space is None else _for_power(state, pool, claim.job.gpus, rank, space)
@@ -117,10 +122,11 @@ def _for_space(state: FleetState, pool: PoolState, gpus: int, rank: Rank) -> dic
     if gpus < pool.nodes.gpus_per_node and (found := _for_part(state, pool, gpus, rank)):
         return found
     wanted = -(-gpus // pool.nodes.gpus_per_node) - pool.nodes.num_empty
-    lower = [ceiling for ceiling in sorted(pool.clearable) if ceiling < rank]
-    if sum(len(pool.clearable[ceiling]) for ceiling in lower) < wanted:
+    clearable = pool.clearable()
+    lower = [ceiling for ceiling in sorted(clearable) if ceiling < rank]
+    if sum(len(clearable[ceiling]) for ceiling in lower) < wanted:
         return None
-    nodes = (node for ceiling in lower for node in reversed(pool.clearable[ceiling]))
+    nodes = (node for ceiling in lower for node in reversed(clearable[ceiling]))
     return {claim.job.id: claim for node in islice(nodes, wanted) for claim in pool.on_node[node]}
 
 
@@ -138,14 +144,14 @@ def _for_power(
     state: FleetState, pool: PoolState, gpus: int, rank: Rank, leaving: dict[str, Claim]
 ) -> dict[str, Claim] | None:
     """Add who else must leave the site so that a gang fits under its cap, None if that is not enough."""
-    lacking_kw = short_kw(state, pool, gpus) - sum(map(_kw_of, leaving.values()))
+    lacking_kw = short_kw(pool, gpus) - sum(each.kw for each in leaving.values())
     if lacking_kw <= _SLACK_KW:
         return leaving
     leaving = dict(leaving)
     for victim in _weakest(state, rank):
         if victim.job.id not in leaving and victim.pool and victim.pool.pool.site == pool.pool.site:
             leaving[victim.job.id] = victim
-            lacking_kw -= _kw_of(victim)
+            lacking_kw -= victim.kw
             if lacking_kw <= _SLACK_KW:
                 return leaving
     return None
@@ -188,19 +194,12 @@ def _shed(state: FleetState, site: SiteState) -> list[Action]:
         if over_kw <= _SLACK_KW:
             break
         if victim.pool is not None and victim.pool.pool.site == site.name:
-            over_kw -= _kw_of(victim)
+            over_kw -= victim.kw
             actions.append(Preempt(victim.job.id, f"{site.name} may draw {site.cap_kw:,.0f} kW"))
     return actions
 
 
-def short_kw(state: FleetState, pool: PoolState, gpus: int) -> float:
+def short_kw(pool: PoolState, gpus: int) -> float:
     """Return by how much a site would be above its cap with so many GPUs more; 0 or less: it would not."""
-    if not pool.pool.site:
-        return 0.0
-    site = state.sites[pool.pool.site]
-    return site.drawn_kw + gpus * (pool.pool.busy_kw_per_gpu - pool.pool.idle_kw_per_gpu) - site.cap_kw
-
-
-def _kw_of(claim: Claim) -> float:
-    assert claim.pool is not None
-    return claim.job.gpus * (claim.pool.pool.busy_kw_per_gpu - claim.pool.pool.idle_kw_per_gpu)
+    site = pool.site
+    return 0.0 if site is None else site.drawn_kw + gpus * pool.kw_per_gpu - site.cap_kw

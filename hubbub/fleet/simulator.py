@@ -25,17 +25,6 @@ _DAY_S = 86_400.0
 _ARRIVES, _ENDS, _NODE_FAILS, _NODE_IS_BACK, _POWER, _RENTED, _MAY_GO = range(7)
 
 
-class Moment(msgspec.Struct, frozen=True, gc=False):
-    """The fleet between two events."""
-
-    at_s: float
-    held: dict[str, int]
-    """GPUs by tenant."""
-    drawn_kw: float
-    cap_kw: float
-    num_waiting: int
-
-
 class Simulation(msgspec.Struct, kw_only=True):
     """What came of a replay."""
 
@@ -50,7 +39,6 @@ class Simulation(msgspec.Struct, kw_only=True):
     energy_kws: float = 0.0
     over_cap_kw: float = 0.0
     """The most by which any site was above its cap after an event was dealt with; must be 0."""
-    moments: list[Moment] = []
 
 
 def simulate(
@@ -60,14 +48,15 @@ def simulate(
     *,
     seed: int = 1,
     until_s: float | None = None,
-    moments_every_s: float = 0.0,
+    look: Callable[[FleetState], None] | None = None,
+    look_every_s: float = 0.0,
     watch: Callable[[FleetState, Action], None] | None = None,
     state: FleetState | None = None,
 ) -> Simulation:
     """Replay jobs (in any order) to the end, or until a time; from a state on, if one is given.
 
-    `moments_every_s` > 0 keeps a moment at the first event after each such interval, for pictures; `watch` is
-    called with every action before it is carried out.
+    `look` is shown the state after the first event of each interval of `look_every_s`, and at the end;
+    `watch` is called with every action before it is carried out.
 
     Raises:
         InvalidInput: a job asks for more than any pool ever has; it is named.
@@ -78,7 +67,7 @@ def simulate(
                 f"job {job.id!r} of tenant {job.tenant!r} asks for {job.gpus} GPUs; the largest pool has "
                 f"{max(pool.num_nodes * pool.gpus_per_node for pool in spec.pools)}"
             )
-    replay = _Replay(state or FleetState(spec), policy or Policy(), seed, moments_every_s, watch)
+    replay = _Replay(state or FleetState(spec), policy or Policy(), seed, look, look_every_s, watch)
     return replay.run(jobs, until_s)
 
 
@@ -88,7 +77,8 @@ class _Replay:
         state: FleetState,
         policy: Policy,
         seed: int,
-        moments_every_s: float,
+        look: Callable[[FleetState], None] | None,
+        look_every_s: float,
         watch: Callable[[FleetState, Action], None] | None,
     ) -> None:
         self.state, self.policy, self.result = state, policy, Simulation()
@@ -97,7 +87,7 @@ class _Replay:
         self._num_pushed = 0
         self._num_awaited = 0
         """Events to come that are no failures: without them, what waits now waits for ever."""
-        self._every_s, self._next_moment_s = moments_every_s, 0.0
+        self._look, self._look_every_s, self._next_look_s = look, look_every_s, 0.0
         self._watch = watch
         self._deal: dict[int, Callable[[Any], None]] = {
             _ENDS: self._end,
@@ -153,7 +143,7 @@ class _Replay:
                 self._push(max(at_s, state.now_s), _POWER, None)
         for claim in state.claims.values():
             if claim.pool is not None:
-                self._push(max(claim.started_s + claim.left_s(), state.now_s), _ENDS, (claim, claim.version))
+                self._push(max(claim.ends_s(), state.now_s), _ENDS, (claim, claim.version))
         if state.claims:
             self._push(state.now_s, _MAY_GO, None)
 
@@ -167,6 +157,8 @@ class _Replay:
         state, result = self.state, self.result
         state.count_up()
         result.end_s = state.now_s
+        if self._look is not None:
+            self._look(state)
         result.unfinished = list(state.claims.values())
         result.gpu_s = {name: tenant.held_gpu_s for name, tenant in state.tenants.items()}
         result.energy_kws = sum(site.drawn_kws for site in state.sites.values())
@@ -184,19 +176,16 @@ class _Replay:
                 self._carry_out(action)
         for site in state.sites.values():
             result.over_cap_kw = max(result.over_cap_kw, site.drawn_kw - site.cap_kw - 1e-6)
-        if self._every_s and state.now_s >= self._next_moment_s:
-            self._next_moment_s = state.now_s + self._every_s
-            held = {name: tenant.held_gpus for name, tenant in state.tenants.items()}
-            drawn_kw = sum(site.drawn_kw for site in state.sites.values())
-            cap_kw = sum(site.cap_kw for site in state.sites.values())
-            result.moments.append(Moment(state.now_s, held, drawn_kw, cap_kw, state.num_waiting))
+        if self._look is not None and state.now_s >= self._next_look_s:
+            self._next_look_s = state.now_s + self._look_every_s
+            self._look(state)
 
     def _carry_out(self, action: Action) -> None:
         state = self.state
         if isinstance(action, Start):
             claim, pool = state.claims[action.job], state.pools[action.pool]
             state.start(claim, pool, action.shares, is_by_right=action.is_by_right)
-            self._push(state.now_s + claim.left_s(), _ENDS, (claim, claim.version))
+            self._push(claim.ends_s(), _ENDS, (claim, claim.version))
         elif isinstance(action, Preempt):
             claim = state.claims[action.job]
             self.result.num_preemptions += 1

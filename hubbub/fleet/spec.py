@@ -19,7 +19,9 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Higher goes first, and may take from lower what these borrow."""
     guaranteed_gpus: int = 0
     max_usd_per_gpu_hour: float = 0.0
-    """It rents for a job that waits, up to this price; 0: never."""
+    """It rents for a job that waits, up to this price, and uses what costs no more; 0: never."""
+    max_gpus: int = 0
+    """It never holds more; 0: no limit."""
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +44,10 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     mttf_node_days: float = 0.0
     """Mean time to a failure of one node; 0: never. Llama 3: 3.79 a 1,000 node-days (arXiv 2407.21783)."""
     repair_s: float = 3600.0
+    num_spares: int = 0
+    """Nodes kept idle, on which a gang goes on at once when one of its nodes fails."""
+    min_clock: float = 1.0
+    """How far the GPUs' clock may be lowered when power lacks, as a share of the full one (see `clocks`)."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +64,8 @@ class GridEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     start_s: float
     duration_s: float
     cut: float
+    notice_s: float = 0.0
+    """So long before it starts jobs leave: they have saved, and the cut holds from its first second."""
 
 
 class FleetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +75,8 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tenants: tuple[Tenant, ...] = ()
     sites: tuple[Site, ...] = ()
     grid_events: tuple[GridEvent, ...] = ()
+    half_life_days: float = 7.0
+    """Of what a tenant used, for fair shares over time; Slurm's PriorityDecayHalfLife is a week, too."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

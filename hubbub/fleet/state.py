@@ -8,133 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from typing import TypeAlias
-
-import msgspec
 
 from hubbub.errors import InvalidInput
+from hubbub.fleet.claims import Claim, Rank
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.placement import Nodes, Share
-from hubbub.fleet.spec import FleetSpec, GridEvent, Pool, Tenant
+from hubbub.fleet.pools import PoolState, SiteState
+from hubbub.fleet.spec import FleetSpec, GridEvent, Tenant
+from hubbub.fleet.tenants import TenantState
 
-Rank: TypeAlias = tuple[bool, int]
-"""(holds by right, priority): the higher may take from the lower."""
-
-
-class Claim(msgspec.Struct, gc=False, eq=False):
-    """A job on the fleet, waiting or running."""
-
-    job: Job
-    tenant: TenantState
-    number: int
-    """In order of arrival; breaks ties."""
-    waiting_since_s: float
-    done_s: float = 0.0
-    """Work that is safe: it survives a failure."""
-    pool: PoolState | None = None
-    shares: Sequence[Share] = ()
-    started_s: float = 0.0
-    is_by_right: bool = False
-    num_starts: int = 0
-    num_preempted: int = 0
-    num_failures: int = 0
-    waited_s: float = 0.0
-    lost_s: float = 0.0
-    """Work that was done and has to be done again."""
-    finished_s: float | None = None
-    version: int = 0
-    """Changes with every start and stop, so that an old event about it is known as old."""
-
-    @property
-    def rank(self) -> Rank:
-        """How strong its hold is."""
-        return (self.is_by_right, self.job.priority)
-
-    def overhead_s(self) -> float:
-        """Return what passes from its start until new work is done."""
-        return self.job.restart_s if self.num_starts > 1 else 0.0
-
-    def left_s(self) -> float:
-        """Return how long it will run from its last start, if nothing happens."""
-        return self.overhead_s() + self.job.run_s - self.done_s
-
-
-class TenantState(msgspec.Struct, gc=False, eq=False):
-    """What a tenant holds and waits for."""
-
-    tenant: Tenant
-    held_gpus: int = 0
-    held_gpu_s: float = 0.0
-    """GPUs held times seconds, up to `counted_s`."""
-    counted_s: float = 0.0
-    right_gpus: int = 0
-    queues: dict[int, list[tuple[float, int, Claim]]] = {}
-    """By priority, a heap by the policy's order."""
-    borrowed: dict[str, Claim] = {}
-    """Running beyond the guarantee, oldest first."""
-
-    def hold(self, gpus: int, now_s: float) -> None:
-        """Hold so many GPUs more or, below 0, fewer."""
-        self.held_gpu_s += self.held_gpus * (now_s - self.counted_s)
-        self.counted_s = now_s
-        self.held_gpus += gpus
-
-
-class PoolState(msgspec.Struct, gc=False, eq=False):
-    """A pool's nodes and who runs on each."""
-
-    pool: Pool
-    nodes: Nodes
-    on_node: dict[int, list[Claim]] = {}
-    num_ordered: int = 0
-    """Rented nodes that are on their way."""
-    num_active: int = 0
-    active_node_s: float = 0.0
-    counted_s: float = 0.0
-    idle_since_s: dict[int, float] = {}
-    """Of a rented pool's empty nodes."""
-    given_back: list[int] = []
-    clearable: dict[Rank, dict[int, None]] = {}
-    """Nodes by the highest rank that runs on them, last changed last; only where all may be preempted."""
-    ceilings: dict[int, Rank] = {}
-    """The same by node."""
-
-    def note(self, nodes: Iterable[Share]) -> None:
-        """Find anew what is the highest rank on some nodes."""
-        for node, _ in nodes:
-            before = self.ceilings.pop(node, None)
-            if before is not None:
-                del self.clearable[before][node]
-            claims = self.on_node[node]
-            if not claims:
-                continue
-            if len(claims) == 1:
-                rank = claims[0].rank if claims[0].job.is_preemptible else None
-            elif all(claim.job.is_preemptible for claim in claims):
-                rank = max(claim.rank for claim in claims)
-            else:
-                rank = None
-            if rank is not None:
-                self.ceilings[node] = rank
-                self.clearable.setdefault(rank, {})[node] = None
-
-
-class SiteState(msgspec.Struct, gc=False, eq=False):
-    """A site's power now, kW."""
-
-    name: str
-    full_cap_kw: float
-    cap_kw: float
-    drawn_kw: float = 0.0
-    drawn_kws: float = 0.0
-    """Energy up to `counted_s`, kW-seconds."""
-    counted_s: float = 0.0
-
-    def draw(self, kw: float, now_s: float) -> None:
-        """Draw so much more or, below 0, less."""
-        self.drawn_kws += self.drawn_kw * (now_s - self.counted_s)
-        self.counted_s = now_s
-        self.drawn_kw += kw
+__all__ = ["Claim", "FleetState", "PoolState", "Rank", "SiteState", "TenantState"]
 
 
 class FleetState:
@@ -145,10 +28,17 @@ class FleetState:
         self.now_s = 0.0
         self.claims: dict[str, Claim] = {}
         self.sites = {site.name: SiteState(site.name, site.cap_kw, site.cap_kw) for site in spec.sites}
-        self.tenants = {tenant.name: TenantState(tenant) for tenant in spec.tenants}
+        self.tenants: dict[str, TenantState] = {}
+        for tenant in spec.tenants:
+            self._let_in(tenant)
         self.pools: dict[str, PoolState] = {}
         for pool in spec.pools:
-            self.pools[pool.name] = PoolState(pool, Nodes(0, pool.gpus_per_node))
+            self.pools[pool.name] = PoolState(
+                pool,
+                Nodes(0, pool.gpus_per_node),
+                self.sites.get(pool.site),
+                pool.busy_kw_per_gpu - pool.idle_kw_per_gpu,
+            )
             if not pool.is_rented:
                 self.add_nodes(self.pools[pool.name], pool.num_nodes)
         self.running: dict[Rank, dict[str, Claim]] = {}
@@ -159,10 +49,14 @@ class FleetState:
         self.num_waiting = 0
         self._num_claims = 0
 
+    def _let_in(self, tenant: Tenant) -> None:
+        half_life_s = self.spec.half_life_days * 86_400
+        self.tenants[tenant.name] = TenantState(tenant, half_life_s, tenant.guaranteed_gpus)
+
     def tenant(self, name: str) -> TenantState:
         """Return a tenant; one that the fleet's file does not name has no priority and no guarantee."""
         if name not in self.tenants:
-            self.tenants[name] = TenantState(Tenant(name=name))
+            self._let_in(Tenant(name=name))
         return self.tenants[name]
 
     def submit(self, job: Job, order: float) -> Claim:
@@ -173,8 +67,9 @@ class FleetState:
         """
         if job.id in self.claims:
             raise InvalidInput(f"job {job.id!r} was submitted already; give each its own id")
-        tenant = self.tenant(job.tenant)
-        claim = Claim(job, tenant, self._num_claims, self.now_s)
+        claim = Claim(
+            job, self.tenants.get(job.tenant) or self.tenant(job.tenant), self._num_claims, self.now_s
+        )
         self._num_claims += 1
         self.claims[job.id] = claim
         self._enqueue(claim, order)
@@ -182,8 +77,15 @@ class FleetState:
 
     def _enqueue(self, claim: Claim, order: float) -> None:
         self.num_waiting += 1
-        queue = claim.tenant.queues.setdefault(claim.job.priority, [])
-        heappush(queue, (order, claim.number, claim))
+        queues, priority = claim.tenant.queues, claim.job.priority
+        if priority in queues:
+            heappush(queues[priority], (order, claim.number, claim))
+        else:
+            queues[priority] = [(order, claim.number, claim)]
+
+    def is_head(self, claim: Claim) -> bool:
+        """Tell whether a waiting job is the next of its queue."""
+        return claim.tenant.queues[claim.job.priority][0][2] is claim
 
     def start(self, claim: Claim, pool: PoolState, shares: Sequence[Share], *, is_by_right: bool) -> None:
         """Run the head of a queue on GPUs that are free."""
@@ -195,7 +97,8 @@ class FleetState:
             del claim.tenant.queues[claim.job.priority]
         self.num_waiting -= 1
         claim.waited_s += self.now_s - claim.waiting_since_s
-        claim.started_s = self.now_s
+        claim.started_s = claim.since_s = self.now_s
+        claim.delay_s = claim.job.restart_s if claim.num_starts else 0.0
         claim.num_starts += 1
         self._seat(claim, pool, shares, is_by_right)
 
@@ -204,76 +107,72 @@ class FleetState:
         claim = Claim(job, self.tenant(job.tenant), self._num_claims, like.waiting_since_s)
         self._num_claims += 1
         for field in (
-            "done_s",
-            "started_s",
-            "num_starts",
-            "num_preempted",
-            "num_failures",
-            "waited_s",
-            "lost_s",
-        ):
+            "done_s", "started_s", "num_starts", "num_preempted", "num_failures", "waited_s", "lost_s",
+            "delay_s", "kept_s",
+        ):  # fmt: skip
             setattr(claim, field, getattr(like, field))
+        claim.since_s = like.since_s or like.started_s
         self.claims[job.id] = claim
         self._seat(claim, pool, shares, like.is_by_right)
         return claim
 
     def _seat(self, claim: Claim, pool: PoolState, shares: Sequence[Share], is_by_right: bool) -> None:
         pool.nodes.take(shares)
-        for node, _ in shares:
-            pool.on_node.setdefault(node, []).append(claim)
-            pool.idle_since_s.pop(node, None)
+        pool.seat(claim, shares)
         gpus = claim.job.gpus
-        self._draw(pool.pool, gpus * (pool.pool.busy_kw_per_gpu - pool.pool.idle_kw_per_gpu))
-        claim.pool, claim.shares, claim.is_by_right = pool, shares, is_by_right
+        claim.pool, claim.shares, claim.gpus, claim.is_by_right = pool, shares, gpus, is_by_right
+        claim.kw_per_gpu = pool.kw_per_gpu
         claim.version += 1
+        if pool.site is not None:
+            pool.site.draw(gpus * pool.kw_per_gpu, self.now_s)
         claim.tenant.hold(gpus, self.now_s)
         self._hold(claim)
-        pool.note(shares)
 
     def _hold(self, claim: Claim) -> None:
         if claim.is_by_right:
-            claim.tenant.right_gpus += claim.job.gpus
+            claim.tenant.right_gpus += claim.gpus
         else:
             claim.tenant.borrowed[claim.job.id] = claim
-        held = self.running.setdefault(claim.rank, {}) if claim.job.is_preemptible else self.fixed
-        held[claim.job.id] = claim
+        if not claim.job.is_preemptible:
+            self.fixed[claim.job.id] = claim
+        elif claim.rank in self.running:
+            self.running[claim.rank][claim.job.id] = claim
+        else:
+            self.running[claim.rank] = {claim.job.id: claim}
 
     def _let_go(self, claim: Claim) -> None:
         if claim.is_by_right:
-            claim.tenant.right_gpus -= claim.job.gpus
+            claim.tenant.right_gpus -= claim.gpus
         else:
             del claim.tenant.borrowed[claim.job.id]
         held = self.running[claim.rank] if claim.job.is_preemptible else self.fixed
         del held[claim.job.id]
 
     def _free(self, claim: Claim) -> None:
-        pool, gpus = claim.pool, claim.job.gpus
+        pool = claim.pool
         if pool is None:
             raise InvalidInput(f"job {claim.job.id!r} does not run")
         pool.nodes.give(claim.shares)
-        for node, _ in claim.shares:
-            pool.on_node[node].remove(claim)
-            if pool.pool.is_rented and not pool.on_node[node]:
-                pool.idle_since_s[node] = self.now_s
-        self._draw(pool.pool, -gpus * (pool.pool.busy_kw_per_gpu - pool.pool.idle_kw_per_gpu))
+        pool.leave(claim, self.now_s)
+        if pool.site is not None:
+            pool.site.draw(-claim.kw, self.now_s)
         self._let_go(claim)
-        pool.note(claim.shares)
-        claim.tenant.hold(-gpus, self.now_s)
-        claim.pool, claim.shares = None, ()
+        claim.tenant.hold(-claim.gpus, self.now_s)
+        claim.pool, claim.shares, claim.gpus, claim.kept_s, claim.rate = None, (), 0, 0.0, 1.0
         claim.version += 1
-        if claim.is_by_right:
+        if claim.is_by_right and claim.tenant.borrowed:
             self._promote(claim.tenant)
 
     def _promote(self, tenant: TenantState) -> None:
         """Make the oldest borrowed holds rights where the guarantee has room again."""
         for claim in list(tenant.borrowed.values()):
-            if tenant.right_gpus + claim.job.gpus > tenant.tenant.guaranteed_gpus:
+            if tenant.right_gpus + claim.gpus > tenant.guaranteed_gpus:
                 return
             self._let_go(claim)
             claim.is_by_right = True
             self._hold(claim)
             assert claim.pool is not None
-            claim.pool.note(claim.shares)
+            claim.pool.note(claim)
 
     def finish(self, claim: Claim) -> None:
         """End a running job that is done."""
@@ -284,13 +183,13 @@ class FleetState:
 
     def preempt(self, claim: Claim, order: float) -> None:
         """Let a running job save all that it did, and wait again."""
-        claim.done_s += max(self.now_s - claim.started_s - claim.overhead_s(), 0.0)
+        claim.done_s += claim.worked_s(self.now_s)
         claim.num_preempted += 1
         self._requeue(claim, order)
 
     def fail(self, claim: Claim, order: float) -> None:
         """Stop a running job whose node died: what it did since its last checkpoint is lost."""
-        worked_s = max(self.now_s - claim.started_s - claim.overhead_s(), 0.0)
+        worked_s = claim.worked_s(self.now_s)
         interval_s = claim.job.checkpoint_s
         safe_s = worked_s // interval_s * interval_s if interval_s else 0.0
         claim.done_s += safe_s
@@ -330,7 +229,7 @@ class FleetState:
         pool.active_node_s += pool.num_active * (self.now_s - pool.counted_s)
         pool.counted_s = self.now_s
         pool.num_active += num_nodes
-        self._draw(pool.pool, num_nodes * pool.pool.gpus_per_node * pool.pool.idle_kw_per_gpu)
+        pool.draw(num_nodes * pool.pool.gpus_per_node * pool.pool.idle_kw_per_gpu, self.now_s)
 
     def claims_on(self, pool: PoolState, node: int) -> list[Claim]:
         """Return who runs on a node."""
@@ -343,10 +242,6 @@ class FleetState:
                 e.cut for e in events if e.site == site.name and 0 <= self.now_s - e.start_s < e.duration_s
             ]
             site.cap_kw = site.full_cap_kw * (1 - max(cuts, default=0.0))
-
-    def _draw(self, pool: Pool, kw: float) -> None:
-        if pool.site:
-            self.sites[pool.site].draw(kw, self.now_s)
 
     def copied(self, change: Callable[[Claim], Job] = lambda claim: claim.job) -> FleetState:
         """Return a fleet in the same state, with jobs as `change` would have them, by the same ids."""
