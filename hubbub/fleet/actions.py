@@ -112,6 +112,14 @@ class Drain(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class Avoid(msgspec.Struct, frozen=True, gc=False):
+    """Start on a node only where its equals do not suffice: it fails more often than they do."""
+
+    pool: str
+    node: int
+    reason: str
+
+
 class Restore(msgspec.Struct, frozen=True, gc=False):
     """Take a drained node in again; only people decide so."""
 
@@ -121,6 +129,18 @@ class Restore(msgspec.Struct, frozen=True, gc=False):
 
 
 Action: TypeAlias = (
-    Start | Preempt | Rent | Release | Shrink | Grow | Cap | Lend | TakeBack | SwapDelivery | Drain | Restore
+    Start
+    | Preempt
+    | Rent
+    | Release
+    | Shrink
+    | Grow
+    | Cap
+    | Lend
+    | TakeBack
+    | SwapDelivery
+    | Drain
+    | Avoid
+    | Restore
 )
 """Who carries them out must ignore what is only told (Lend, TakeBack), and say what it cannot do."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from hubbub.fleet.claims import Claim, Rank
+from hubbub.fleet.health import Observation
 from hubbub.fleet.placement import Nodes, Share
 from hubbub.fleet.spec import Pool
 
@@ -46,6 +47,10 @@ class PoolState(msgspec.Struct, eq=False):
     idle_since_s: dict[int, float] = {}
     """Of a rented pool's empty nodes."""
     given_back: list[int] = []
+    failures: list[Observation] = []
+    """What is known of its nodes' health, in order of time."""
+    drained: dict[int, float] = {}
+    """Nodes that are out for their health, and when they are back."""
     _changed: dict[int, None] = {}
     """Nodes on which somebody came or left since the last look, in that order."""
     _clearable: dict[Rank, dict[int, None]] = {}

@@ -44,6 +44,13 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     mttf_node_days: float = 0.0
     """Mean time to a failure of one node; 0: never. Llama 3: 3.79 a 1,000 node-days (arXiv 2407.21783)."""
     repair_s: float = 3600.0
+    lemon_share: float = 0.0
+    """Of its nodes, so many fail `lemon_factor` times as often as the others; for simulations."""
+    lemon_factor: float = 1.0
+    mend_s: float = 604_800.0
+    """A drained node is back after so long, with what was broken replaced."""
+    nodes_per_leaf: int = 0
+    """Nodes under one leaf switch, numbered one leaf after another; 0: not known."""
     num_spares: int = 0
     """Nodes kept idle, on which a gang goes on at once when one of its nodes fails."""
     min_clock: float = 1.0
@@ -125,6 +132,11 @@ def _check_pool(pool: Pool, sites: dict[str, Site]) -> None:
         raise InvalidInput(
             f"pool {pool.name!r}: busy_kw_per_gpu {pool.busy_kw_per_gpu:g} is below idle_kw_per_gpu "
             f"{pool.idle_kw_per_gpu:g}"
+        )
+    if pool.lemon_share > 1 or pool.lemon_factor < 1:
+        raise InvalidInput(
+            f"pool {pool.name!r}: lemon_share {pool.lemon_share:g} must be 0 to 1, lemon_factor "
+            f"{pool.lemon_factor:g} 1 or more"
         )
 
 

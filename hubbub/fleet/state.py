@@ -35,7 +35,7 @@ class FleetState:
         for pool in spec.pools:
             self.pools[pool.name] = PoolState(
                 pool,
-                Nodes(0, pool.gpus_per_node),
+                Nodes(0, pool.gpus_per_node, pool.nodes_per_leaf),
                 self.sites.get(pool.site),
                 pool.busy_kw_per_gpu - pool.idle_kw_per_gpu,
             )
@@ -254,7 +254,9 @@ class FleetState:
                 other.remove_nodes(twin, pool.given_back)
                 twin.idle_since_s = dict(pool.idle_since_s)
             twin.num_ordered = pool.num_ordered
+            twin.failures, twin.drained = list(pool.failures), dict(pool.drained)
             for node in range(len(pool.nodes.free)):
+                twin.nodes.avoid(node, is_avoided=pool.nodes.is_avoided(node))
                 if pool.nodes.is_out(node) and not twin.nodes.is_out(node):
                     twin.nodes.remove(node)
         for site, state in self.sites.items():
