@@ -32,6 +32,7 @@ from hubbub.fleet.policy import Policy
 
 LOOK_S = 1.0
 """It looks so often when nobody wakes it."""
+_SOON_S = 0.02
 LINGER_S = 120.0
 """It ends when there was nothing to lead for so long; the next job brings it back."""
 
@@ -54,6 +55,8 @@ class Supervisor:
         self._policy, self._idle_since_s = Policy(), time.monotonic()
         self._num_real = len(gpus.real_gpus())
         self._told: set[tuple[str, int, int]] = set()
+        self._is_early = False
+        """A rank was to be told that has not told its own number yet."""
 
     def run(self) -> None:
         """Lead until there is nothing more to lead."""
@@ -70,7 +73,7 @@ class Supervisor:
     def _pause_s(self) -> float:
         """Return how long nothing is due."""
         due_s = [row.not_before_s - time.time() for row in self.journal.book.open_rows() if row.not_before_s]
-        return min([LOOK_S, *(each for each in due_s if each > 0)])
+        return min([_SOON_S if self._is_early else LOOK_S, *(each for each in due_s if each > 0)])
 
     def _is_over(self) -> bool:
         """Give the lock back where nothing is open; under the journal's, so that no new job is overlooked."""
@@ -101,6 +104,7 @@ class Supervisor:
             _receive(book, change, now_s)
             for action in actions_now(book, now_s, self._policy):
                 self._note(book, change, action, now_s)
+        self._is_early = False
         for row in change.rows:
             if row.phase == "ended":
                 ranks.forget_task(self.directory, row.id)
@@ -188,8 +192,10 @@ class Supervisor:
             if (row.id, row.attempt, rank) not in self._told:
                 state = ranks.look(self.directory, row, rank)
                 ranks.tell_to_leave(state)
-                if state.pid:
+                if state.phase != "lives" or state.pid:
                     self._told.add((row.id, row.attempt, rank))
+                else:
+                    self._is_early = True
 
 
 def note(book: Book, change: Change, action: Action, now_s: float) -> None:

@@ -1,0 +1,116 @@
+import random
+
+import msgspec
+
+from hubbub.fleet.actions import Preempt, Start
+from hubbub.fleet.local.deciding import actions_now
+from hubbub.fleet.local.gpus import are_real, numbers_for
+from hubbub.fleet.local.journal import Book, Change, Row
+from hubbub.fleet.local.settling import leave
+from hubbub.fleet.local.truth import truth_of
+from hubbub.fleet.policy import Policy
+from hubbub.fleet.spec import FleetSpec, GridEvent, Pool, Site, Tenant
+
+POOL = Pool(name="hall", num_nodes=3, site="hall", gpus_per_node=4, busy_kw_per_gpu=1.0)
+SPEC = FleetSpec(
+    pools=(POOL,),
+    tenants=(Tenant(name="xai", priority=20), Tenant(name="tesla", priority=10, guaranteed_gpus=4)),
+    sites=(Site(name="hall", cap_kw=10.0),),
+    grid_events=(GridEvent(site="hall", start_s=500.0, duration_s=100.0, cut=0.5),),
+)
+
+
+def _book(*rows):
+    book = Book()
+    book.take_in(Change(fleet=SPEC, rows=list(rows)))
+    return book
+
+
+def _row(number, tenant, gpus, **fields):
+    return Row(
+        id=str(number), tenant=tenant, gpus=gpus, name="job", submitted_s=float(number),
+        waiting_since_s=float(number), **fields,
+    )  # fmt: skip
+
+
+def _seated(row, shares):
+    numbers = numbers_for(SPEC, POOL, shares, [], is_real=False)
+    return msgspec.structs.replace(
+        row,
+        phase="running",
+        pool="hall",
+        shares=tuple(shares),
+        gpu_numbers=numbers,
+        started_s=row.submitted_s,
+    )
+
+
+def test_what_was_freed_for_a_job_is_given_to_it_when_the_other_has_left():
+    tesla = _seated(_row(1, "tesla", 8), [(0, 4), (1, 4)])
+    book = _book(tesla, _row(2, "xai", 8))
+    (action,) = actions_now(book, 10.0, Policy())
+    assert isinstance(action, Preempt) and action.job == "1"
+    book.rows["1"] = leave(tesla, "preempted", action.reason)
+    assert actions_now(book, 10.0, Policy()) == [], "its GPUs are not free yet, and nobody else is sent away"
+    assert truth_of(book, 10.0).state.tenants["tesla"].held_gpus == 8
+    book.rows["1"] = _row(1, "tesla", 8)
+    (action,) = actions_now(book, 10.0, Policy())
+    assert isinstance(action, Start) and action.job == "2"
+    book.rows["2"] = _row(2, "xai", 8, not_before_s=11.0, reason="it failed")
+    assert actions_now(book, 10.0, Policy()) == [], "a pause keeps its place"
+    assert truth_of(book, 10.0).held == {"2": "it failed"}
+
+
+def test_a_grid_event_takes_the_weakest_off():
+    jobs = [_seated(_row(1, "xai", 4), [(0, 4)]), _seated(_row(2, "tesla", 4), [(1, 4)])]
+    book = _book(*jobs)
+    assert actions_now(book, 499.0, Policy()) == []
+    assert [action.job for action in actions_now(book, 500.0, Policy())] == ["1"], "tesla is within its right"
+
+
+def test_no_gpu_is_given_twice_and_no_cap_is_passed():
+    draw, book, now_s = random.Random(1), _book(), 0.0
+    for number in range(1, 120):
+        now_s += draw.random() * 20
+        book.take_in(
+            Change(rows=[_row(number, draw.choice(["xai", "tesla"]), draw.choice([1, 2, 4, 8, 10]))])
+        )
+        actions = actions_now(book, now_s, Policy())
+        for action in actions:
+            row = book.rows[action.job]
+            if isinstance(action, Preempt):
+                book.rows[row.id] = leave(row, "preempted", action.reason)
+            else:
+                numbers = numbers_for(SPEC, POOL, action.shares, book.open_rows(), is_real=False)
+                assert [len(each) for each in numbers] == [gpus for _, gpus in action.shares]
+                book.rows[row.id] = msgspec.structs.replace(
+                    row, phase="running", pool="hall", shares=action.shares, gpu_numbers=numbers,
+                    started_s=now_s,
+                )  # fmt: skip
+        held = [row for row in book.open_rows() if row.shares]
+        taken = [
+            (node, number)
+            for row in held
+            for (node, _), numbers in zip(row.shares, row.gpu_numbers, strict=True)
+            for number in numbers
+        ]
+        assert len(taken) == len(set(taken)) == sum(row.gpus for row in held)
+        site = truth_of(book, now_s).state.sites["hall"]
+        assert site.drawn_kw == len(taken) and site.cap_kw in (5.0, 10.0)
+        assert site.drawn_kw <= site.cap_kw or not any(isinstance(action, Start) for action in actions)
+        for row in held:
+            if row.phase == "leaving" and draw.random() < 0.7:
+                book.rows[row.id] = _row(int(row.id), row.tenant, row.gpus)
+            elif draw.random() < 0.2:
+                book.rows[row.id] = msgspec.structs.replace(row, phase="ended", shares=())
+    assert sum(row.phase == "ended" for row in book.rows.values()) > 20
+
+
+def test_real_gpus_are_numbered_as_nvidia_smi_does():
+    assert are_real(SPEC, 12) and not are_real(SPEC, 11)
+    other = Pool(name="other", num_nodes=1, gpus_per_node=2)
+    spec = FleetSpec(pools=(other, POOL), sites=SPEC.sites)
+    assert numbers_for(spec, POOL, [(0, 1), (2, 2)], [], is_real=True) == ((2,), (10, 11))
+    held = _seated(_row(1, "xai", 1), [(0, 1)])
+    held = msgspec.structs.replace(held, gpu_numbers=((2,),))
+    assert numbers_for(spec, POOL, [(0, 2)], [held], is_real=True) == ((3, 4),)

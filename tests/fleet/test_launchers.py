@@ -1,0 +1,144 @@
+"""What a user sees is the same on every engine."""
+
+import io
+import json
+import os
+import sys
+import time
+
+import pytest
+
+from hubbub.cli.main import run
+from hubbub.errors import InvalidInput
+from hubbub.fleet.launcher import kind_of, open_launcher
+from tests.fleet.conftest import HALL
+
+
+@pytest.fixture(params=["local", "slurm"])
+def engine(request):
+    launcher = request.getfixturevalue(request.param)
+    yield launcher
+    for job in launcher.look().state.claims:
+        launcher.cancel(job)
+    launcher.change(HALL)
+    _until(lambda: not launcher.look().state.claims)
+
+
+def _until(holds, timeout_s=30.0):
+    end_s = time.monotonic() + timeout_s
+    while not (found := holds()):
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    return found
+
+
+def _led(engine):
+    """Slurm does not preempt for power: steer does, as `hubbub fleet steer` in another window."""
+    assert run(["fleet", "steer", "--once", "--on", engine.url]) == 0
+    return True
+
+
+def _runs(engine, job):
+    claim = engine.look().state.claims.get(job)
+    return claim is not None and claim.pool is not None
+
+
+def _fleet(engine, capsys, *words):
+    capsys.readouterr()
+    assert run(["fleet", words[0], "--on", engine.url, "--json", *words[1:]]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def _submit(engine, tenant, gpus, *command, **how):
+    return engine.submit(tenant, gpus, command or ("sleep", "60"), expected_s=60.0, **how)
+
+
+def test_a_job_runs_where_it_was_handed_in_and_is_seen(engine, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["$(touch a)", "; touch b", "`touch c`", "a b", "*", "'", '"', "--wrap=touch d", ""]
+    script = "import sys, json; open('told', 'w').write(json.dumps(sys.argv[1:])); print('hello')"
+    job = _fleet(
+        engine, capsys, "submit", "--tenant=xai", "--gpus=4", "--", sys.executable, "-c", script, *words
+    )
+    _until(lambda: job["job"] not in engine.look().state.claims)
+    assert json.loads((tmp_path / "told").read_text()) == words
+    assert os.listdir(tmp_path) == ["told"], "nothing of it reached a shell"
+    assert engine.output_of(job["job"]).read_text() == "hello\n"
+    for name in ("a;b", "$(x)", "", "a\nb", "x" * 65):
+        with pytest.raises(InvalidInput, match="job name"):
+            _submit(engine, "xai", 4, name=name)
+    with pytest.raises(InvalidInput, match="tenant 'x; y' is not known"):
+        _submit(engine, "x; y", 4)
+    with pytest.raises(InvalidInput, match="13 GPUs: ask for 1 to 12"):
+        _submit(engine, "xai", 13)
+
+
+def test_a_stronger_tenant_goes_first_and_the_weaker_learns_why_and_until_when(engine, capsys):
+    tesla = _submit(engine, "tesla", 12, name="fsd")
+    _until(lambda: _runs(engine, tesla))
+    xai = _submit(engine, "xai", 8, name="grok")
+    began_s = time.monotonic()
+    _until(lambda: _led(engine) and _runs(engine, xai))
+    assert time.monotonic() - began_s < 5
+    rows = {row["job"]: row for row in _until(lambda: _fleet(engine, capsys, "queue"))}
+    assert (rows[xai]["name"], rows[xai]["runs"], rows[tesla]["runs"]) == ("grok", True, False)
+    assert 40 <= rows[tesla]["starts_in_s"] <= 61
+    assert "it needs 12 GPUs" in _fleet(engine, capsys, "why", tesla)["text"]
+    start_s = _fleet(engine, capsys, "eta", tesla)["start_s"]
+    assert 40 <= start_s - time.time() <= 61
+    assert any(option["change"] == "with 3 GPUs" for option in _fleet(engine, capsys, "whatif", tesla))
+    top = {row["tenant"]: row for row in _fleet(engine, capsys, "top")["tenants"]}
+    assert (top["xai"]["held"], top["tesla"]["waiting"]) == (8, 1)
+    at = [row["jobs"] for row in _fleet(engine, capsys, "nodes")]
+    assert sorted(at) == ["", xai, xai]
+
+
+def test_a_lower_cap_takes_off_what_is_borrowed_until_the_hall_is_under_it(engine, capsys):
+    tesla, xai = _submit(engine, "tesla", 4), _submit(engine, "xai", 4)
+    _until(lambda: _runs(engine, tesla) and _runs(engine, xai))
+    assert _fleet(engine, capsys, "power") == [
+        {"site": "hall", "cap_kw": 12.0, "drawn_kw": 9.0, "headroom_kw": 3.0}
+    ]
+    _fleet(engine, capsys, "power", "--cap-kw", "6")
+    _until(lambda: _led(engine) and not _runs(engine, xai))
+    assert _fleet(engine, capsys, "power")[0]["drawn_kw"] == 6.0 and _runs(engine, tesla)
+    told = _fleet(engine, capsys, "why", xai)
+    assert told["kind"] == "power" and "3 kW lack" in told["text"]
+
+
+def test_who_cancels_must_own_and_be_sure(engine, capsys, monkeypatch):
+    job, waiting = _submit(engine, "tesla", 12), _submit(engine, "tesla", 12)
+    _until(lambda: _runs(engine, job))
+    cancel = ["fleet", "cancel", "--on", engine.url]
+    assert run([*cancel, "--yes", "--tenant", "xai", job]) == 2
+    assert f"job '{job}' is tesla's; xai may act on its own jobs only" in capsys.readouterr().err
+    assert run([*cancel, "--yes", "no-such"]) == 2
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    assert run([*cancel, "--tenant", "tesla", job]) != 0, "it asks, and the answer is no"
+    assert _runs(engine, job)
+    assert run([*cancel, "--tenant", "tesla", waiting]) == 0, "nothing runs that could be lost"
+    assert run([*cancel, "--tenant", "tesla", "--yes", job]) == 0
+    _until(lambda: not engine.look().state.claims)
+
+
+def test_nothing_starts_on_a_drained_node_until_it_is_back(engine, capsys):
+    assert run(["fleet", "drain", "--on", engine.url, "--yes", "--reason", "smoke", "hall-1"]) == 0
+    try:
+        node = _fleet(engine, capsys, "nodes")[0]
+        assert (node["state"], "smoke" in node["why"]) == ("out", True)
+        job = _submit(engine, "xai", 4)
+        _until(lambda: _runs(engine, job))
+        assert _fleet(engine, capsys, "nodes")[0]["jobs"] == ""
+    finally:
+        assert run(["fleet", "drain", "--on", engine.url, "--back", "hall-1"]) == 0
+    assert _until(lambda: _fleet(engine, capsys, "nodes")[0]["state"] == "good")
+    assert run(["fleet", "drain", "--on", engine.url, "--yes", "moon-1"]) == 2
+
+
+def test_urls_are_checked(capsys):
+    assert kind_of("ray://127.0.0.1:6379") == ("ray", "127.0.0.1:6379")
+    for url, told in (("lcal:x", "did you mean local"), ("slurm:", "write local:DIR"), ("", "write local")):
+        with pytest.raises(InvalidInput, match=told):
+            open_launcher(url)
+    assert run(["fleet", "queue", "--on", "local:/proc/none"]) == 2
+    assert "there is no fleet in '/proc/none' yet" in capsys.readouterr().err
