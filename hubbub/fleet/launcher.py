@@ -171,6 +171,10 @@ def capped(spec: FleetSpec, site: str, cap_kw: float) -> FleetSpec:
     return msgspec.structs.replace(spec, sites=sites)
 
 
+_NOTICE_S = 10.0
+"""Jobs that a grid event takes off leave so long before it: what they need to save and end."""
+
+
 def announced(spec: FleetSpec, site: str, cap_kw: float, start_s: float, duration_s: float) -> FleetSpec:
     """Return a fleet that knows of one more grid event (seconds of the epoch), without those that are over.
 
@@ -183,7 +187,9 @@ def announced(spec: FleetSpec, site: str, cap_kw: float, start_s: float, duratio
             f"site {site!r}, {cap_kw:g} kW for {duration_s:g} s: the sites may draw "
             f"{ {each.name: each.cap_kw for each in spec.sites} } kW, and a grid event takes some of it"
         )
-    event = GridEvent(site=site, start_s=start_s, duration_s=duration_s, cut=1 - cap_kw / full_kw)
+    event = GridEvent(
+        site=site, start_s=start_s, duration_s=duration_s, cut=1 - cap_kw / full_kw, notice_s=_NOTICE_S
+    )
     kept = [known for known in spec.grid_events if known.start_s + known.duration_s > time.time()]
     return msgspec.structs.replace(spec, grid_events=(*kept, event))
 

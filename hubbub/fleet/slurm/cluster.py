@@ -18,13 +18,13 @@ import msgspec
 from hubbub.disk import refusals, replace_durably
 from hubbub.errors import InUse, InvalidInput, MissingExtra, StorageError
 from hubbub.fleet.actions import Action
-from hubbub.fleet.launcher import Truth, dated
+from hubbub.fleet.launcher import dated
 from hubbub.fleet.slurm import daemons
 from hubbub.fleet.slurm.config import POLICY, Place, check_names, policy_lines, render, render_gres
 from hubbub.fleet.slurm.hands import carry_out
 from hubbub.fleet.slurm.rented import write_programs
 from hubbub.fleet.slurm.submit import submit
-from hubbub.fleet.slurm.truth import read_truth
+from hubbub.fleet.slurm.truth import SlurmTruth, read_truth
 from hubbub.fleet.spec import FleetSpec
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "scontrol", "squeue", "sinfo", "scancel")
@@ -55,7 +55,7 @@ class Cluster:
             raise InvalidInput(f"{command[0]} refused: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
-    def look(self) -> Truth:
+    def look(self) -> SlurmTruth:
         """Read this moment of Slurm's own truth, and the fleet that another process may have changed."""
         self.spec = _read_spec(self.directory)
         return read_truth(self.run, self.spec)

@@ -19,6 +19,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
 
 POLICY = ("Licenses=", "PartitionName=")
 """The lines of slurm.conf that are ours."""
+RIGHT = ".right"
+"""Ends the name of a second partition of a tenant: what it holds within its guarantee, above all others."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,12 +84,18 @@ def policy_lines(spec: FleetSpec) -> list[str]:
         lines.append(render_licenses(spec))
     tenants: Sequence[Tenant] = spec.tenants or (Tenant(name="everybody"),)
     lowest, highest = min(t.priority for t in tenants), max(t.priority for t in tenants)
+    tiers = {tenant.name: tenant.priority - lowest + 1 for tenant in tenants}
+    nodes = {tenant.name: _nodes_for(spec, tenant) for tenant in tenants}
     for tenant in tenants:
-        mode = "OFF" if lowest < tenant.priority == highest else "REQUEUE"
+        if tenant.guaranteed_gpus:
+            tiers[tenant.name + RIGHT] = tiers[tenant.name] + highest - lowest + 1
+            nodes[tenant.name + RIGHT] = nodes[tenant.name]
+    top = max(tiers.values())
+    for name, tier in tiers.items():
+        mode = "OFF" if min(tiers.values()) < tier == top else "REQUEUE"
         lines.append(
-            f"PartitionName={tenant.name} Nodes={_nodes_for(spec, tenant)} "
-            f"PriorityTier={tenant.priority - lowest + 1} PreemptMode={mode} "
-            "GraceTime=0 MaxTime=INFINITE State=UP" + (" Default=YES" if tenant is tenants[-1] else "")
+            f"PartitionName={name} Nodes={nodes[name]} PriorityTier={tier} PreemptMode={mode} GraceTime=0 "
+            "MaxTime=INFINITE State=UP" + (" Default=YES" if name == tenants[-1].name else "")
         )
     return lines
 
@@ -129,8 +137,8 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
         "MpiDefault=none",
         "ReturnToService=1",
         "SchedulerType=sched/backfill",
-        "SchedulerParameters=bf_interval=2,bf_resolution=1,bf_licenses,sched_interval=2,batch_sched_delay=0,"
-        "sched_min_interval=100000",
+        "SchedulerParameters=bf_interval=2,bf_resolution=1,bf_licenses,preempt_youngest_first,"
+        "sched_interval=2,batch_sched_delay=0,sched_min_interval=100000",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_Core",
         "GresTypes=gpu",

@@ -14,25 +14,14 @@ from hubbub.fleet.spec import FleetSpec, GridEvent
 
 if TYPE_CHECKING:
     from hubbub.fleet.slurm.cluster import Cluster
-    from hubbub.fleet.state import FleetState
 
 _PREFIX = "hubbub_"
 _TOLD = re.compile(rf"^ReservationName={_PREFIX}(\S+) .*? EndTime=(\S+) .*? Licenses=watt_\S+?:(\d+) ", re.M)
 
 
-def foresee(state: FleetState, notice_s: float) -> None:
-    """Take the lower of what each site may draw now and after so many seconds as its cap."""
-    caps, now_s = {name: site.cap_kw for name, site in state.sites.items()}, state.now_s
-    state.now_s = now_s + notice_s
-    state.apply_cap(state.spec.grid_events)
-    state.now_s = now_s
-    for name, site in state.sites.items():
-        site.cap_kw = min(site.cap_kw, caps[name])
-
-
-def reserve(cluster: Cluster, now_s: float, notice_s: float) -> None:
-    """Let Slurm keep back what the grid events of now (or of so many seconds on) cut, and no more."""
-    due = _due(cluster.spec, now_s, notice_s)
+def reserve(cluster: Cluster, now_s: float) -> None:
+    """Let Slurm keep back what the grid events of now (or soon: their notice) cut, and no more."""
+    due = _due(cluster.spec, now_s)
     told = cluster.run("scontrol", "show", "reservation", "--oneliner")
     held = {site: int(watts) for site, _, watts in _TOLD.findall(told)}
     for site in held.keys() | due.keys():
@@ -59,12 +48,12 @@ def _create(cluster: Cluster, site: str, watts: int, event: GridEvent) -> None:
     )
 
 
-def _due(spec: FleetSpec, now_s: float, notice_s: float) -> dict[str, tuple[int, GridEvent]]:
+def _due(spec: FleetSpec, now_s: float) -> dict[str, tuple[int, GridEvent]]:
     """Return by site how many watts are cut, and by which event: the deepest of those that hold."""
     watts, found = licensed_watts(spec), dict[str, tuple[int, GridEvent]]()
     caps = {site.name: site.cap_kw for site in spec.sites}
     for event in spec.grid_events:
-        if event.start_s - notice_s <= now_s < event.start_s + event.duration_s - 1:
+        if event.start_s - event.notice_s <= now_s < event.start_s + event.duration_s - 1:
             cut = min(round(event.cut * caps[event.site] * 1_000), watts[event.site])
             if cut > found.get(event.site, (0, None))[0]:
                 found[event.site] = (cut, event)

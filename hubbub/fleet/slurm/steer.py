@@ -15,7 +15,8 @@ from hubbub.fleet.actions import Action, Drain, Preempt, Release, Rent, Start
 from hubbub.fleet.launcher import Truth
 from hubbub.fleet.policy import Policy, decide
 from hubbub.fleet.slurm.config import may_use
-from hubbub.fleet.slurm.grid import foresee, reserve
+from hubbub.fleet.slurm.grid import reserve
+from hubbub.fleet.slurm.rights import misplaced
 from hubbub.fleet.slurm.submit import pools_for
 from hubbub.fleet.state import FleetState
 
@@ -24,13 +25,9 @@ if TYPE_CHECKING:
 
 SETTLE_S = 2.0
 """Slurm preempts by tier within a second: only who still waits after so long needs us."""
-NOTICE_S = 10.0
-"""A grid event is obeyed so long before it starts: SIGTERM, then KillWait (5 s), then SIGKILL."""
 
 
-def step(
-    cluster: Cluster, policy: Policy, *, settle_s: float = SETTLE_S, notice_s: float = NOTICE_S
-) -> list[Action]:
+def step(cluster: Cluster, policy: Policy, *, settle_s: float = SETTLE_S) -> list[Action]:
     """Do what has to be done now, and return it.
 
     Raises:
@@ -38,8 +35,9 @@ def step(
     """
     with cluster.held():
         truth = cluster.look()
-        reserve(cluster, truth.state.now_s, notice_s)
-        foresee(truth.state, notice_s)
+        for job, partition in misplaced(truth):
+            cluster.run("scontrol", "update", f"JobId={job}", f"Partition={partition}")
+        reserve(cluster, truth.state.now_s)
         wanted = {name for name in truth.waiting if _has_settled(truth, name, settle_s)}
         return [
             action

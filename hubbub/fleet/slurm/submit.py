@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hubbub.errors import InvalidInput
 from hubbub.fleet.launcher import check_submission
 from hubbub.fleet.slurm.config import may_use, watts_of
+from hubbub.fleet.slurm.rights import partition_for
 from hubbub.fleet.spec import FleetSpec, Pool, Tenant
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ def submit(
         script.write_text(_SCRIPT)
     watts = watts_of(spec, pool, gpus)
     options = [
-        f"--partition={tenant}",
         f"--job-name={name}",
         f"--nodes={num_nodes}",
         f"--gres=gpu:{pool.gpu}:{gpus // num_nodes}",
@@ -65,7 +65,10 @@ def submit(
     ]
     if expected_s:
         options.append(f"--time={max(1, -(-round(expected_s * 2) // 60))}")
-    return cluster.run("sbatch", "--parsable", *options, str(script), *command).strip().partition(";")[0]
+    with cluster.held():
+        partition = partition_for(cluster.look(), tenant, gpus)
+        where = ("sbatch", "--parsable", f"--partition={partition}")
+        return cluster.run(*where, *options, str(script), *command).strip().partition(";")[0]
 
 
 def pools_for(spec: FleetSpec, tenant: Tenant, gpus: int) -> list[Pool]:

@@ -16,6 +16,7 @@ import msgspec
 from hubbub.errors import Corruption, InvalidInput
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.launcher import NO_LIMIT_S, Truth, Waiting
+from hubbub.fleet.slurm.config import RIGHT
 from hubbub.fleet.spec import FleetSpec
 from hubbub.fleet.state import Claim, FleetState, PoolState
 
@@ -24,7 +25,14 @@ _GOOD_NODES = {"idle", "mixed", "allocated", "completing", "planned"}
 _BAD_FLAGS = {"drain", "down", "fail", "not_responding"}
 
 
-def read_truth(run: Callable[..., str], spec: FleetSpec) -> Truth:
+class SlurmTruth(Truth):
+    """A moment of a Slurm."""
+
+    partitions: dict[str, str] = {}
+    """Of each job."""
+
+
+def read_truth(run: Callable[..., str], spec: FleetSpec) -> SlurmTruth:
     """Read a moment; `run` runs one of Slurm's commands and returns what it printed.
 
     Partitions that are no tenant of the fleet are tenants without priority. Rented nodes that Slurm does not
@@ -38,7 +46,7 @@ def read_truth(run: Callable[..., str], spec: FleetSpec) -> Truth:
     nodes = _decode(run("sinfo", "--json"), "nodes")
     state = FleetState(spec)
     state.now_s = time.time()
-    truth = Truth(state, {}, {})
+    truth = SlurmTruth(state, {}, {})
     listed = {_node_of(spec, node["name"]): node for node in nodes}
     at_work = {place for told in jobs if _runs(told) for place in _places(spec, told)}
     for pool in filter(lambda each: each.pool.is_rented, state.pools.values()):
@@ -49,7 +57,7 @@ def read_truth(run: Callable[..., str], spec: FleetSpec) -> Truth:
             if number not in state.pools[name].given_back:
                 state.pools[name].nodes.remove(number)
                 truth.out[name, number] = _why_out(node, words)
-    for told in sorted(jobs, key=lambda each: _number(each["submit_time"])):
+    for told in sorted(jobs, key=lambda each: (not _is_right(each), _number(each["submit_time"]))):
         _take_in(truth, told)
     state.apply_cap(spec.grid_events)
     return truth
@@ -76,13 +84,14 @@ def _let_in(
     state.remove_nodes(pool, gone)
 
 
-def _take_in(truth: Truth, told: dict[str, Any]) -> None:
+def _take_in(truth: SlurmTruth, told: dict[str, Any]) -> None:
     state = truth.state
     name = str(round(_number(told["job_id"])))
     gpus = _gpus_of(told)
     if gpus < 1 or not (_runs(told) or "PENDING" in _words(told["job_state"])):
         return
-    tenant = state.tenant(told["partition"])
+    tenant = state.tenant(told["partition"].removesuffix(RIGHT))
+    truth.partitions[name] = told["partition"]
     limit_s = _number(told.get("time_limit")) * 60 or NO_LIMIT_S
     submitted_s, started_s = _number(told["submit_time"]), _number(told.get("start_time"))
     job = Job(
@@ -99,7 +108,7 @@ def _take_in(truth: Truth, told: dict[str, Any]) -> None:
     if _runs(told):
         shares = list(_shares(state.spec, told))
         pool = state.pools[shares[0][0]]
-        by_right = tenant.held_gpus + gpus <= tenant.tenant.guaranteed_gpus
+        by_right = _is_right(told) or tenant.held_gpus + gpus <= tenant.tenant.guaranteed_gpus
         like = Claim(job, tenant, 0, submitted_s, started_s=started_s, is_by_right=by_right, num_starts=1)
         like.waited_s = max(started_s - submitted_s, 0.0)
         state.adopt(job, pool, [(node, num) for _, node, num in shares], like)
@@ -107,6 +116,10 @@ def _take_in(truth: Truth, told: dict[str, Any]) -> None:
         claim = state.submit(job, submitted_s)
         claim.waiting_since_s = submitted_s
         truth.waiting[name] = Waiting(str(told.get("state_reason", "")), submitted_s, started_s)
+
+
+def _is_right(told: dict[str, Any]) -> bool:
+    return str(told["partition"]).endswith(RIGHT)
 
 
 def _runs(told: dict[str, Any]) -> bool:
