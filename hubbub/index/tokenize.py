@@ -95,10 +95,11 @@ def terms_by_chunk(text: str, lang: str | None) -> list[tuple[str, ...]]:
     young, old = _caches.setdefault(lang, ({}, {}))
     chunks = text[:MAX_TEXT].split()
     found = [*map(young.get, chunks)]
-    while None in found:
-        place = found.index(None)
-        chunk = chunks[place]
-        found[place] = young[chunk] = young.get(chunk) or old.get(chunk) or tuple(chunk_terms(chunk, lang))
+    for place, chunk in enumerate(chunks) if None in found else ():
+        if found[place] is None:
+            found[place] = young[chunk] = (
+                young.get(chunk) or old.get(chunk) or tuple(chunk_terms(chunk, lang))
+            )
     if len(young) > _MAX_CACHED:
         _caches[lang] = ({}, young)
     return cast("list[tuple[str, ...]]", found)
