@@ -19,8 +19,9 @@ from hubbub.fleet.health import Observation
 from hubbub.fleet.launcher import Truth, check_same_pools, check_submission, dated, pretend_fleet
 from hubbub.fleet.local import gpus, ranks
 from hubbub.fleet.local.journal import Book, Change, Journal, Row, create
+from hubbub.fleet.local.leading import note
 from hubbub.fleet.local.settling import leave
-from hubbub.fleet.local.supervisor import is_led, note
+from hubbub.fleet.local.supervisor import is_led
 from hubbub.fleet.local.truth import name_of, spec_of, truth_of
 from hubbub.fleet.spec import FleetSpec
 

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import select
-import socket
 import stat
 import sys
 import time
@@ -21,13 +20,10 @@ import msgspec
 
 from hubbub.disk import describe_refusal, refusals
 from hubbub.errors import HubbubError, InUse, StorageError
-from hubbub.fleet.actions import Action, Drain, Preempt, Release, Rent, Start
-from hubbub.fleet.health import verdicts
 from hubbub.fleet.local import gpus, ranks
-from hubbub.fleet.local.deciding import actions_now
-from hubbub.fleet.local.journal import Book, Change, Journal, Rented, Row
-from hubbub.fleet.local.settling import leave, observations, settle
-from hubbub.fleet.local.truth import name_of, spec_of
+from hubbub.fleet.local.journal import Journal, Row
+from hubbub.fleet.local.leading import look_once, put
+from hubbub.fleet.local.settling import leave
 from hubbub.fleet.policy import Policy
 
 LOOK_S = 1.0
@@ -60,7 +56,6 @@ class Supervisor:
 
     def run(self) -> None:
         """Lead until there is nothing more to lead."""
-        os.pwrite(self._lock, f"{os.getpid():<10}\n".encode(), 0)
         while not self._is_over():
             try:
                 self.step()
@@ -69,6 +64,10 @@ class Supervisor:
                 sys.stderr.flush()
             if select.select([self._wake], [], [], self._pause_s())[0]:
                 os.read(self._wake, 4_096)
+
+    def tell_pid(self, pid: int) -> None:
+        """Write into the lock, for people, who sits on it."""
+        os.pwrite(self._lock, f"{pid:<10}\n".encode(), 0)
 
     def _pause_s(self) -> float:
         """Return how long nothing is due."""
@@ -97,13 +96,7 @@ class Supervisor:
         _reap()
         now_s = time.time()
         with self.journal.changing() as change:
-            book = self.journal.book
-            for row in book.open_rows():
-                if row.phase in ("running", "leaving"):
-                    self._settle(book, change, row, now_s)
-            _receive(book, change, now_s)
-            for action in actions_now(book, now_s, self._policy):
-                self._note(book, change, action, now_s)
+            look_once(self.journal.book, change, self._look, now_s, self._policy, num_real=self._num_real)
         self._is_early = False
         for row in change.rows:
             if row.phase == "ended":
@@ -114,63 +107,12 @@ class Supervisor:
             elif row.phase == "leaving":
                 self._tell(row)
 
-    def _settle(self, book: Book, change: Change, row: Row, now_s: float) -> None:
+    def _look(self, row: Row) -> list[ranks.RankState]:
         states = [ranks.look(self.directory, row, rank) for rank in range(len(row.shares))]
-        after = settle(row, states, now_s)
-        if after is row:
-            return
         for rank, state in enumerate(states):
             if state.phase == "lost":
                 ranks.clear_away(self.directory, row, rank)
-        _put(book, change, after)
-        if after.phase != "leaving":
-            change.seen += observations(row, states, now_s)
-            self._judge(book, change, row, now_s)
-            if row.pool in book.rented:
-                idle = book.rented[row.pool].idle_since_s | {node: now_s for node, _ in row.shares}
-                _rent(
-                    book, change, row.pool, msgspec.structs.replace(book.rented[row.pool], idle_since_s=idle)
-                )
-
-    def _judge(self, book: Book, change: Change, row: Row, now_s: float) -> None:
-        """Drain nodes by health's rules, where nodes are really different things."""
-        num_nodes = sum(pool.num_nodes for pool in spec_of(book).pools)
-        if not row.is_real or num_nodes < 2:
-            return
-        seen = [*book.seen, *change.seen]
-        for told in verdicts(seen, num_nodes=num_nodes, now_s=now_s, num_drained=len(book.out)):
-            if told.do == "drain" and told.node not in book.out:
-                change.out = book.out = book.out | {told.node: f"drained: {told.reason}"}
-
-    def _note(self, book: Book, change: Change, action: Action, now_s: float) -> None:
-        """Write down what will be done."""
-        if isinstance(action, Start):
-            self._seat(book, change, action, now_s)
-        elif isinstance(action, Preempt):
-            _put(book, change, leave(book.rows[action.job], "preempted", action.reason))
-        else:
-            note(book, change, action, now_s)
-
-    def _seat(self, book: Book, change: Change, action: Start, now_s: float) -> None:
-        spec, row = spec_of(book), book.rows[action.job]
-        pool = next(pool for pool in spec.pools if pool.name == action.pool)
-        is_real = gpus.are_real(spec, self._num_real)
-        seated = msgspec.structs.replace(
-            row,
-            phase="running",
-            attempt=row.attempt + 1,
-            pool=action.pool,
-            shares=action.shares,
-            gpu_numbers=gpus.numbers_for(spec, pool, action.shares, book.open_rows(), is_real=is_real),
-            is_real=is_real,
-            port=_free_port() if len(action.shares) > 1 else 0,
-            started_s=now_s,
-            is_by_right=action.is_by_right,
-            reason=action.reason,
-            not_before_s=0.0,
-            waited_s=row.waited_s + max(now_s - row.waiting_since_s, 0.0),
-        )
-        _put(book, change, seated)
+        return states
 
     def _launch(self, row: Row) -> None:
         """Start what was not started yet; where that is refused, the job waits a little."""
@@ -184,7 +126,7 @@ class Supervisor:
                 if now.phase == "running":
                     later_s = time.time() + 5.0
                     left = msgspec.structs.replace(leave(now, "preempted", why), not_before_s=later_s)
-                    _put(self.journal.book, change, left)
+                    put(self.journal.book, change, left)
 
     def _tell(self, row: Row) -> None:
         """Tell each rank once, as soon as it can be told."""
@@ -198,54 +140,11 @@ class Supervisor:
                     self._is_early = True
 
 
-def note(book: Book, change: Change, action: Action, now_s: float) -> None:
-    """Write down what is done by writing it down: nodes that are rented, given back, drained."""
-    if isinstance(action, Rent):
-        pool = next(pool for pool in spec_of(book).pools if pool.name == action.pool)
-        rented = book.rented.get(action.pool, Rented())
-        due_s = (*rented.due_s, *[now_s + pool.lead_s] * action.num_nodes)
-        _rent(book, change, action.pool, msgspec.structs.replace(rented, due_s=due_s))
-    elif isinstance(action, Release):
-        rented = book.rented[action.pool]
-        here = {node: at_s for node, at_s in rented.idle_since_s.items() if node not in action.nodes}
-        _rent(book, change, action.pool, msgspec.structs.replace(rented, idle_since_s=here))
-    elif isinstance(action, Drain):
-        name = name_of(action.pool, action.node)
-        change.out = book.out = book.out | {name: f"drained: {action.reason}"}
-
-
-def _receive(book: Book, change: Change, now_s: float) -> None:
-    """Let in the rented nodes that have come, each with the lowest number that is free."""
-    for pool, rented in list(book.rented.items()):
-        come = sum(due_s <= now_s for due_s in rented.due_s)
-        if come:
-            here = dict(rented.idle_since_s)
-            for _ in range(come):
-                here[next(node for node in range(len(here) + 1) if node not in here)] = now_s
-            left = tuple(due_s for due_s in rented.due_s if due_s > now_s)
-            _rent(book, change, pool, Rented(due_s=left, idle_since_s=here))
-
-
-def _rent(book: Book, change: Change, pool: str, rented: Rented) -> None:
-    change.rented = book.rented = book.rented | {pool: rented}
-
-
-def _put(book: Book, change: Change, row: Row) -> None:
-    book.rows[row.id] = row
-    change.rows.append(row)
-
-
 def _reap() -> None:
     """Let keepers go that have ended and were started by this process."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _open_wake(path: Path) -> int:
@@ -296,7 +195,8 @@ def main() -> None:
         supervisor = Supervisor(Path(sys.argv[1]))
     except HubbubError as error:
         raise SystemExit(f"hubbub: {error}") from None
-    if os.fork():
+    if pid := os.fork():
+        supervisor.tell_pid(pid)
         os._exit(0)
     supervisor.run()
 
