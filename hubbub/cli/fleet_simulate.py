@@ -60,6 +60,7 @@ def simulate(
     arrival, by expected time, or by who holds least of its share.
     """
     from hubbub.fleet.outcome import outcomes_of
+    from hubbub.fleet.page.recorder import Recorder
     from hubbub.fleet.policy import Policy
     from hubbub.fleet.simulator import simulate as replay
 
@@ -69,16 +70,24 @@ def simulate(
     rules = msgspec.convert({"order": order, "preempts": policy == "priority"}, Policy)
     began_s = time.perf_counter()
     until_s = days * 86_400 if days else None
-    every_s = max((until_s or jobs[-1].submit_s) / 600, 60.0) if report else 0.0
-    result = replay(spec, jobs, rules, seed=seed, until_s=until_s, moments_every_s=every_s)
+    recorder = Recorder(rules) if report else None
+    result = replay(
+        spec,
+        jobs,
+        rules,
+        seed=seed,
+        until_s=until_s,
+        look=recorder.look if recorder else None,
+        look_every_s=max((until_s or jobs[-1].submit_s) / 1_000, 60.0),
+        watch=recorder.watch if recorder else None,
+    )
     took_s = time.perf_counter() - began_s
     told = outcomes_of(result)
-    if report:
-        from hubbub.fleet.pictures import report_of
-        from hubbub.report import write_report
+    if report and recorder:
+        from hubbub.fleet.page.replay import replay_of, write_replay
 
-        write_report(report_of(spec, result, told, policy), report)
-        print_note(f"the pictures are in {report}")
+        num_bytes = write_replay(report, replay_of(spec, result, recorder, told, policy=policy))
+        print_note(f"the pictures are in {report} ({num_bytes / 1e6:.1f} MB)")
     if as_json:
         print_json({"tenants": told, "end_s": result.end_s, "num_preemptions": result.num_preemptions,
                     "num_failures": result.num_failures, "spent_usd": result.spent_usd,
@@ -118,7 +127,7 @@ def jobs_of(trace: str, spec: FleetSpec, load: float, seed: int) -> list[Job]:
     if trace == "invented":
         jobs = invented_jobs(spec.num_gpus, load=load, seed=seed)
     else:
-        read = read_trace(trace)
+        read = read_trace(trace, spec)
         left_out = read.num_without_gpu + read.num_never_ran
         if left_out:
             print_note(

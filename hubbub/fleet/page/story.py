@@ -1,0 +1,53 @@
+"""What a page of a fleet is told once: the fleet's file, what was until now, deliveries; in plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubbub.fleet.deliveries import DeliveryPlan
+from hubbub.fleet.pictures import Bill, Moment, columns
+from hubbub.fleet.spec import FleetSpec
+
+
+def tell_spec(spec: FleetSpec) -> dict[str, Any]:
+    """Return what of a fleet's file the pictures need."""
+    return {
+        "num_gpus": spec.num_gpus,
+        "pools": [
+            {
+                "name": pool.name,
+                "num_nodes": pool.num_nodes,
+                "gpus_per_node": pool.gpus_per_node,
+                "is_rented": pool.is_rented,
+                "usd_per_gpu_hour": pool.usd_per_gpu_hour,
+            }
+            for pool in spec.pools
+        ],
+        "sites": [site.name for site in spec.sites],
+        "events": [
+            {
+                "site": event.site,
+                "start_s": event.start_s,
+                "end_s": event.start_s + event.duration_s,
+                "cut": event.cut,
+            }
+            for event in spec.grid_events
+        ],
+    }
+
+
+def tell_past(moments: list[Moment], tenants: list[str], bill: Bill) -> dict[str, Any]:
+    """Return what was until now."""
+    return {"history": columns(moments, tenants), "tenants": tenants, "money": bill.days}
+
+
+def tell_deliveries(plan: DeliveryPlan | None) -> dict[str, Any] | None:
+    """Return who gets what when; None where no orders are known."""
+    if plan is None:
+        return None
+    return {
+        "handings": plan.handings,
+        "idle_gpu_days_before": plan.idle_gpu_days_before,
+        "idle_gpu_days": plan.idle_gpu_days,
+        "saved_gpu_days": plan.saved_gpu_days,
+    }

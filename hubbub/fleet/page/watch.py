@@ -1,0 +1,137 @@
+"""Looks at an engine again and again, once for all viewers, and tells them what is new; it steers nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from hubbub.errors import HubbubError
+from hubbub.fleet.deliveries import DeliveryPlan
+from hubbub.fleet.explain import starts_of
+from hubbub.fleet.launcher import Launcher, Truth
+from hubbub.fleet.page.story import tell_deliveries, tell_past, tell_spec
+from hubbub.fleet.pictures import Bill, Frame, History, Roll, frame_of, waiters_of
+from hubbub.fleet.policy import Policy
+from hubbub.web.streams import Emit
+from hubbub.web.wire import KEEP_ALIVE, KEEP_ALIVE_S, encode_event
+
+_REST = 4.0
+"""It rests so many times as long as a look took: a large Slurm must not be kept busy by who watches it."""
+
+
+class Watch:
+    """One fleet as it is and as it was in the last day."""
+
+    def __init__(
+        self,
+        open_fleet: Callable[[], Launcher],
+        *,
+        plan: DeliveryPlan | None = None,
+        every_s: float = 2.0,
+        policy: Policy | None = None,
+    ) -> None:
+        """Open the fleet; it is opened again when it was away."""
+        self._open, self._plan, self._every_s = open_fleet, plan, every_s
+        self._policy = policy or Policy()
+        self._fleet: Launcher | None = open_fleet()
+        self._url, self._spec = self._fleet.url, self._fleet.spec
+        self._history, self._bill = History(), Bill()
+        self._roll: Roll | None = None
+        self._frame: Frame | None = None
+        self._good_s = time.time()
+        self.away: dict[str, Any] | None = None
+        self._number, self._whole_at = 0, 0
+        self._news = b""
+        self._whole: tuple[int, bytes] = (-1, b"")
+        self._changed = anyio.Event()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            began_s = time.monotonic()
+            await to_thread.run_sync(self.look)
+            self._tell()
+            await anyio.sleep(max(self._every_s, _REST * (time.monotonic() - began_s)))
+
+    def look(self) -> None:
+        """Look once; an engine that does not answer is away since it last did."""
+        try:
+            self._fleet = self._fleet or self._open()
+            truth = self._fleet.look()
+        except (HubbubError, OSError, subprocess.SubprocessError) as error:
+            self._fleet = None
+            self.away = {"since_s": self._good_s, "error": _words(error)}
+            self._compose(encode_event("away", self.away))
+            return
+        is_new = self.away is not None or self._spec != self._fleet.spec
+        self.away, self._spec, self._good_s = None, self._fleet.spec, time.time()
+        self._fold(truth, is_new)
+
+    def _fold(self, truth: Truth, is_new: bool) -> None:
+        state = truth.state
+        self._roll = self._roll or Roll(state)
+        starts = starts_of(state, self._policy) if state.num_waiting else {}
+        queue = waiters_of(state, self._policy, names=truth.names, held=truth.held, starts=starts)
+        self._frame = frame_of(
+            state, self._roll, queue, out=truth.out, lemons=truth.lemons, notes=truth.notes
+        )
+        before = len(self._history.moments)
+        is_thinned = self._history.add(self._frame.moment)
+        self._bill.add(state, is_continued=False)
+        is_kept = len(self._history.moments) > before
+        if is_thinned or is_new:
+            self._whole_at = self._number + 1
+        told = {"frame": self._frame, "tenants": self._roll.names, "money": self._bill.days[-1:],
+                "is_kept": is_kept}  # fmt: skip
+        self._compose(encode_event("now", told))
+
+    def _compose(self, news: bytes) -> None:
+        self._news = news
+        self._number += 1
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+    def story(self) -> dict[str, Any]:
+        """Return all that the page shows."""
+        names = self._roll.names if self._roll else []
+        return {
+            "url": self._url,
+            "spec": tell_spec(self._spec),
+            **tell_past(self._history.moments, names, self._bill),
+            "deliveries": tell_deliveries(self._plan),
+            "frame": self._frame,
+            "away": self.away,
+            "every_s": self._every_s,
+        }
+
+    async def read(self, emit: Emit) -> None:
+        """Tell one viewer everything, then what is new; who missed something is told everything again."""
+        seen = -1
+        while True:
+            changed = self._changed
+            if seen != self._number:
+                is_next = seen == self._number - 1 and self._number != self._whole_at
+                frame, seen = self._news if is_next else self._everything(), self._number
+                await emit(frame)
+            with anyio.move_on_after(KEEP_ALIVE_S) as patience:
+                await changed.wait()
+            if patience.cancelled_caught:
+                await emit(KEEP_ALIVE)
+
+    def _everything(self) -> bytes:
+        if self._whole[0] != self._number:
+            self._whole = (self._number, encode_event("fleet", self.story()))
+        return self._whole[1]
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it did not answer within {error.timeout:g} s"
+    return str(error)
