@@ -13,7 +13,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from hubbub.errors import InUse
@@ -86,6 +86,19 @@ def _end_job(step: int, kind: signal.Signals) -> None:
     with contextlib.suppress(OSError):
         for pid in Path(f"/proc/{step}/task/{step}/children").read_text().split():
             os.killpg(os.getpgid(int(pid)), kind)
+
+
+def cut_power(directory: Path, node: str, jobs: Iterable[str]) -> None:
+    """Kill a node's daemon and the jobs that run on it, all at once, as when its power fails."""
+    told = {
+        pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in running(directory, "slurmd", "slurmstepd")
+    }
+    for pid, command in told.items():
+        if any(f"[{job}.".encode() in command for job in jobs):
+            _end_job(pid, signal.SIGKILL)
+        elif node.encode() not in command.split(b"\0"):
+            continue
+        os.kill(pid, signal.SIGKILL)
 
 
 def make_spool(directory: Path) -> Path:
