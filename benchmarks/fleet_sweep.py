@@ -1,0 +1,127 @@
+"""Sweeps of fleet sizes, leaf-aware placement, and what finding lemon nodes is worth.
+
+    python -m benchmarks.fleet_sweep [--philly ../shared/data/fleet/philly_2017.csv.gz] [--days 60] [--json]
+
+CPU seconds of one process, compilation apart. Lemons: one run on 16,384 GPUs with spare nodes, failing as
+Llama 3's did; 1.2 % of the nodes fail 30 times as often, the share of lemon nodes that Meta reports
+(arXiv 2410.21680); the factor is ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.fleet import made_jobs
+from benchmarks.report import show
+from hubbub.fleet.placement import Nodes
+from hubbub.fleet.queueing import queue_times
+from hubbub.fleet.sweep import Order, Sweep
+from hubbub.fleet.trace import read_trace
+
+DAY_S = 86_400.0
+ORDERS: tuple[Order, ...] = ("fifo", "sjf")
+SIZES = [512 + 64 * n for n in range(10)]
+LOADS = (0.8, 0.9, 1.0, 1.1, 1.2)
+NUM_LEAF_GANGS = 20_000
+
+
+def compiled(num_jobs: int) -> Iterator[dict[str, object]]:
+    """Replay made jobs on 100,000 GPUs, after one replay that compiles."""
+    days = sum(job.gpus * job.run_s for job in made_jobs(5_000, 1)) / 5_000 * num_jobs / (100_000 * DAY_S)
+    jobs = made_jobs(num_jobs, days)
+    began_s = time.process_time()
+    made = Sweep(jobs)
+    Sweep(jobs[:100]).row(made.fewest_gpus, "fifo")
+    yield {
+        "what": "compiling or loading the compiled code, CPU s",
+        "measured": f"{time.process_time() - began_s:.1f}",
+        "bar": "-",
+    }
+    for order, load in ((order, load) for order in ORDERS for load in (1.0, 1.5)):
+        began_s = time.process_time()
+        row = made.row(100_000, order, load)
+        spent_s = time.process_time() - began_s
+        yield {
+            "what": f"100,000 GPUs, {num_jobs:,} jobs, load {load:g}, {order} (mean wait "
+            f"{row.wait_mean_s:,.0f} s), compiled: jobs a CPU s",
+            "measured": f"{num_jobs / spent_s:,.0f}",
+            "bar": "1,000,000",
+        }
+
+
+def philly(path: str) -> Iterator[dict[str, object]]:
+    """Sweep Philly: a hundred combinations, then the smallest fleet for a wait."""
+    jobs = read_trace(path).jobs
+    made = Sweep(jobs)
+    began_s = time.process_time()
+    rows = list(made.rows(SIZES, ORDERS, LOADS))
+    yield {
+        "what": f"Philly, {len(jobs):,} jobs, {len(rows)} combinations: CPU s",
+        "measured": f"{time.process_time() - began_s:.1f}",
+        "bar": "60",
+    }
+    different = 0
+    for order in ORDERS:
+        waits = queue_times(jobs, Nodes(832 // 8), order)
+        different += int((made.waits(832, order) != np.array(waits)).sum())
+    yield {
+        "what": "Philly on 832 GPUs, FIFO and SJF: jobs whose wait differs from the interpreted replay's",
+        "measured": f"{different}",
+        "bar": "0",
+    }
+    for order in ORDERS:
+        began_s = time.process_time()
+        best = made.smallest(order, 1.0, 600)
+        yield {
+            "what": f"Philly, {order}: the fewest GPUs for a p95 wait of 600 s (found in "
+            f"{time.process_time() - began_s:.1f} CPU s)",
+            "measured": f"{best.gpus}",
+            "bar": "-",
+        }
+
+
+def leaves(num_gangs: int = NUM_LEAF_GANGS) -> Iterator[dict[str, object]]:
+    """Place gangs on 12,500 nodes, 32 under a leaf, three quarters full; count the leaves of each."""
+    for nodes_per_leaf, name in ((0, "not known"), (32, "known")):
+        nodes, draw, held = Nodes(12_500, 8, nodes_per_leaf), random.Random(1), []
+        num_leaves = fewest = 0
+        began_s = time.process_time()
+        for _ in range(num_gangs):
+            gpus = 8 * draw.choice((1, 2, 4, 8, 16, 32, 64))
+            while nodes.num_free < 25_000:
+                nodes.give(held.pop(draw.randrange(len(held))))
+            shares = nodes.place(gpus)
+            assert shares is not None
+            nodes.take(shares)
+            held.append(shares)
+            num_leaves += len({node // 32 for node, _ in shares})
+            fewest += -(-len(shares) // 32)
+        spent_us = (time.process_time() - began_s) / num_gangs * 1e6
+        yield {
+            "what": f"100,000 GPUs three quarters full, leaves {name}: leaves of a gang / the fewest"
+            f" ({spent_us:.0f} us a gang)",
+            "measured": f"{num_leaves / fewest:.3f}",
+            "bar": "-",
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--philly", help="Philly's trace")
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--days", type=float, default=60.0, help="of the run that meets lemons")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    rows = [*compiled(args.jobs), *(philly(args.philly) if args.philly else ()), *leaves()]
+    show(rows, args.json)
+
+
+if __name__ == "__main__":
+    main()
