@@ -14,6 +14,15 @@ OURS = "job_id,submit_s,tenant,gpus,run_s\n"
 HELIOS = "job_id,user,vc,gpu_num,submit_time,duration\n"
 ACME = "job_id,user,node_num,gpu_num,type,state,submit_time,duration,queue\n"
 ALIBABA = "name,num_gpu,gpu_milli,qos,pod_phase,creation_time,deletion_time,scheduled_time\n"
+PAI = "job_id,num_inst,submit_time,num_cpu,num_gpu,gpu_type,duration,user\n"
+SPOT = "job_name,organization,gpu_model,cpu_request,gpu_request,worker_num,submit_time,duration,job_type\n"
+PHILLY = """
+[{"status": "Pass", "vc": "6214e9", "jobid": "a", "user": "u", "submitted_time": "2017-10-07 01:12:52",
+  "attempts": [{"start_time": "2017-10-07 01:13:00", "end_time": "2017-10-07 01:13:20", "detail": [
+    {"ip": "m1", "gpus": ["gpu2"]}, {"ip": "m2", "gpus": ["gpu7"]}]},
+    {"start_time": "2017-10-07 01:13:50", "end_time": "2017-10-07 01:14:30",
+     "detail": [{"ip": "m1", "gpus": []}]}]}]
+""".lstrip()
 
 
 @pytest.mark.parametrize(
@@ -24,6 +33,9 @@ ALIBABA = "name,num_gpu,gpu_milli,qos,pod_phase,creation_time,deletion_time,sche
         ("helios.csv", HELIOS + "a,u,6214e9,2,2020-04-01 00:00:05,60.0\n"),
         ("acme.csv", ACME + "a,u,1,2.0,6214e9,COMPLETED,2023-03-01 00:00:00+08:00,60,0\n"),
         ("alibaba.csv", ALIBABA + "a,2,1000,6214e9,Succeeded,100,180,120\n"),
+        ("pai.csv", PAI + "a,2,5,6,1,V100,60.0,6214e9\n"),
+        ("spot.csv", SPOT + "a,6214e9,A10,8.0,0.5,4,7,60.0,Spot\n"),
+        ("cluster_job_log", PHILLY),
         ("work.swf", "; UnixStartTime: 0\n\na 10 -1 60 2 -1 -1 4 -1 -1 1 7 6214e9 -1 -1 -1 -1 -1\n"),
     ],
 )
