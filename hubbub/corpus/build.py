@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
+from itertools import chain, tee
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -109,18 +109,20 @@ def build_corpus(
         cut_us = settings.held_out_from_us
         if cut_us is None:
             cut_us = find_cut(work, verdicts, settings.held_out_share)
-        documents = partial(_documents, work, verdicts, cut_us, settings.document_chars)
         about = partial(_about, plan.scattered, dropped, cut_us, settings)
-        short: Counter[str] = Counter()
-        if next(documents(short), None) is None:
-            dropped.update(short)
+        # What the tokenizer sees (16 MB) waits in memory, rather than being read twice.
+        documents, sample, first = tee(
+            _documents(work, verdicts, cut_us, settings.document_chars, dropped), 3
+        )
+        if next(first, None) is None:
             shutil.rmtree(work, ignore_errors=True)
             raise nothing_left(root, about())
         clock.start("tokenizer")
-        tokenizer = _open_tokenizer(settings, documents(Counter()))
+        tokenizer = _open_tokenizer(settings, sample)
+        del first, sample
         clock.start("shards")
         manifest = write_shards(
-            documents(dropped),
+            documents,
             root,
             tokenizer,
             about=about,
@@ -243,15 +245,13 @@ def _clean_once(work: Path, settings: CorpusSettings, runs: list[tuple[int, int]
 def _documents(
     work: Path, verdicts: list[NDArray[np.uint8]], cut_us: int, document_chars: int, dropped: Counter[str]
 ) -> Iterator[Document]:
-    runs = [Run(work, number) for number in range(len(verdicts))]
+    runs = [(Run(work, number), part.data) for number, part in enumerate(verdicts)]
     for bucket in range(BUCKETS):
-        posts = chain.from_iterable(
-            _kept(run, part, bucket) for run, part in zip(runs, verdicts, strict=True)
-        )
+        posts = chain.from_iterable(_kept(run, part, bucket) for run, part in runs)
         yield from assemble(posts, cut_us, document_chars, dropped)
 
 
-def _kept(run: Run, verdicts: NDArray[np.uint8], bucket: int) -> list[Clean]:
+def _kept(run: Run, verdicts: memoryview, bucket: int) -> list[Clean]:
     return [post for post in run.posts.read(bucket) if verdicts[post.row] == KEPT]
 
 

@@ -187,14 +187,14 @@ class _Cleaner:
             known = self._evaluation.is_in(words) & kept
             self.dropped["in an evaluation text"] += int(known.sum())
             kept &= ~known
-        langs = [_language(version, text) for version, text in zip(versions, plain, strict=True)]
+        chosen = [(i, _language(versions[i], plain[i])) for i in np.flatnonzero(kept).tolist()]
         if self._languages:
-            foreign = np.array([lang not in self._languages for lang in langs]) & kept
-            self.dropped["language"] += int(foreign.sum())
-            kept &= ~foreign
-        chosen = np.flatnonzero(kept).tolist()
-        if chosen:
-            self._keep([(versions[i], texts[i], langs[i]) for i in chosen], _select(words, kept))
+            foreign = [i for i, lang in chosen if lang not in self._languages]
+            self.dropped["language"] += len(foreign)
+            kept[foreign] = False
+        posts = [(versions[i], texts[i], lang) for i, lang in chosen if kept[i]]
+        if posts:
+            self._keep(posts, _select(words, kept))
 
     def _keep(self, posts: list[tuple[Version, str, str]], words: Words) -> None:
         threads = self._threads([version for version, _, _ in posts])

@@ -18,6 +18,8 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     text: str
     former_ids: tuple[str, ...] = ()
     """Earlier ids of the post: edits gave it a new one, and a deletion may still name the old."""
+    key: int = 0
+    """Of the post (`shards.key_of`), where it is known."""
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):

@@ -58,6 +58,7 @@ class Word(msgspec.Struct, frozen=True, array_like=True, tag="w"):
 
 
 Record: TypeAlias = Version | Word
+POSTS = (Post, Edit)
 
 
 class Scattered(msgspec.Struct):
@@ -84,7 +85,7 @@ def scatter(events: Iterable[tuple[int, Event]], directory: Path) -> Scattered:
         for seq, event in events:
             seen.position = seq
             seen.num_events += 1
-            if isinstance(event, Post | Edit):
+            if isinstance(event, POSTS):
                 seen.num_posts += 1
                 reason = _refuse(event)
                 if reason:
@@ -218,7 +219,8 @@ def living(
             if record.is_edit or not before.is_public:
                 current[place] = record
     kept = []
-    refused = {author: _refuse_author(author, states[author], blocked) for _, author in current}
+    authors = {author for _, author in current}
+    refused = {author: _refuse_author(author, states[author], blocked) for author in authors}
     is_dead = _is_dead([key for key, _ in current], dead)
     for (place, version), gone in zip(current.items(), is_dead, strict=True):
         reason = "deleted" if gone else refused[version.author] or _refuse_version(version)

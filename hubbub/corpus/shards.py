@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -34,7 +33,6 @@ from hubbub.errors import InvalidInput
 
 SHARD_TOKENS = 1 << 24
 _BATCH_PIECES = 2048
-_FLUSH_TOKENS = 1 << 20
 _MOST_LANGS = 255
 
 
@@ -122,31 +120,11 @@ def finish_shard(
     )
 
 
-class _Rows:
-    """The columns of the shard that is being written."""
-
-    def __init__(self) -> None:
-        self.start, self.first_piece, self.built_length = array("I"), array("I"), array("I")
-        self.first_us, self.is_held_out = array("q"), array("B")
-        self.received_us, self.post_key, self.author_key = array("q"), array("Q"), array("Q")
-        self.offset, self.length, self.lang = array("I"), array("I"), array("B")
-        self.key, self.key_piece = array("Q"), array("I")
-
-    def columns(self, num_tokens: int) -> Columns:
-        """Return them as arrays, keys sorted."""
-        self.start.append(num_tokens)
-        self.first_piece.append(len(self.offset))
-        found: Columns = {name: np.array(getattr(self, name), kind) for name, kind, _ in COLUMNS}
-        order = np.lexsort((found["key_piece"], found["key"]))
-        return found | {"key": found["key"][order], "key_piece": found["key_piece"][order]}
-
-
 class _Writer:
     """Turns documents into shards in a directory that has no name yet."""
 
     def __init__(self, work: Path, tokenizer: Tokenizer, shard_tokens: int) -> None:
         self._work, self.tokenizer, self._shard_tokens = work, tokenizer, shard_tokens
-        self._code = "H" if tokenizer.dtype.itemsize == 2 else "I"
         self.shards: list[ShardNote] = []
         self._langs: dict[str, int] = {}
         self.num_documents = self.num_held_out = self.num_posts = self.num_tokens = 0
@@ -159,81 +137,114 @@ class _Writer:
 
     def write(self, documents: Iterable[Document], tell: Callable[[str], object] | None) -> None:
         for batch in _batches(documents):
-            texts = [piece.text for document in batch for piece in document.pieces]
-            ids = iter(self.tokenizer.encode_lists(texts))
-            for document in batch:
-                self._add(document, [next(ids) for _ in document.pieces])
+            self._add(batch)
             if tell:
                 tell(f"shards: {self.num_posts:,} posts, {self.num_tokens:,} tokens")
-        if self._rows.offset:
+        if self._parts:
             self._end_shard()
 
-    def _add(self, document: Document, ids: Sequence[list[int]]) -> None:
-        rows, tokens, post = self._rows, self._tokens, self.tokenizer.post
-        base, at = self._num_flushed, self._num_flushed + len(tokens)
-        rows.start.append(at)
-        rows.first_piece.append(len(rows.offset))
-        tokens.append(self.tokenizer.begin)
-        for piece, text in zip(document.pieces, ids, strict=True):
-            rows.offset.append(base + len(tokens))
-            rows.length.append(len(post) + len(text))
-            tokens.extend(post)
-            tokens.extend(text)
-            self._note(rows, piece)
-        tokens.append(self.tokenizer.end)
-        length = base + len(tokens) - at
-        rows.built_length.append(length)
-        rows.first_us.append(document.pieces[0].received_us)
-        rows.is_held_out.append(document.is_held_out)
-        self.num_documents += 1
-        self.num_held_out += document.is_held_out
-        self.num_tokens += length
-        if at + length >= self._shard_tokens:
-            self._end_shard()
-            os.close(self.fd)
-            self._begin_shard()
-        elif len(tokens) >= _FLUSH_TOKENS:
-            self._flush()
+    def _add(self, batch: list[Document]) -> None:
+        """Encode documents and lay them down; one that fills a shard is the last of it."""
+        pieces = [piece for document in batch for piece in document.pieces]
+        ids, sizes = self.tokenizer.encode_joined([piece.text for piece in pieces])
+        ends, lengths = np.concatenate(([0], np.cumsum(sizes))), sizes + len(self.tokenizer.post)
+        counts = np.fromiter((len(document.pieces) for document in batch), np.int64, len(batch))
+        first = np.concatenate(([0], np.cumsum(counts)))
+        built = np.add.reduceat(lengths, first[:-1]) + 2
+        at = 0
+        while at < len(batch):
+            is_full = self._num_written + np.cumsum(built[at:]) >= self._shard_tokens
+            stop = at + 1 + int(is_full.argmax()) if is_full.any() else len(batch)
+            mine, text = slice(first[at], first[stop]), ids[ends[first[at]] : ends[first[stop]]]
+            self._put(batch[at:stop], built[at:stop], pieces[mine], lengths[mine], text)
+            at = stop
+            if self._num_written >= self._shard_tokens:
+                self._end_shard()
+                os.close(self.fd)
+                self._begin_shard()
 
-    def _note(self, rows: _Rows, piece: Piece) -> None:
-        number, post_key, author_key = len(rows.lang), key_of(piece.post_id), _author_key(piece.author)
-        rows.received_us.append(piece.received_us)
-        rows.post_key.append(post_key)
-        rows.author_key.append(author_key)
-        lang = self._langs.setdefault(piece.lang, len(self._langs)) if len(self._langs) < _MOST_LANGS else 0
-        rows.lang.append(lang)
-        for key in (post_key, author_key, *map(key_of, piece.former_ids)):
-            rows.key.append(key)
-            rows.key_piece.append(number)
-        self.num_posts += 1
-        self.first_us, self.last_us = (
-            min(self.first_us, piece.received_us),
-            max(self.last_us, piece.received_us),
-        )
+    def _put(
+        self,
+        batch: list[Document],
+        built: np.ndarray,
+        pieces: list[Piece],
+        lengths: np.ndarray,
+        text: np.ndarray,
+    ) -> None:
+        """Write whole documents, of `built` tokens each, into this shard."""
+        counts = np.array([len(document.pieces) for document in batch])
+        start = np.cumsum(built) - built
+        offset = np.cumsum(lengths) - lengths + 2 * np.repeat(np.arange(len(batch)), counts) + 1
+        tokens = np.empty(int(built.sum()), self.tokenizer.dtype)
+        is_text = np.ones(len(tokens), np.bool_)
+        posts = ((offset + place, mark) for place, mark in enumerate(self.tokenizer.post))
+        ends = ((start, self.tokenizer.begin), (start + built - 1, self.tokenizer.end))
+        for places, mark in (*ends, *posts):
+            tokens[places], is_text[places] = mark, False
+        tokens[is_text] = text
+        columns = self._describe(pieces) | {
+            "start": start + self._num_written,
+            "first_piece": np.cumsum(counts) - counts + self._num_pieces,
+            "built_length": built,
+            "offset": offset + self._num_written,
+            "length": lengths,
+            "is_held_out": np.array([document.is_held_out for document in batch]),
+        }
+        columns["first_us"] = columns["received_us"][columns["first_piece"] - self._num_pieces]
+        self._parts.append({name: columns[name].astype(kind) for name, kind, _ in COLUMNS})
+        data = tokens.tobytes()
+        self._digest.update(data)
+        write_all(self.fd, data)
+        self._num_written += len(tokens)
+        self._num_pieces += len(pieces)
+        self.num_documents += len(batch)
+        self.num_held_out += int(columns["is_held_out"].sum())
+        self.num_posts += len(pieces)
+        self.num_tokens += len(tokens)
+
+    def _describe(self, pieces: list[Piece]) -> Columns:
+        """Return what is known of posts but for where their tokens are."""
+        for lang in dict.fromkeys(piece.lang for piece in pieces):
+            if len(self._langs) < _MOST_LANGS:
+                self._langs.setdefault(lang, len(self._langs))
+        received_us = np.array([piece.received_us for piece in pieces], np.int64)
+        self.first_us = min(self.first_us, int(received_us.min()))
+        self.last_us = max(self.last_us, int(received_us.max()))
+        posts = np.array([piece.key or key_of(piece.post_id) for piece in pieces], np.uint64)
+        authors = np.array([_author_key(piece.author) for piece in pieces], np.uint64)
+        former = [(key_of(each), n) for n, piece in enumerate(pieces) for each in piece.former_ids]
+        places = np.arange(self._num_pieces, self._num_pieces + len(pieces))
+        keys, pieces_of = np.array(former, np.uint64).reshape(-1, 2).T
+        return {
+            "received_us": received_us,
+            "post_key": posts,
+            "author_key": authors,
+            "lang": np.array([self._langs.get(piece.lang, 0) for piece in pieces]),
+            "key": np.concatenate((posts, authors, keys)),
+            "key_piece": np.concatenate((places, places, pieces_of.astype(np.int64) + self._num_pieces)),
+        }
 
     def _begin_shard(self) -> None:
-        self._rows, self._tokens = _Rows(), array(self._code)
-        self._num_flushed, self._digest = 0, hashlib.sha256()
+        self._parts: list[Columns] = []
+        self._num_written = self._num_pieces = 0
+        self._digest = hashlib.sha256()
         self._path = self._work / f"shard-{len(self.shards):05}"
         self._path.mkdir()
         self.fd = os.open(self._path / TOKENS, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
-    def _flush(self) -> None:
-        data = self._tokens.tobytes()
-        self._digest.update(data)
-        write_all(self.fd, data)
-        self._num_flushed += len(self._tokens)
-        self._tokens = array(self._code)
-
     def _end_shard(self) -> None:
-        self._flush()
         os.fsync(self.fd)
-        columns = self._rows.columns(self._num_flushed)
-        dead = np.zeros(len(columns["offset"]), np.uint8)
-        note = finish_shard(
-            self._path, self._num_flushed, self._digest.hexdigest(), columns, dead, self._path.name
+        columns = {name: np.concatenate([part[name] for part in self._parts]) for name, _, _ in COLUMNS}
+        for name, end in (("start", self._num_written), ("first_piece", self._num_pieces)):
+            columns[name] = np.append(columns[name], columns[name].dtype.type(end))
+        order = np.lexsort((columns["key_piece"], columns["key"]))
+        columns |= {name: columns[name][order] for name in ("key", "key_piece")}
+        dead = np.zeros(self._num_pieces, np.uint8)
+        self.shards.append(
+            finish_shard(
+                self._path, self._num_written, self._digest.hexdigest(), columns, dead, self._path.name
+            )
         )
-        self.shards.append(note)
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:

@@ -36,7 +36,7 @@ class SpillWriter(Generic[_T]):
         self._waiting: list[list[_T]] = [[] for _ in range(BUCKETS)]
         self._frames: list[list[tuple[int, int]]] = [[] for _ in range(BUCKETS)]
         self._end = 0
-        self._compress = zstandard.ZstdCompressor(level=1).compress
+        self._compress = zstandard.ZstdCompressor(level=-3).compress
         with refusals("write the work file", self._temporary):
             self._file = open(self._temporary, "wb", buffering=1 << 20)
 

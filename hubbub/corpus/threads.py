@@ -93,4 +93,4 @@ def in_order_of_answers(members: list[Clean]) -> Iterator[Clean]:
 
 
 def _piece(post: Clean, text: str) -> Piece:
-    return Piece(post.id, post.author, post.received_us, post.lang, text, post.former_ids)
+    return Piece(post.id, post.author, post.received_us, post.lang, text, post.former_ids, post.key)

@@ -91,11 +91,11 @@ def find_copies(work: Path, num_runs: int, similarity: float, kind: str, buckets
 
 def _shared(hashes: NDArray[np.uint64], posts: I64) -> tuple[NDArray[np.uint64], I64]:
     """Keep those whose hash more than one has."""
-    order = np.argsort(hashes, kind="stable")
-    hashes, posts = hashes[order], posts[order]
+    order = np.argsort(hashes)
+    ordered = hashes[order]
     is_same = np.zeros(len(hashes) + 1, bool)
-    is_same[1:-1] = hashes[1:] == hashes[:-1]
-    chosen = is_same[1:] | is_same[:-1]
+    is_same[1:-1] = ordered[1:] == ordered[:-1]
+    chosen = np.sort(order[is_same[1:] | is_same[:-1]])
     return hashes[chosen], posts[chosen]
 
 

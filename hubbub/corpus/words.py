@@ -63,10 +63,13 @@ def read_words(texts: Sequence[str]) -> Words:
 
 def count_digits(texts: Sequence[str]) -> list[int]:
     """Count the digits of each text, of whatever script."""
-    raw, ends = _code_points(texts)
-    counts: list[int] = np.diff(
-        np.cumsum(_tables().kinds[raw] == _DIGIT, dtype=np.int32)[ends - 1], prepend=0
-    ).tolist()
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    counts = [len(each) - len(each.translate(None, b"0123456789")) for each in encoded]
+    foreign = [n for n, text in enumerate(texts) if not text.isascii()]
+    raw, ends = _code_points([texts[n] for n in foreign])
+    found = np.diff(np.cumsum(_tables().kinds[raw] == _DIGIT, dtype=np.int32)[ends - 1], prepend=0)
+    for n, count in zip(foreign, found.tolist(), strict=True):
+        counts[n] = count
     return counts
 
 
