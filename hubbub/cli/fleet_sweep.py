@@ -50,7 +50,8 @@ def sweep(
     orders = cast("list[Order]", [name.strip() for name in policy.split(",") if name.strip()])
     if not orders or not (sizes or want_p95_wait is not None):
         raise InvalidInput("nothing to sweep; give --policy and --gpus 1024,2048 or --want-p95-wait 600")
-    made = Sweep(jobs_of(trace, fleet_of("memphis", None), 1.0, seed), gpus_per_node)
+    spec = fleet_of("memphis", None if trace == "invented" else max(sizes, default=1 << 27))
+    made = Sweep(jobs_of(trace, spec, 1.0, seed), gpus_per_node)
     rows = list(made.rows(sizes, orders, loads))
     if want_p95_wait is not None:
         rows += [made.smallest(order, each, want_p95_wait) for order in orders for each in loads]
