@@ -11,7 +11,7 @@ Column names tell a table's format:
 | Alibaba pods 2023 | name | qos | num_gpu | creation_time | from scheduled_time to deletion_time |
 | Alibaba spot 2026 | job_name | organization | gpu_request x worker_num | submit_time | duration |
 
-Philly as Microsoft published it is one JSON list: a job runs for all its attempts; the largest tells the GPUs.
+Philly as Microsoft published it is a JSON list: a job runs for all its attempts; the largest tells its GPUs.
 The Standard Workload Format (Feitelson; `.swf`) has processors for GPUs, and -1 for what is not known. Times
 without a zone are UTC.
 """
