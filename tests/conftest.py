@@ -33,3 +33,16 @@ def mount(tmp_path):
 
     yield path, mounted
     subprocess.run(["umount", "-l", str(path)], capture_output=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """One headless Chromium for all pages of a session."""
+    for program in ("/usr/bin/chromium", "/usr/bin/chromedriver"):
+        if not os.access(program, os.X_OK):
+            pytest.skip(f"{program} is not installed; apt-get install chromium chromium-driver")
+    from tests.server.browser import Browser
+
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()

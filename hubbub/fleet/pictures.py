@@ -6,7 +6,7 @@ A moment is a few numbers, a frame also knows nodes and queue. It draws nothing:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
 from itertools import groupby
 
 import msgspec
@@ -17,6 +17,7 @@ from hubbub.fleet.state import Claim, FleetState, PoolState
 
 FREE, ABSENT, DOWN, DRAINED, FIRST_TENANT = range(5)
 """What a node of a map is; a tenant's number n gives FIRST_TENANT + 2 n, and 1 more where GPUs are free."""
+MAX_RUNNERS = 8
 MAX_ROWS = 40
 """Waiting jobs that a frame names; the rest are counted."""
 
@@ -64,6 +65,18 @@ class Waiter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     start_s: float | None = None
 
 
+class Runner(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A job that runs; `ends_s` is when it is expected to end."""
+
+    job: str
+    name: str
+    tenant: str
+    gpus: int
+    pool: str
+    started_s: float
+    ends_s: float
+
+
 class Odd(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A node that is out, or a lemon, and why."""
 
@@ -79,6 +92,8 @@ class Frame(msgspec.Struct, kw_only=True):
     nodes: dict[str, list[int]]
     """By pool: what a node is and how many in a row are so, in turns."""
     queue: list[Waiter]
+    running: list[Runner]
+    """The largest."""
     out: list[Odd] = []
     lemons: list[Odd] = []
     notes: tuple[str, ...] = ()
@@ -202,11 +217,37 @@ def _why(state: FleetState, policy: Policy, claim: Claim, place: int) -> str:
     return f"{place} of {claim.job.tenant}'s own {'is' if place == 1 else 'are'} before it"
 
 
+def runners_of(state: FleetState, names: Mapping[str, str]) -> list[Runner]:
+    """Return the largest jobs that run; their ends by what was said that they take."""
+    running = (claim for claim in state.claims.values() if claim.pool is not None)
+    largest = nlargest(MAX_RUNNERS, running, key=lambda claim: (claim.gpus, -claim.number))
+    return [
+        Runner(
+            job=claim.job.id,
+            name=names.get(claim.job.id, ""),
+            tenant=claim.job.tenant,
+            gpus=claim.gpus,
+            pool=claim.pool.pool.name if claim.pool else "",
+            started_s=round(claim.started_s, 1),
+            ends_s=round(expected_end_s(claim, state.now_s), 1),
+        )
+        for claim in largest
+    ]
+
+
+def expected_end_s(claim: Claim, now_s: float) -> float:
+    """Return when a running job ends, by what policies may know: never by how long it will really take."""
+    job = claim.job
+    total_s = job.run_s if job.expected_s is None else job.expected_s
+    return now_s + claim.left_s(now_s, total_s) / (claim.rate or 1.0)
+
+
 def frame_of(
     state: FleetState,
     roll: Roll,
     queue: list[Waiter],
     *,
+    names: Mapping[str, str] | None = None,
     out: Mapping[tuple[str, int], str] | None = None,
     lemons: Mapping[tuple[str, int], str] | None = None,
     notes: tuple[str, ...] = (),
@@ -218,6 +259,7 @@ def frame_of(
         tenants=holdings_of(state, moment, roll),
         nodes={name: node_map(pool, roll, out) for name, pool in state.pools.items()},
         queue=queue,
+        running=runners_of(state, names or {}),
         out=_odd(out) or [Odd(node=f"{p.pool.name}-{n + 1}", why="") for p in state.pools.values()
                           for n in nodes_out(p)],
         lemons=_odd(lemons or {}),

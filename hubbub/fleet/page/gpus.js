@@ -1,8 +1,9 @@
 // GPUs by tenant over time, and who holds what now.
 
+import { make } from "./dom.js";
 import { Card, fit, replace, square, stroke } from "./card.js";
 import { sum } from "./palette.js";
-import { clock, count, percent, plural } from "./say.js";
+import { clock, count, lasting, percent, plural } from "./say.js";
 import { figure, named, table } from "./table.js";
 import { TimeChart } from "./timechart.js";
 
@@ -52,7 +53,12 @@ export function sample(length) {
 }
 
 export class Tenants {
-  constructor(root) { this.root = root; }
+  constructor(root) {
+    this.root = make("div");
+    this.jobs = make("div");
+    this.head = make("h2", { class: "second" }, "The largest jobs that run");
+    root.append(this.root, this.head, this.jobs);
+  }
 
   show(view) {
     const rents = view.story.spec.pools.some((pool) => pool.is_rented);
@@ -60,5 +66,10 @@ export class Tenants {
     const rows = view.frame.tenants.map((each) => [named(each.tenant, view.palette.color(each.tenant)),
       ...[each.priority, each.guaranteed, each.held, each.borrowed, ...(rents ? [each.rented] : []), each.num_running, each.num_waiting].map((n) => figure(count(n)))]);
     replace(this.root, table(`Who holds what: ${plural(rows.length, "tenant", "tenants")}`, header, rows));
+    const { running, moment } = view.frame;
+    this.head.hidden = this.jobs.hidden = running.length === 0;
+    replace(this.jobs, table("The largest jobs that run", ["job", "GPUs", "for", "ends"], running.map((each) => [named(jobName(each), view.palette.color(each.tenant)), figure(count(each.gpus)), figure(lasting(Math.max(0, moment.at_s - each.started_s))), figure(each.ends_s > moment.at_s + 3e7 ? "open" : clock(each.ends_s))])));
   }
 }
+
+export const jobName = ({ job, name }) => (name && name !== job ? `${job} ${name}` : job);

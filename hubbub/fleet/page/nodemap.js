@@ -4,7 +4,7 @@ import { make } from "./dom.js";
 
 export const [FREE, ABSENT, DOWN, DRAINED, FIRST] = [0, 1, 2, 3, 4];
 const HEIGHT = 250; // of all pools together, about
-const LARGEST = 26;
+const LARGEST = 40;
 
 export class NodeMap {
   // `onRead(text)` is told about the node that is pointed at; `describe(pool, node, code)` says what it is.

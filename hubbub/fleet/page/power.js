@@ -40,7 +40,7 @@ export class Power {
     }
     const areas = spec.events.filter((event) => event.site === site).map((event) => ({ start: event.start_s, end: event.end_s, text: `${percent(event.cut)} less` }));
     const isLarge = Math.max(...history.cap_kw.get(site)) >= 1000;
-    this.charts.get(site).chart.show({ times: history.at_s, bands: [{ kind: "f6", values: history.drawn_kw.get(site) }], rules: [{ kind: "rule", values: history.cap_kw.get(site) }], areas, unit: isLarge ? "MW" : "kW", scale: isLarge ? 1000 : 1, cursor: view.cursor, end: view.end, label: `Power of ${site} over time. ${this.card.found.textContent}` });
+    this.charts.get(site).chart.show({ times: history.at_s, bands: [{ kind: "f6", values: history.drawn_kw.get(site) }], rules: [{ kind: "rule", values: history.cap_kw.get(site) }], areas, unit: isLarge ? "MW" : "kW", scale: isLarge ? 1000 : 1, isWhole: false, cursor: view.cursor, end: view.end, label: `Power of ${site} over time. ${this.card.found.textContent}` });
   }
 
   read(site, index) {

@@ -56,8 +56,8 @@ export function timeTicks(from, to, most) {
   return [ticks, step];
 }
 
-export function valueTicks(high, most = 5) {
-  const power = 10 ** Math.floor(Math.log10(Math.max(high, 1e-9) / most));
+export function valueTicks(high, most = 5, isWhole = false) {
+  const power = Math.max(10 ** Math.floor(Math.log10(Math.max(high, 1e-9) / most)), isWhole ? 1 : 0);
   const step = [1, 2, 5, 10].map((n) => n * power).find((each) => high / each <= most);
   const ticks = [];
   for (let n = 0; n * step < high + step; n++) ticks.push(n * step);

@@ -31,12 +31,12 @@ export class TimeChart {
   draw() {
     const width = this.host.clientWidth;
     if (!width || !this.data) return;
-    const { times, bands, rules = [], areas = [], unit, scale = 1 } = this.data;
+    const { times, bands, rules = [], areas = [], unit, scale = 1, isWhole = true } = this.data;
     const [from, to] = [times[0], Math.max(this.data.end ?? times.at(-1), times[0] + 1)];
     const sums = times.map(() => 0);
     for (const { values } of bands) values.forEach((value, n) => { sums[n] += value; });
     const top = Math.max(1e-9, ...sums, ...rules.flatMap(({ values }) => values));
-    const ticks = valueTicks(top / scale);
+    const ticks = valueTicks(top / scale, this.height < 120 ? 2 : 5, isWhole);
     const high = ticks.at(-1) * scale;
     const x = (at) => LEFT + ((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - LEFT - RIGHT);
     const y = (value) => this.height - BOTTOM - (value / high) * (this.height - TOP - BOTTOM);

@@ -78,7 +78,7 @@ class Watch:
         starts = starts_of(state, self._policy) if state.num_waiting else {}
         queue = waiters_of(state, self._policy, names=truth.names, held=truth.held, starts=starts)
         self._frame = frame_of(
-            state, self._roll, queue, out=truth.out, lemons=truth.lemons, notes=truth.notes
+            state, self._roll, queue, names=truth.names, out=truth.out, lemons=truth.lemons, notes=truth.notes
         )
         before = len(self._history.moments)
         is_thinned = self._history.add(self._frame.moment)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -8,18 +7,6 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.server.browser import Browser
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    for program in ("/usr/bin/chromium", "/usr/bin/chromedriver"):
-        if not os.access(program, os.X_OK):
-            pytest.skip(f"{program} is not installed; apt-get install chromium chromium-driver")
-    from tests.server.browser import Browser
-
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
 
 
 @pytest.fixture
