@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from heapq import nlargest, nsmallest
 from itertools import groupby
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -347,31 +348,39 @@ class Bill:
                 kind[name] = kind.get(name, 0.0) + usd * share
 
 
-class History:
-    """The moments of a day at most; when there are too many, of two neighbours the one nearer its cap stays.
+Kept: TypeAlias = Literal["added", "replaced", "left", "thinned"]
+"""What became of a moment: it is a new one, stands for the last one, is left out, or led to fewer of all."""
 
-    So the distance between them doubles as time goes by: seconds at first, two minutes after a day.
+
+class History:
+    """The moments of a day at most; of several so close that one must do, the one nearest its cap stays.
+
+    The distance between them doubles as time goes by: seconds at first, a minute or two after a day.
     """
 
     def __init__(self, max_moments: int = 1_440, keep_s: float = 86_400.0) -> None:
         self.moments: list[Moment] = []
         self._max, self._keep_s = max_moments, keep_s
-        self._gap_s = 0.0
+        self._gap_s, self._since_s = 0.0, 0.0
 
-    def add(self, moment: Moment) -> bool:
-        """Keep a moment where the last one is old enough; tell whether others were thinned out."""
+    def add(self, moment: Moment) -> Kept:
+        """Take a moment in."""
         moments = self.moments
-        if moments and moment.at_s - moments[-1].at_s < self._gap_s:
-            return False
+        if moments and moment.at_s - self._since_s < self._gap_s:
+            if _headroom_kw(moment) >= _headroom_kw(moments[-1]):
+                return "left"
+            moments[-1] = moment
+            return "replaced"
+        self._since_s = moment.at_s
         moments.append(moment)
         while moments[0].at_s < moment.at_s - self._keep_s:
             moments.pop(0)
         if len(moments) <= self._max:
-            return False
+            return "added"
         pairs = zip(moments[1::2], moments[2::2], strict=False)
         self.moments = [moments[0], *(min(pair, key=_headroom_kw) for pair in pairs)]
         self._gap_s = (moment.at_s - self.moments[0].at_s) / len(self.moments)
-        return True
+        return "thinned"
 
 
 def _headroom_kw(moment: Moment) -> float:

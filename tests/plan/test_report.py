@@ -1,5 +1,4 @@
 import datetime as dt
-import os
 import re
 from xml.etree import ElementTree
 
@@ -90,31 +89,23 @@ def test_a_page_that_cannot_be_written_says_so(report, tmp_path):
 
 
 @pytest.mark.browser
-def test_it_opens_in_a_browser_without_a_request_or_a_complaint(report, tmp_path):
-    for program in ("/usr/bin/chromium", "/usr/bin/chromedriver"):
-        if not os.access(program, os.X_OK):
-            pytest.skip(f"{program} is not installed; apt-get install chromium chromium-driver")
-    from tests.server.browser import Browser
-
+def test_it_opens_in_a_browser_without_a_request_or_a_complaint(report, tmp_path, chromium):
     page = tmp_path / "run.html"
     write_report(report, page)
-    browser = Browser(tmp_path / "profile")
-    try:
-        for width, dark in ((390, False), (1280, True)):
-            browser.open(page.as_uri(), width=width, dark=dark, is_ours=False)
-            assert browser.complaints() == []
-            assert browser.requests() == {page.as_uri()}
-            assert len(browser.all("figure")) == 9
-            assert browser.run("return document.documentElement.scrollWidth") <= width
-            assert browser.run(
-                "return [...document.querySelectorAll('.chart')].every((s) => s.clientHeight > 90)"
-            )
-            assert browser.worst_contrast() >= 4.5
-        browser.run("document.querySelectorAll('details').forEach((each) => { each.open = true })")
-        assert browser.run("return document.documentElement.scrollWidth") <= 1280
-        assert "stage" in browser.texts("table")[1]
-    finally:
-        browser.close()
+    for width, dark in ((390, False), (1280, True)):
+        chromium.open(page.as_uri(), width=width, dark=dark, is_ours=False)
+        assert chromium.complaints() == []
+        assert chromium.requests() == {page.as_uri()}
+        assert len(chromium.all("figure")) == 9
+        assert chromium.run("return document.documentElement.scrollWidth") <= width
+        assert chromium.run(
+            "return [...document.querySelectorAll('.chart')].every((s) => s.clientHeight > 90)"
+        )
+        assert chromium.worst_contrast() >= 4.5
+    chromium.run("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    assert chromium.run("return document.documentElement.scrollWidth") <= 1280
+    assert "stage" in chromium.texts("table")[1]
+    chromium.driver.get("about:blank")
 
 
 @settings(deadline=None)

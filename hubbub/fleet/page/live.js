@@ -35,9 +35,10 @@ export function live() {
       trouble = null;
       const frame = readFrame(told.frame);
       story.tenants = told.tenants;
-      if (story.isLastLoose) drop(story.history);
+      if (story.isLastLoose) drop(story.history); // what the server left out of its history
+      if (told.kept === "replaced") drop(story.history);
       add(story.history, frame.moment, told.tenants);
-      story.isLastLoose = !told.is_kept;
+      story.isLastLoose = told.kept === "left";
       for (const day of told.money.map(readSpending)) {
         const at = story.money.findIndex((each) => each.day === day.day);
         if (at < 0) story.money.push(day); else story.money[at] = day;

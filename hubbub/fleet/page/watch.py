@@ -80,14 +80,12 @@ class Watch:
         self._frame = frame_of(
             state, self._roll, queue, names=truth.names, out=truth.out, lemons=truth.lemons, notes=truth.notes
         )
-        before = len(self._history.moments)
-        is_thinned = self._history.add(self._frame.moment)
+        kept = self._history.add(self._frame.moment)
         self._bill.add(state, is_continued=False)
-        is_kept = len(self._history.moments) > before
-        if is_thinned or is_new:
+        if kept == "thinned" or is_new:
             self._whole_at = self._number + 1
-        told = {"frame": self._frame, "tenants": self._roll.names, "money": self._bill.days[-1:],
-                "is_kept": is_kept}  # fmt: skip
+        told = {"frame": self._frame, "tenants": self._roll.names, "kept": kept}
+        told["money"] = self._bill.days[-1:]
         self._compose(encode_event("now", told))
 
     def _compose(self, news: bytes) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from hubbub.fleet.invented import invented_jobs
 from hubbub.fleet.page.recorder import Recorder
 from hubbub.fleet.pictures import (
     ABSENT,
@@ -86,7 +85,8 @@ def test_a_frame_knows_when_who_waited_started() -> None:
 
 def test_a_long_replay_keeps_only_so_many_frames() -> None:
     recorder = Recorder(Policy())
-    simulate(SPEC, invented_jobs(40, days=20, load=0.5), look=recorder.look, look_every_s=60.0)
+    jobs = [job(f"j{n}", "tesla", 8, submit_s=900.0 * n, run_s=2_000.0) for n in range(1_200)]
+    simulate(SPEC, jobs, look=recorder.look, look_every_s=60.0)
     assert 200 < len(recorder.frames) < 480 and len(recorder.history.moments) <= 1_200
     gaps = [b.moment.at_s - a.moment.at_s for a, b in zip(recorder.frames, recorder.frames[1:], strict=False)]
     assert min(gaps[:-1]) > 0
