@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +14,12 @@ from hubbub.cli.lazy import LazyVerbs
 from hubbub.cli.options import json_option
 from hubbub.cli.output import Progress, print_json, print_note, progress
 from hubbub.cli.plan_options import parse_count
-from hubbub.errors import InvalidInput, MissingExtra
+from hubbub.cli.train_live import archive_option, deletions, trainer
+from hubbub.errors import InvalidInput
 
 if TYPE_CHECKING:
     from hubbub.train.metrics import Happened, StepDone
-    from hubbub.train.recipe import TrainSettings
+    from hubbub.train.run import TrainReport
     from hubbub.train.rundir import Run
 
 # Verbs with a file of their own: the file, and what the list of verbs says of each.
@@ -83,7 +81,7 @@ def train() -> None:
 )
 @click.option("--lighthouse", default="", metavar="URL", help="Join groups at another machine's lighthouse.")
 @click.option("--spec", type=click.Path(path_type=Path, exists=True), help="A RunSpec as TOML.")
-@click.option("--archive", type=click.Path(path_type=Path, exists=True), help="Honour its deletions live.")
+@archive_option
 @json_option
 def run(corpus: Path, run_dir: Path, nproc: int, archive: Path | None, as_json: bool, **flags: Any) -> None:
     """Train, or go on training: the same command resumes. Ctrl-C or SIGTERM saves and leaves."""
@@ -95,33 +93,50 @@ def run(corpus: Path, run_dir: Path, nproc: int, archive: Path | None, as_json: 
 
     os.environ.update(adopt_slurm(os.environ))
     if (nproc > 1 or flags["replicas"]) and "RANK" not in os.environ:
-        with _deletions(archive, corpus):
+        with deletions(archive, corpus):
             _launch(nproc, flags["replicas"], flags["lighthouse"])
         return
-    try:
-        from hubbub.train.recipe import TrainSettings
-        from hubbub.train.run import train as work
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"training needs {error.name!r}; run: pip install 'hubbub[train]'") from None
+    work, settings_of = trainer("run", "train"), trainer("recipe", "TrainSettings")
     from hubbub.cli.train_plan import from_spec, peak_flops
 
     named = from_spec(spec) if spec else {}
-    settings = TrainSettings(
+    settings = settings_of(
         corpus=str(corpus),
         run_dir=str(run_dir),
         **{**flags, **{k: v for k, v in named.items() if not flags.get(k)}},
     )
     if not settings.peak_flops:
         settings = peak_flops(settings)
-    alone = os.environ.get("WORLD_SIZE", "1") == "1" and not flags["lighthouse"]
-    with progress() as line, _deletions(archive if alone else None, corpus):
-        report = work(settings, tell=Teller(line, as_json, spec, settings))
+    with progress() as line, deletions(archive, corpus):
+        report = work(settings, tell=Teller(line, as_json, run_dir, spec))
     if int(os.environ.get("RANK", 0)) == 0 and not as_json:
         click.echo(
             f"step {report.step}, loss {report.loss:.4f}; checkpoints, metrics and loss.html in {run_dir}"
         )
         if report.model_dir:
             click.echo(f"the model, for transformers, vLLM and `hubbub model`: {report.model_dir}")
+
+
+def teach(
+    work: Callable[..., Any],
+    start_from: Path,
+    lessons: Path,
+    out: Path,
+    *,
+    as_json: bool,
+    archive: Path | None,
+    corpus: Path | None,
+    **flags: Any,
+) -> TrainReport:
+    """Train something on lessons, and tell it as `train` does; an archive's deletions are obeyed."""
+    from hubbub.train.lessons import read_lessons
+
+    corpus = corpus or Path(read_lessons(lessons)[0].corpus)
+    with progress() as line, deletions(archive, corpus):
+        report: TrainReport = work(
+            start_from, lessons, out, corpus=corpus, tell=Teller(line, as_json, out), **flags
+        )
+    return report
 
 
 def _launch(nproc: int, replicas: int, lighthouse: str) -> None:
@@ -136,46 +151,11 @@ def _launch(nproc: int, replicas: int, lighthouse: str) -> None:
     launch(command, nproc, tell=print_note)
 
 
-@contextmanager
-def _deletions(archive: Path | None, corpus: Path) -> Iterator[None]:
-    """Fold an archive's deletions into the corpus before and while the block trains on it.
-
-    When that fails, the training is asked to save and leave, and the failure is what is told.
-    """
-    if archive is None:
-        yield
-        return
-    from hubbub.cli.corpus import open_events
-    from hubbub.corpus.deletions import catch_up_deletions, follow_deletions
-
-    stop = threading.Event()
-    failures: list[BaseException] = []
-
-    def follow() -> None:
-        try:
-            follow_deletions(corpus, opened, stop)
-        except BaseException as error:
-            failures.append(error)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with open_events(str(archive)) as opened:
-        catch_up_deletions(corpus, opened)
-        thread = threading.Thread(target=follow, name="deletions")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-            if failures:
-                raise failures[0]
-
-
 class Teller:
     """Prints a run: a table that grows now and then, a live line under it, and the page of pictures."""
 
-    def __init__(self, line: Progress, as_json: bool, spec: Path | None, settings: TrainSettings) -> None:
-        self._line, self._as_json, self._spec, self._settings = line, as_json, spec, settings
+    def __init__(self, line: Progress, as_json: bool, run_dir: Path | str, spec: Path | None = None) -> None:
+        self._line, self._as_json, self._spec, self._run_dir = line, as_json, spec, Path(run_dir)
         self._next = 0
 
     def __call__(self, told: Run | StepDone | Happened) -> None:
@@ -193,7 +173,7 @@ class Teller:
         elif told.what != "mark" or told.batch:
             self._note(f"step {told.step}: {told.what}: {told.text}")
         if not isinstance(told, Run | StepDone) and told.what in ("saved", "finished"):
-            write_page(Path(self._settings.run_dir))
+            write_page(self._run_dir)
 
     def _begin(self, run: Run) -> None:
         from hubbub.cli.train_plan import predicted

@@ -8,15 +8,15 @@ from typing import Any
 import click
 
 from hubbub.cli.options import json_option
-from hubbub.cli.output import progress
-from hubbub.cli.train import Teller
-from hubbub.errors import MissingExtra
+from hubbub.cli.train import teach
+from hubbub.cli.train_live import archive_option, trainer
 
 
 @click.command()
 @click.argument("base", metavar="MODEL", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("lessons", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@archive_option
 @click.option("--corpus", type=click.Path(path_type=Path), help="Where the lessons' corpus lies by now.")
 @click.option("--rank", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--epochs", type=float, default=2.0, show_default=True)
@@ -32,13 +32,7 @@ def lora(base: Path, lessons: Path, out: Path, as_json: bool, **flags: Any) -> N
 
     OUT/adapter is in peft's format, for vLLM and transformers; the base model is left as it is.
     """
-    try:
-        from hubbub.train.lora import lora as work
-        from hubbub.train.recipe import TrainSettings
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"training needs {error.name!r}; run: pip install 'hubbub[hf]'") from None
-    asked = TrainSettings(corpus="", run_dir=str(out))
-    with progress() as line:
-        report = work(base, lessons, out, tell=Teller(line, as_json, None, asked), **flags)
+    work = trainer("lora", "lora", "hf")
+    report = teach(work, base, lessons, out, as_json=as_json, **flags)
     if not as_json:
         click.echo(f"step {report.step}, loss {report.loss:.4f}: {report.model_dir or out}")

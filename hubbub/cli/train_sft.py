@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from hubbub.cli.options import json_option
-from hubbub.cli.output import print_note, progress
-from hubbub.cli.train import Teller
-from hubbub.errors import MissingExtra
+from hubbub.cli.output import print_note
+from hubbub.cli.train import teach
+from hubbub.cli.train_live import archive_option, trainer
 
 
 @click.command()
 @click.argument("start_from", metavar="RUN_OR_MODEL", type=click.Path(path_type=Path, exists=True))
 @click.argument("lessons", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@archive_option
 @click.option("--corpus", type=click.Path(path_type=Path), help="Where the lessons' corpus lies by now.")
 @click.option("--epochs", type=float, default=3.0, show_default=True)
 @click.option("--rate", type=float, default=0.0, help="Learning rate [default: 0.3 of the recipe's].")
@@ -31,14 +32,8 @@ def sft(start_from: Path, lessons: Path, out: Path, as_json: bool, **flags: Any)
     The loss lies on the replies alone. A lesson is left out of every batch after one of its posts was
     deleted. The model's context grows to the longest lesson.
     """
-    try:
-        from hubbub.train.recipe import TrainSettings
-        from hubbub.train.sft import sft as work
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"training needs {error.name!r}; run: pip install 'hubbub[train]'") from None
-    asked = TrainSettings(corpus="", run_dir=str(out))
-    with progress() as line:
-        report = work(start_from, lessons, out, tell=Teller(line, as_json, None, asked), **flags)
+    work = trainer("sft", "sft")
+    report = teach(work, start_from, lessons, out, as_json=as_json, **flags)
     if not as_json:
         click.echo(f"step {report.step}, loss {report.loss:.4f}")
         print_note(f"next: hubbub model export {out} {out}.gguf; hubbub ask --model {out}.gguf")

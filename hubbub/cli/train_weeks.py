@@ -10,7 +10,7 @@ import click
 from hubbub.cli.options import json_option
 from hubbub.cli.output import format_table, print_json, print_note, progress
 from hubbub.cli.train import Teller
-from hubbub.errors import MissingExtra
+from hubbub.cli.train_live import archive_option, deletions, trainer
 from hubbub.units import format_time
 
 if TYPE_CHECKING:
@@ -33,22 +33,18 @@ if TYPE_CHECKING:
 @click.option("--seq", type=int, default=0, help="Longest text in tokens [default: 1024].")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--precision", default="bf16", show_default=True, help="bf16 or fp32.")
+@archive_option
 @json_option
-def weeks(corpus: Path, out: Path, as_json: bool, **flags: Any) -> None:
+def weeks(corpus: Path, out: Path, archive: Path | None, as_json: bool, **flags: Any) -> None:
     """Train on week by week, release an annealed branch of each, and measure each on every week.
 
     The trunk is trained at a constant rate and goes on from week to week; a release is a branch whose rate
     falls, and nothing is ever trained on from it. One document of ten is never trained on: the table tells
     bits per byte of each release on those of each week.
     """
-    try:
-        from hubbub.train.recipe import TrainSettings
-        from hubbub.train.weeks import keep_up
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"training needs {error.name!r}; run: pip install 'hubbub[train]'") from None
-    asked = TrainSettings(corpus="", run_dir=str(out))
-    with progress() as line:
-        found = keep_up(corpus, out, tell=None if as_json else Teller(line, False, None, asked), **flags)
+    keep_up = trainer("weeks", "keep_up")
+    with progress() as line, deletions(archive, corpus):
+        found = keep_up(corpus, out, tell=None if as_json else Teller(line, False, out), **flags)
     if found is None:
         print_note("saved; the same command goes on from here")
         return
