@@ -117,6 +117,10 @@ def open_launcher(url: str, *, make: bool = False) -> Launcher:
         from hubbub.fleet.slurm.cluster import find
 
         return find(Path(where))
+    if kind == "ray":
+        from hubbub.fleet.ray.launcher import open_ray
+
+        return open_ray(url, where, make=make)
     from hubbub.fleet.local.launcher import open_local
 
     return open_local(Path(where), make=make)
@@ -135,6 +139,10 @@ def bring_up(url: str, spec: FleetSpec | None, tell: Callable[[str], None] | Non
         from hubbub.fleet.slurm.cluster import start
 
         return start(Path(where), spec or pretend_fleet(), tell=tell)
+    if kind == "ray":
+        from hubbub.fleet.ray.launcher import start_ray
+
+        return start_ray(url, where, spec)
     from hubbub.fleet.local.launcher import start_local
 
     return start_local(Path(where), spec)

@@ -17,6 +17,8 @@ import time
 SLOT_BYTES = 512
 TOKEN = "HUBBUB_FLEET_RANK"
 """In the environment of a rank and of all that it starts."""
+PARENT = "HUBBUB_KEEPER_PARENT"
+"""In its environment where it is to leave with the process that started it."""
 NOT_FOUND = 127
 """Exit code where the command could not be started at all, as sh(1) has it."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -26,6 +28,8 @@ def main() -> None:
     """Run `keeper.py GRACE_S WAKE DIRECTORY COMMAND...`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     grace_s, wake, directory, *command = sys.argv[1:]
+    if parent := os.environ.pop(PARENT, ""):
+        _leave_with(int(parent))
     _note(0, {"pid": os.getpid()})
     try:
         os.chdir(directory)
@@ -46,6 +50,15 @@ def main() -> None:
     _note(1, told)
     with contextlib.suppress(OSError):
         os.write(os.open(wake, os.O_WRONLY | os.O_NONBLOCK), b".")
+
+
+def _leave_with(parent: int) -> None:
+    """Get SIGTERM when the parent dies: prctl(2), PR_SET_PDEATHSIG."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _wait(pid: int, grace_s: float) -> dict[str, object]:

@@ -9,8 +9,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 import hubbub
 from hubbub.disk import refusals
 from hubbub.errors import InUse, InvalidInput, StorageError
@@ -20,16 +18,10 @@ from hubbub.fleet.launcher import Truth, check_same_pools, check_submission, dat
 from hubbub.fleet.local import gpus, ranks
 from hubbub.fleet.local.journal import Book, Change, Journal, Row, create
 from hubbub.fleet.local.leading import note
-from hubbub.fleet.local.settling import leave
+from hubbub.fleet.local.settling import cancelled, leave
 from hubbub.fleet.local.supervisor import is_led
 from hubbub.fleet.local.truth import name_of, spec_of, truth_of
 from hubbub.fleet.spec import FleetSpec
-
-_OF_A_RANK = {
-    b"RANK", b"WORLD_SIZE", b"LOCAL_RANK", b"MASTER_ADDR", b"MASTER_PORT", b"HUBBUB_FLEET_RANK",
-    b"HUBBUB_JOB", b"HUBBUB_NODE", b"HUBBUB_GPUS", b"HUBBUB_ATTEMPT",
-}  # fmt: skip
-"""What a job that submits another must not hand down."""
 
 
 class Local:
@@ -73,11 +65,7 @@ class Local:
             StorageError: the disk refused; there is no job then.
         """
         check_submission(self.spec, tenant, gpus, command, name)
-        task = ranks.Task(
-            command=[os.fsencode(word) for word in command],
-            environment=[b"=".join(item) for item in os.environb.items() if item[0] not in _OF_A_RANK],
-            directory=os.fsencode((directory or Path.cwd()).resolve()),
-        )
+        task = ranks.task_of(command, directory)
         now_s = time.time()
         with self._journal.changing() as change:
             job = str(self._journal.book.next_id)
@@ -108,7 +96,7 @@ class Local:
             row = self._journal.book.rows.get(job)
             if row is None or row.phase == "ended":
                 raise InvalidInput(f"job {job!r} neither waits nor runs")
-            change.rows.append(after := _cancelled(row))
+            change.rows.append(after := cancelled(row, time.time()))
         if after.phase == "ended":
             ranks.forget_task(self.directory, job)
         self._wake()
@@ -158,7 +146,7 @@ class Local:
         """Cancel all jobs, and return when the last process and the supervisor are gone."""
         with self._journal.changing() as change:
             change.is_stopped = True
-            change.rows += [_cancelled(row) for row in self._journal.book.open_rows()]
+            change.rows += [cancelled(row, time.time()) for row in self._journal.book.open_rows()]
         if is_led(self.directory) or any(row.phase == "leaving" for row in change.rows):
             self._wake()
         end_s = time.monotonic() + self._journal.book.grace_s + 10.0
@@ -175,12 +163,6 @@ class Local:
             os.close(fd)
         if not is_led(self.directory):
             lead(self.directory)
-
-
-def _cancelled(row: Row) -> Row:
-    if row.phase != "waiting":
-        return leave(row, "cancelled", "was cancelled")
-    return msgspec.structs.replace(row, phase="ended", reason="was cancelled", ended_s=time.time())
 
 
 def _restore(book: Book, change: Change, node: str) -> None:

@@ -27,12 +27,23 @@ Look: TypeAlias = Callable[[Row], Sequence[RankState]]
 
 
 def look_once(
-    book: Book, change: Change, look: Look, now_s: float, policy: Policy, *, num_real: int = 0
+    book: Book,
+    change: Change,
+    look: Look,
+    now_s: float,
+    policy: Policy,
+    *,
+    num_real: int = 0,
+    judges: bool = False,
 ) -> None:
-    """Bring a book up to now, and note in `change` all that is new; `num_real` GPUs are this machine's."""
+    """Bring a book up to now, and note in `change` all that is new.
+
+    `num_real` GPUs are this machine's. Nodes are drained by health's rules where they are really different
+    things: with `judges`, or where their GPUs are real.
+    """
     for row in book.open_rows():
         if row.phase in ("running", "leaving"):
-            _settle(book, change, row, look(row), now_s)
+            _settle(book, change, row, look(row), now_s, judges or row.is_real)
     _receive(book, change, now_s)
     for action in actions_now(book, now_s, policy):
         if isinstance(action, Start):
@@ -43,7 +54,9 @@ def look_once(
             note(book, change, action, now_s)
 
 
-def _settle(book: Book, change: Change, row: Row, states: Sequence[RankState], now_s: float) -> None:
+def _settle(
+    book: Book, change: Change, row: Row, states: Sequence[RankState], now_s: float, judges: bool
+) -> None:
     after = settle(row, states, now_s)
     if after is row:
         return
@@ -51,17 +64,18 @@ def _settle(book: Book, change: Change, row: Row, states: Sequence[RankState], n
     if after.phase == "leaving":
         return
     change.seen += observations(row, states, now_s)
-    _judge(book, change, row, now_s)
+    if judges:
+        _judge(book, change, now_s)
     if row.pool in book.rented:
         rented = book.rented[row.pool]
         idle = rented.idle_since_s | {node: now_s for node, _ in row.shares}
         _rent(book, change, row.pool, msgspec.structs.replace(rented, idle_since_s=idle))
 
 
-def _judge(book: Book, change: Change, row: Row, now_s: float) -> None:
-    """Drain nodes by health's rules, where nodes are really different things."""
+def _judge(book: Book, change: Change, now_s: float) -> None:
+    """Drain nodes by health's rules; the only one stays."""
     num_nodes = sum(pool.num_nodes for pool in spec_of(book).pools)
-    if not row.is_real or num_nodes < 2:
+    if num_nodes < 2:
         return
     seen = [*book.seen, *change.seen]
     for told in verdicts(seen, num_nodes=num_nodes, now_s=now_s, num_drained=len(book.out)):

@@ -12,6 +12,7 @@ import fcntl
 import os
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,22 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     command: list[bytes]
     environment: list[bytes]
     directory: bytes
+
+
+_OF_A_RANK = {
+    b"RANK", b"WORLD_SIZE", b"LOCAL_RANK", b"MASTER_ADDR", b"MASTER_PORT", b"HUBBUB_FLEET_RANK",
+    b"HUBBUB_JOB", b"HUBBUB_NODE", b"HUBBUB_GPUS", b"HUBBUB_ATTEMPT",
+}  # fmt: skip
+"""What a job that submits another must not hand down."""
+
+
+def task_of(command: Sequence[str], directory: Path | None) -> Task:
+    """Return a command with this process's environment, to be run in a directory (None: this one)."""
+    return Task(
+        command=[os.fsencode(word) for word in command],
+        environment=[b"=".join(item) for item in os.environb.items() if item[0] not in _OF_A_RANK],
+        directory=os.fsencode((directory or Path.cwd()).resolve()),
+    )
 
 
 class RankState(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,13 +107,7 @@ def launch(directory: Path, row: Row, rank: int, grace_s: float) -> None:
 
 def _spawn(directory: Path, row: Row, rank: int, state_fd: int, grace_s: float) -> None:
     task = msgspec.json.decode((job_directory(directory, row.id) / "task.json").read_bytes(), type=Task)
-    environment: dict[bytes, bytes] = {}
-    for entry in task.environment:
-        name, _, value = entry.partition(b"=")
-        environment[name] = value
-    environment |= {
-        name.encode(): os.fsencode(value) for name, value in _variables(directory, row, rank).items()
-    }
+    environment = environment_of(task, variables(row, rank, str(_state_file(directory, row, rank))))
     output = str(output_of(directory, row.id))
     started = (sys.executable, "-I", "-S", keeper.__file__, str(grace_s), directory / "wake")
     os.posix_spawn(
@@ -112,12 +123,18 @@ def _spawn(directory: Path, row: Row, rank: int, state_fd: int, grace_s: float) 
     )
 
 
-def _variables(directory: Path, row: Row, rank: int) -> dict[str, str]:
+def environment_of(task: Task, told: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Return a task's environment with what its engine tells it."""
+    own = {name: value for name, _, value in (entry.partition(b"=") for entry in task.environment)}
+    return own | {os.fsencode(name): os.fsencode(value) for name, value in told.items()}
+
+
+def variables(row: Row, rank: int, token: str, address: str = "127.0.0.1") -> dict[str, str]:
     """Return what a rank finds in its environment besides its owner's: torchrun's variables, and its GPUs."""
     node, _ = row.shares[rank]
     gpus = ",".join(map(str, row.gpu_numbers[rank]))
     told = {
-        keeper.TOKEN: str(_state_file(directory, row, rank)),
+        keeper.TOKEN: token,
         "HUBBUB_JOB": row.id,
         "HUBBUB_NODE": f"{row.pool}-{node + 1}",
         "HUBBUB_GPUS": gpus,
@@ -130,7 +147,7 @@ def _variables(directory: Path, row: Row, rank: int) -> dict[str, str]:
             "RANK": str(rank),
             "WORLD_SIZE": str(len(row.shares)),
             "LOCAL_RANK": "0",
-            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_ADDR": address,
             "MASTER_PORT": str(row.port),
         }
     return told
@@ -149,9 +166,14 @@ def look(directory: Path, row: Row, rank: int) -> RankState:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             is_held = True
-        begun, ended = (_slot(fd, number) for number in (0, 1))
+        return read_state(fd, is_held=is_held)
     finally:
         os.close(fd)
+
+
+def read_state(fd: int, *, is_held: bool) -> RankState:
+    """Read a state file whose keeper lives, if `is_held`."""
+    begun, ended = (_slot(fd, number) for number in (0, 1))
     if ended:
         return RankState(phase="ended", code=ended["code"], was_told=ended["was_told"], why=ended["why"])
     if is_held:

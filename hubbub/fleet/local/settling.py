@@ -39,13 +39,22 @@ def leave(row: Row, why: str, reason: str) -> Row:
     return msgspec.structs.replace(row, phase="leaving", leave=why, reason=reason)
 
 
+def cancelled(row: Row, now_s: float) -> Row:
+    """Return a job that is cancelled: at once where it waits."""
+    return (
+        _end(row, "was cancelled", now_s)
+        if row.phase == "waiting"
+        else leave(row, "cancelled", "was cancelled")
+    )
+
+
 def _was_told(row: Row, ranks: Sequence[RankState]) -> bool:
     return row.leave == "preempted" and any(rank.was_told or rank.phase == "never" for rank in ranks)
 
 
 def _told(rank: RankState) -> str:
     if rank.phase == "lost":
-        return "its keeper was killed"
+        return rank.why or "its keeper was killed"
     if rank.code == keeper.NOT_FOUND and rank.why:
         return f"could not be started: {rank.why}"
     return f"was killed by signal {-rank.code}" if rank.code < 0 else f"left with code {rank.code}"
