@@ -8,6 +8,7 @@ import getpass
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -122,8 +123,13 @@ class Cluster:
         """Cancel all jobs, then stop every daemon; safe to call twice."""
         with contextlib.suppress(InvalidInput, subprocess.TimeoutExpired, OSError):
             self.run("scancel", f"--user={getpass.getuser()}", timeout_s=10)
-            daemons.until(lambda: not self.run("squeue", "--noheader", "--states=R,CG").strip(), 8)
+            if not daemons.until(self._is_empty, 1):
+                daemons.tell_jobs(self.directory, signal.SIGTERM)  # who just started may not have heard
+                daemons.until(self._is_empty, 7)
         daemons.end(self.directory)
+
+    def _is_empty(self) -> bool:
+        return not self.run("squeue", "--noheader", "--states=R,CG").strip()
 
 
 def start(

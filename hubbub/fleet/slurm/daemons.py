@@ -65,10 +65,13 @@ def _daemons() -> Iterator[tuple[int, str, list[bytes]]]:
 
 
 def end(directory: Path) -> None:
-    """End every daemon of a cluster and what its jobs left, at last by force, and remove its spool."""
-    for kind in (signal.SIGTERM, signal.SIGKILL):
-        for pid in running(directory, "slurmstepd"):
-            _end_job(pid, kind)
+    """End every daemon of a cluster and what its jobs left, at last by force, and remove its spool.
+
+    What never came up is killed at once: it has nothing to save, and may not listen yet.
+    """
+    is_up = (directory / READY).exists()
+    for kind in (signal.SIGTERM, signal.SIGKILL) if is_up else (signal.SIGKILL,):
+        tell_jobs(directory, kind)
         for pid in running(directory):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, kind)
@@ -79,6 +82,12 @@ def end(directory: Path) -> None:
     if link.is_symlink():
         shutil.rmtree(link.resolve(), ignore_errors=True)
         link.unlink()
+
+
+def tell_jobs(directory: Path, kind: signal.Signals) -> None:
+    """Send a signal to the processes of all jobs."""
+    for pid in running(directory, "slurmstepd"):
+        _end_job(pid, kind)
 
 
 def _end_job(step: int, kind: signal.Signals) -> None:

@@ -1,126 +1,125 @@
-import json
+"""What `steer` does on a Slurm beyond what every engine does (tests/fleet/test_launchers.py)."""
+
 import os
-import shutil
+import signal
+import subprocess
+import sys
+import threading
 import time
 
+import msgspec
 import pytest
 
-from hubbub.cli.main import run
 from hubbub.errors import InvalidInput
-from hubbub.fleet.slurm.cluster import PROGRAMS, start
-from hubbub.fleet.slurm.submit import submit
-from hubbub.fleet.spec import FleetSpec, Pool, Site, Tenant
+from hubbub.fleet.actions import Cap, Preempt
+from hubbub.fleet.launcher import capped
+from hubbub.fleet.policy import Policy
+from hubbub.fleet.slurm import daemons
+from hubbub.fleet.slurm.cluster import find
+from hubbub.fleet.slurm.steer import step
+from hubbub.fleet.spec import GridEvent
+from tests.fleet.conftest import HALL
 
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, PROGRAMS)), reason="needs Debian's slurmctld, slurmd and slurm-client"
-)
+
+@pytest.fixture
+def hall(slurm):
+    yield slurm
+    for job in slurm.look().state.claims:
+        slurm.cancel(job)
+    slurm.change(HALL)
+    _until(lambda: not slurm.look().state.claims)
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    pool = Pool(
-        name="hall", num_nodes=3, site="hall", busy_kw_per_gpu=1.0, idle_kw_per_gpu=0.25, gpus_per_node=4
+def _until(holds, timeout_s=40.0):
+    assert daemons.until(holds, timeout_s)
+
+
+def _running(hall):
+    return set(hall.run("squeue", "--noheader", "--states=R", "--format=%i").split())
+
+
+def _submit(hall, tenant, gpus):
+    return hall.submit(tenant, gpus, ["sleep", "60"], expected_s=60.0)
+
+
+def test_a_sister_has_its_idle_gpus_back_for_good(hall):
+    hall.change(capped(HALL, "hall", 24.0))  # where watts lack Slurm does not preempt, and so hides who would
+    jobs = [_submit(hall, "xai", 4) for _ in range(3)]
+    _until(lambda: set(jobs) <= _running(hall))
+    began_s = time.monotonic()
+    tesla = _submit(hall, "tesla", 4)
+    _until(lambda: tesla in _running(hall))
+    assert time.monotonic() - began_s < 5
+    (left,) = set(jobs) - _running(hall)
+    hall.run("scontrol", "update", f"JobId={left}", "StartTime=now")
+    assert not daemons.until(lambda: left in _running(hall), 1.5), "nor does a stronger one take them again"
+    more = _submit(hall, "tesla", 4)
+    assert hall.look().partitions == {**dict.fromkeys(jobs, "xai"), tesla: "tesla.right", more: "tesla"}
+    hall.cancel(tesla)
+    _until(lambda: tesla not in hall.look().state.claims)
+    step(hall, Policy(), settle_s=60.0)
+    assert hall.look().partitions[more] == "tesla.right", "the guarantee has room again"
+
+
+def test_a_grid_event_and_a_dead_node_cost_nobody_his_job(hall):
+    tesla, borrowed, xai = (_submit(hall, tenant, 4) for tenant in ("tesla", "tesla", "xai"))
+    _until(lambda: {tesla, borrowed, xai} <= _running(hall))
+    start_s = time.time() + 2.0
+    event = GridEvent(site="hall", start_s=start_s, duration_s=4.0, cut=0.25, notice_s=2.0)
+    find(hall.directory).change(msgspec.structs.replace(HALL, grid_events=(event,)))
+    own = find(hall.directory)
+    (done,) = [action for action in step(own, Policy()) if isinstance(action, Preempt)]
+    assert (done.job, done.reason) == (borrowed, "hall may draw 9 kW"), "what ranks lowest"
+    _until(lambda: hall.look().state.sites["hall"].drawn_kw <= 9.0)
+    assert time.time() < start_s and step(own, Policy()) == []
+    node = hall.run("squeue", "--noheader", "--format=%N", f"--jobs={tesla}").strip()
+    daemons.cut_power(hall.directory, node, [tesla])
+    hall.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=killed")
+    truth = hall.look()
+    assert (
+        truth.out == {("hall", int(node[-1]) - 1): "down: killed"} and truth.state.claims[tesla].pool is None
     )
-    spec = FleetSpec(
-        pools=(pool,),
-        tenants=(
-            Tenant(name="xai", priority=20),
-            Tenant(name="tesla", priority=10, guaranteed_gpus=4),
-        ),
-        sites=(Site(name="hall", cap_kw=12.0),),
-    )
-    started = start(tmp_path_factory.mktemp("slurm"), spec)
-    yield started
-    started.stop()
+    assert truth.state.sites["hall"].cap_kw == 9.0, "its notice counts"
+    _until(lambda: tesla in _running(hall))
+    assert time.time() >= start_s + 4 or borrowed not in _running(hall)
+    daemons.spawn(hall.directory, "slurmd", "-D", "-N", node)
+    hall.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    _until(lambda: {tesla, borrowed, xai} <= _running(hall) and time.time() > start_s + 4)
+    assert step(own, Policy()) == [] and "No reservations" in hall.run("scontrol", "show", "reservation")
 
 
-@pytest.fixture(autouse=True)
-def _empty(cluster):
-    yield
-    cluster.run("scancel", "--full", *_jobs(cluster)) if _jobs(cluster) else None
-    _until(lambda: not _jobs(cluster))
-    run(["fleet", "power", "--on", f"slurm:{cluster.directory}", "--cap-kw", "12"])
+def test_two_that_steer_at_once_preempt_once_and_one_that_is_killed_nobody(hall):
+    jobs = [_submit(hall, "xai", 4) for _ in range(3)]
+    _until(lambda: set(jobs) <= _running(hall))
+    hall.change(capped(HALL, "hall", 9.0))
+    found = []
+    steering = [
+        threading.Thread(target=lambda: found.extend(step(find(hall.directory), Policy()))) for _ in range(4)
+    ]
+    for thread in steering:
+        thread.start()
+    for thread in steering:
+        thread.join()
+    assert len(found) == 1 and found[0].job == jobs[-1]
+    words = [sys.executable, "-m", "hubbub.cli.main", "fleet"]
+    killed = [
+        [*words, "steer", "--on", hall.url, "--every", "0.1"],
+        [*words, "submit", "--on", hall.url, "--tenant", "xai", "--gpus", "4", "--", "sleep", "60"],
+    ]
+    for command in killed:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(0.7)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert set(jobs) <= set(hall.look().state.claims), "no job is lost"
+    step(hall, Policy())
+    assert set(jobs[:2]) <= _running(hall)
 
 
-def _jobs(cluster):
-    return cluster.run("squeue", "--noheader", "--format=%i").split()
-
-
-def _state(cluster, job):
-    return cluster.run("squeue", "--noheader", "--format=%t", f"--jobs={job}").strip()
-
-
-def _until(holds, timeout_s=20.0):
-    end_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < end_s
-        time.sleep(0.05)
-
-
-def _fleet(cluster, capsys, *words):
-    capsys.readouterr()
-    assert run(["fleet", *words, "--on", f"slurm:{cluster.directory}", "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def test_a_lower_cap_takes_the_lower_tenant_off_until_the_hall_is_under_it(cluster, capsys):
-    tesla = submit(cluster, "tesla", 4, ["sleep", "60"], name="fsd", expected_s=60)
-    xai = submit(cluster, "xai", 4, ["sleep", "60"], name="grok", expected_s=60)
-    _until(lambda: {_state(cluster, tesla), _state(cluster, xai)} == {"R"})
-    (site,) = _fleet(cluster, capsys, "power")
-    assert site == {"site": "hall", "cap_kw": 12.0, "drawn_kw": 9.0, "headroom_kw": 3.0}
-    # By right, tesla stays; what xai borrows goes first.
-    assert _fleet(cluster, capsys, "power", "--cap-kw", "6")[0]["headroom_kw"] == -3.0
-    assert run(["fleet", "steer", "--once", "--on", f"slurm:{cluster.directory}"]) == 0
-    assert capsys.readouterr().out == f"{xai} preempted: hall may draw 6 kW\n"
-    _until(lambda: _state(cluster, xai) == "PD")
-    assert _fleet(cluster, capsys, "power")[0]["drawn_kw"] == 6.0
-    told = _fleet(cluster, capsys, "why", xai)
-    assert told["kind"] == "power" and "3 kW lack" in told["text"]
-    row = next(row for row in _fleet(cluster, capsys, "queue") if row["job"] == xai)
-    assert (row["name"], row["runs"]) == ("grok", False) and 40 <= row["starts_in_s"] <= 60
-
-
-def test_idle_gpus_of_a_sister_are_lent_and_taken_back_at_once(cluster, capsys):
-    jobs = [submit(cluster, "xai", 4, ["sleep", "60"], expected_s=60) for _ in range(3)]
-    _until(lambda: all(_state(cluster, job) == "R" for job in jobs))
-    top = {row["tenant"]: row for row in _fleet(cluster, capsys, "top")["tenants"]}
-    assert (top["xai"]["held"], top["xai"]["borrowed"]) == (12, 12)
-    tesla = submit(cluster, "tesla", 4, ["sleep", "60"], expected_s=60)
-    _until(lambda: _state(cluster, tesla) == "PD")
-    assert run(["fleet", "steer", "--once", "--on", f"slurm:{cluster.directory}"]) == 0
-    assert "gives way to " + tesla in capsys.readouterr().out
-    _until(lambda: _state(cluster, tesla) == "R")
-    assert sorted(_state(cluster, job) for job in jobs) == ["PD", "R", "R"]
-    nodes = _fleet(cluster, capsys, "nodes")
-    assert [row["free"] for row in nodes] == [0, 0, 0] and tesla in " ".join(row["jobs"] for row in nodes)
-
-
-def test_a_node_that_is_put_down_loses_its_job_to_a_spare(cluster, capsys):
-    job = submit(cluster, "tesla", 8, ["sleep", "60"], expected_s=60)
-    _until(lambda: _state(cluster, job) == "R")
-    node = next(row["node"] for row in _fleet(cluster, capsys, "nodes") if row["jobs"])
-    cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-    rows = {row["node"]: row for row in _fleet(cluster, capsys, "nodes")}
-    assert rows[node]["state"] == "out"
-    _until(lambda: _state(cluster, job) == "R", 40)
-    assert node not in [row["node"] for row in _fleet(cluster, capsys, "nodes") if row["jobs"]]
-    cluster.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
-
-
-def test_nothing_of_a_command_or_name_reaches_a_shell(cluster, tmp_path):
-    words = ["$(touch a)", "; touch b", "`touch c`", "a b", "*", "'", '"', "--wrap=touch d"]
-    script = "import sys,json; open('told','w').write(json.dumps(sys.argv[1:]))"
-    submit(cluster, "xai", 4, ["python3", "-c", script, *words], directory=tmp_path)
-    _until(lambda: (tmp_path / "told").exists() and not _jobs(cluster))
-    assert json.loads((tmp_path / "told").read_text()) == words
-    assert os.listdir(tmp_path) == ["told"]
-    for name in ("a;b", "$(x)", "", "a\nb", "x" * 65):
-        with pytest.raises(InvalidInput, match="job name"):
-            submit(cluster, "xai", 4, ["true"], name=name)
-    with pytest.raises(InvalidInput, match="tenant 'x; y' is not known"):
-        submit(cluster, "x; y", 4, ["true"])
-    with pytest.raises(InvalidInput, match="13 GPUs: ask for 1 to 12"):
-        submit(cluster, "xai", 13, ["true"])
-    with pytest.raises(InvalidInput, match="do not spread evenly"):
-        submit(cluster, "xai", 7, ["true"])
+def test_what_slurm_cannot_do_is_said(hall):
+    with pytest.raises(InvalidInput, match="Slurm cannot cap a job that runs"):
+        hall.carry_out(Cap("1", 0.5, "power"))
+    with pytest.raises(InvalidInput, match="scontrol refused"):
+        hall.carry_out(Preempt("999999", "for a test"))
+    with pytest.raises(InvalidInput, match="neither waits nor runs"):
+        hall.cancel("--user=root")

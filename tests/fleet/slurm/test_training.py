@@ -27,9 +27,6 @@ def test_preempted_training_goes_on_to_the_bit_and_redoes_no_step(tmp_path, monk
     words += ["--batch-tokens", "256", "--precision", "fp32", "--save-every", str(STEPS)]
     whole, led = tmp_path / "whole", tmp_path / "led"
     python = [sys.executable, "-m", "hubbub.cli.main"]
-    alone = [*python, *(str(whole) if word == "RUN" else word for word in words), "--nproc", "2"]
-    subprocess.run(alone, check=True, capture_output=True)
-
     spec = FleetSpec(
         pools=(Pool(name="hall", num_nodes=2),),
         tenants=(Tenant(name="xai", priority=2), Tenant(name="tesla", priority=1)),
@@ -44,12 +41,31 @@ def test_preempted_training_goes_on_to_the_bit_and_redoes_no_step(tmp_path, monk
         grok = submit(cluster, "xai", 16, ["sleep", "1"], name="grok")
         _until(lambda: grok in cluster.run("squeue", "--noheader", "--states=R", "--format=%i").split(), log)
         assert 5 <= len(_losses(led)) < STEPS
+        alone = _alone([str(whole) if word == "RUN" else word for word in words])
         _until(lambda: not cluster.run("squeue", "--noheader", "--format=%i").split(), log)
     finally:
         cluster.stop()
+    assert alone.wait(60) == 0
     steps = [step for step, _ in _losses(led)]
     assert steps == list(range(1, STEPS + 1)), "each step once, none lost"
     assert _losses(led) == _losses(whole)
+
+
+def _alone(words):
+    """Start the same run without interruption: one process imports torch, and forks into both ranks."""
+    script = """
+import os, socket, sys
+import hubbub.train.run
+from hubbub.cli.main import run
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+rank = 0 if os.fork() else 1
+os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+status = run(sys.argv[1:])
+sys.exit(status or (os.wait()[1] if rank == 0 else 0))
+"""
+    return subprocess.Popen([sys.executable, "-c", script, *words], stdout=subprocess.DEVNULL)
 
 
 def _losses(run_dir):
