@@ -89,9 +89,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     black_hole_jobs: int = 3
     own_fault_nodes: int = 2
     """A job that failed on so many nodes is at fault itself."""
-    false_drains: float = 0.001
+    false_drains: float = 0.05
     """How many usual nodes a look may take for lemons, on the average."""
-    false_avoids: float = 0.1
+    false_avoids: float = 0.5
     max_drained_share: float = 0.05
     """Of the nodes, black holes and lemons together: where more fail, something else is broken."""
 

@@ -84,7 +84,7 @@ def test_a_lemon_is_drained_a_suspect_is_placed_last_and_a_usual_fleet_has_none(
         said == [("lemon", "drain", "")]
         and "6 failures in 28 days where a node like the others has 0.41" in reasons[0]
     )
-    assert [do for _, do, _ in _say(*usual, *lemon[:5])[0]] == ["avoid"]
+    assert [do for _, do, _ in _say(*usual, *lemon[:4])[0]] == ["avoid"]
     scores = lemon_scores(_told(*usual, *lemon), num_nodes=100, now_s=30 * DAY)
     assert max(scores, key=scores.get) == "lemon" and scores["lemon"] > 5
     assert _say(*usual, *lemon, now_s=300 * DAY)[0] == []  # long ago
