@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 
 from hubbub.train.launch import free_port
 from hubbub.train.recipe import TrainSettings
@@ -42,6 +43,21 @@ def work(environment, settings, tell=None):
     from hubbub.train.run import train
 
     train(settings, source=source(), tell=tell)
+
+
+def die(environment, settings):
+    """Train as `work` does, but for rank 1, which is killed at its tenth batch."""
+    os.environ.update(environment)
+    from hubbub.train.run import train
+    from hubbub.train.source import CorpusSource
+
+    class Deadly(CorpusSource):
+        def plan(self, number):
+            if number == 9 and environment["RANK"] == "1":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().plan(number)
+
+    train(settings, source=Deadly(PlainCorpus(counting(200)), seed=0, batch_tokens=BATCH))
 
 
 def start(world, settings, target=work, **environment):
