@@ -7,9 +7,8 @@ commands: corpus, training, lessons, fine-tuning, GGUF. Then it measures:
 
 - **bits per byte** on the newest posts, trained and taught, beside the frequency of tokens, gzip -9, and zstd
   -19 that has read the training text; **cloze**: names that no training text holds, one of some ten is right;
-- **replies** to lessons that it was never taught, as llama.cpp writes them under the assistant's schema: the
-  share that cites only what the teacher cites (`cites right`), in the words of these alone (`says only
-  that`), and of those that nothing answers the share that is left empty (`abstains`);
+- **replies** to lessons of posts that were held out, as `hubbub train evaluate --lessons` counts them, beside
+  quoting the record with the most words of the question;
 - with `--weeks N`: what a release that is 1, 2, ... steps old needs more than a fresh one.
 """
 
@@ -22,23 +21,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from benchmarks.made_posts import read_posts
 from benchmarks.report import show
-from hubbub.assistant.compose import sentences
-from hubbub.assistant.gguf import LocalGguf, open_gguf
-from hubbub.assistant.prompt import MAX_SENTENCES_BRIEF, schema
-from hubbub.assistant.wordforms import words
-from hubbub.corpus.shards import key_of
-from hubbub.errors import ModelError
 from hubbub.posts import ConsentEvent
 from hubbub.stream import open_archive
-from hubbub.train.lessons import Lesson, read_lessons, write_lessons
 
-_JOINING = frozenset({"but", "also", "aber", "auch"})
+_CHANGES = ("bits per byte", "cloze", "replies")
+"""What teaching changes begins so."""
 
 
 def main() -> None:
@@ -46,7 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(options.keep or scratch)
         prepare(place, options)
-        rows = [*measured(place, options), *replies(place, options)]
+        rows = list(measured(place, options))
         if options.weeks:
             rows += weeks(place, options)
     show(rows, options.json)
@@ -78,72 +70,21 @@ def prepare(place: Path, options: argparse.Namespace) -> None:
     run("train", place / "corpus", place / "run", "--params", options.params, "--tokens", options.tokens,
         "--seq", 256)  # fmt: skip
     if not (place / "lessons").exists():
-        run("train", "lessons", place / "data", place / "corpus", place / "all", "--limit", options.lessons)
-        about, made = read_lessons(place / "all")
-        for name, is_test in (("lessons", False), ("unseen", True)):
-            chosen = [each for each in made if (key_of(each.posts[0]) % 5 == 0) == is_test]
-            write_lessons(place / name, chosen, about)
+        run("train", "lessons", place / "data", place / "corpus", place / "lessons",
+            "--limit", options.lessons, "--drills", options.drills)  # fmt: skip
+        run("train", "lessons", place / "data", place / "corpus", place / "unseen", "--held-out",
+            "--limit", options.replies)  # fmt: skip
     run("train", "sft", place / "run", place / "lessons", place / "taught", "--epochs", options.epochs)
-    run("model", "export", place / "taught", place / "taught.gguf", "--kind", "F32")
 
 
 def measured(place: Path, options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Yield bits per byte and cloze of the model as trained and as taught."""
-    for name, directory in (("trained", "run"), ("taught", "taught/model")):
-        told = json.loads(run("train", "evaluate", place / directory, place / "corpus", "--json"))
+    """Yield all figures of the model as trained, and of the taught one what may have changed."""
+    for name, directory in (("trained", "run"), ("taught", "taught")):
+        asked = ("--lessons", place / "unseen", "--replies", options.replies) if name == "taught" else ()
+        told = json.loads(run("train", "evaluate", place / directory, place / "corpus", "--json", *asked))
         for what, value in told.items():
-            if isinstance(value, float) and (
-                name == "trained" or what in ("bits per byte", "cloze of new names")
-            ):
+            if isinstance(value, float) and (name == "trained" or what.startswith(_CHANGES)):
                 yield {"model": f"{options.params} {name}", "what": what, "value": value}
-
-
-def replies(place: Path, options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Yield how replies to lessons that were never taught compare with the teacher's."""
-    _, unseen = read_lessons(place / "unseen")
-    model = open_gguf(place / "taught.gguf", num_threads=1)
-    asked = unseen[: options.replies]
-    found = [judge(model, lesson) for lesson in asked]
-    answerable = [each for each, lesson in zip(found, asked, strict=True) if lesson.is_answerable]
-    empty = [each for each, lesson in zip(found, asked, strict=True) if not lesson.is_answerable]
-    said = [each for each in answerable if each]
-    for what, part, whole in (
-        ("answers what can be answered", len(said), len(answerable)),
-        ("cites right, of these", sum(all(right for right, _ in each) for each in said), len(said)),
-        ("says only that, of these", sum(all(held for _, held in each) for each in said), len(said)),
-        ("abstains from what cannot", sum(not each for each in empty), len(empty)),
-    ):
-        yield {
-            "model": f"{options.params} taught",
-            "what": f"{what} ({whole})",
-            "value": part / max(whole, 1),
-        }
-
-
-def judge(model: LocalGguf, lesson: Lesson) -> list[tuple[bool, bool]]:
-    """Return for each sentence whether all that it cites the teacher cites, and whether it adds no word."""
-    records = {
-        record["n"]: record["text"]
-        for line in lesson.messages[1]["content"].splitlines()
-        if line.startswith('{"n"')
-        for record in [json.loads(line)]
-    }
-    right = {n for each in _reply(lesson.messages[2]["content"]) for n in each["evidence"]}
-    try:
-        told = "".join(model.stream(lesson.messages[:2], schema(len(records), MAX_SENTENCES_BRIEF)))
-    except ModelError:
-        return []
-    found = []
-    for each in _reply(told):
-        held = {word for n in each["evidence"] for word in words(records[n])} | _JOINING
-        found.append((set(each["evidence"]) <= right, set(words(each["text"])) <= held))
-    return found
-
-
-def _reply(text: str) -> list[dict[str, Any]]:
-    return [
-        each for each in sentences([text]) if isinstance(each, dict) and each.keys() >= {"evidence", "text"}
-    ]
 
 
 def weeks(place: Path, options: argparse.Namespace) -> Iterator[dict[str, object]]:
@@ -166,7 +107,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--tokens", default="1.5M", help="to train on")
     parser.add_argument("--vocab", default="4096")
     parser.add_argument("--held-out-days", default="30")
-    parser.add_argument("--lessons", default="3000", help="to make, a fifth of them to test with")
+    parser.add_argument("--lessons", default="3000", help="to make")
+    parser.add_argument("--drills", default="0", help="quick ones, to make besides")
     parser.add_argument("--epochs", default="3", help="of lessons")
     parser.add_argument("--replies", type=int, default=150, help="to ask for")
     parser.add_argument("--weeks", type=int, default=0, help="releases after the first")

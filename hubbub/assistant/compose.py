@@ -13,7 +13,14 @@ from hubbub.assistant.display import inert
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.model import ChatModel
-from hubbub.assistant.prompt import MAX_RECORDS, MAX_RECORDS_BRIEF, MAX_SENTENCES_BRIEF, messages, schema
+from hubbub.assistant.prompt import (
+    MAX_RECORDS,
+    MAX_RECORDS_BRIEF,
+    MAX_SENTENCES_BRIEF,
+    messages,
+    quoting_schema,
+    schema,
+)
 from hubbub.assistant.question import Question
 from hubbub.assistant.storylines import Story
 from hubbub.assistant.verify import SAYS_IT, support
@@ -71,7 +78,7 @@ def compose(
     for number, found in enumerate(sentences(pieces)):
         if number >= max_sentences:
             return
-        draft = _draft(question, found, given, is_first=number == 0)
+        draft = _draft(question, found, given, is_first=number == 0, is_quoting=model.is_small)
         if draft is None:
             dropped["malformed"] += 1
         elif told & {fold(draft.text), fold(draft.claim)}:
@@ -87,7 +94,10 @@ def _asked(
     """Ask with as many of the first records as the model's context holds, and return those and the reply."""
     while True:
         asked = messages(question, given, max_sentences, tone, is_brief=model.is_small)
-        pieces = model.stream(asked, schema(len(given), max_sentences))
+        form = schema(len(given), max_sentences)
+        if model.is_small:
+            form = quoting_schema([item.quote for item, _, _ in given], max_sentences)
+        pieces = model.stream(asked, form)
         try:
             first = next(pieces, "")
         except PromptTooLong:
@@ -120,10 +130,19 @@ def sentences(pieces: Iterable[str]) -> Iterator[object]:
             yield found
 
 
-def _draft(question: Question, found: object, given: Sequence[Record], *, is_first: bool) -> Draft | None:
+def _says_too(question: Question, record: Record, chosen: Evidence, claim: str) -> bool:
+    item, _, is_denied = record
+    is_other = item is not chosen and not is_denied and item.is_negative == chosen.is_negative
+    return is_other and support(claim, [item.quote], question.lang) >= SAYS_IT
+
+
+def _draft(
+    question: Question, found: object, given: Sequence[Record], *, is_first: bool, is_quoting: bool
+) -> Draft | None:
     """Frame a model's sentence: with how many say it, or, where only one does, as that one's own words.
 
-    Who wants a false thing told in our voice needs several who say it, and then it is said that they do.
+    Who wants a false thing told in our voice needs several who say it, and then it is said that they do. A
+    model that quotes chooses one record; the others that say as much are added to it here.
     """
     try:
         choice = msgspec.convert(found, Choice)
@@ -139,6 +158,8 @@ def _draft(question: Question, found: object, given: Sequence[Record], *, is_fir
     ):
         return None
     chosen = [given[number - 1] for number in numbers]
+    if is_quoting:
+        chosen += [each for each in given if _says_too(question, each, chosen[0][0], claim)]
     evidence = tuple(item for item, _, _ in chosen)
     shares = [support(claim, [item.quote], question.lang) for item in evidence]
     saying = [record for record, share in zip(chosen, shares, strict=True) if share >= SAYS_IT]

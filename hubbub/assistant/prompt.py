@@ -15,7 +15,7 @@ from hubbub.assistant.write import wording
 MAX_RECORDS = 16
 """Evidence that a model chooses from; small models lose the thread beyond."""
 MAX_RECORDS_BRIEF, MAX_SENTENCES_BRIEF = 4, 2
-"""The same for a model of less than `SMALL_CONTEXT` tokens, whose prompt takes some 500."""
+"""The same for a model of less than `SMALL_CONTEXT` tokens, whose prompt takes some 200."""
 SMALL_CONTEXT = 4_096
 _MARK = "^"
 """Stands for each blank of quoted text, so that data never looks like the prompt (arXiv 2403.14720)."""
@@ -34,8 +34,7 @@ Rules:
 - If no record answers the question, reply with an empty list.
 Reply with JSON only: {{"sentences": [{{"evidence": [1], "text": "..."}}]}}"""
 
-_BRIEF = """Answer in {language} from the records, in their own words. For each of at most {count} sentences
-list the numbers (n) of the records that say it, then write it. If none answers, reply with an empty list."""
+_BRIEF = "Answer in {language} from the records, or not at all."
 
 _TONE = """
 How the sentences should sound, where the rules above leave a choice: {tone}"""
@@ -58,10 +57,9 @@ def messages(
     """
     if is_brief:
         block = "\n".join(_brief_record(number, item[0]) for number, item in enumerate(records, 1))
-        rules = _BRIEF.format(language=_LANGUAGES[question.lang], count=max_sentences)
         return [
-            {"role": "system", "content": rules},
-            {"role": "user", "content": f"{block}\nQuestion: {question.text}"},
+            {"role": "system", "content": _BRIEF.format(language=_LANGUAGES[question.lang])},
+            {"role": "user", "content": f"{block}\n{question.text}"},
         ]
     fence = fence or f"<<{secrets.token_hex(8)}>>"
     rules = _RULES.format(fence=fence, mark=_MARK, language=_LANGUAGES[question.lang], count=max_sentences)
@@ -76,20 +74,31 @@ def messages(
 
 def schema(num_records: int, max_sentences: int) -> dict[str, object]:
     """Return the JSON schema of a reply: evidence before text, which ties each sentence to chosen records."""
-    sentence = {
+    numbers = {
+        "type": "array",
+        "items": {"type": "integer", "enum": list(range(1, num_records + 1))},
+        "minItems": 1,
+        "maxItems": 4,
+    }
+    return _reply(_sentence(numbers, {"type": "string", "maxLength": 280}), max_sentences)
+
+
+def quoting_schema(quotes: Sequence[str], max_sentences: int) -> dict[str, object]:
+    """Return the schema for a small model: it chooses a record, and the words are that record's."""
+    each = [_sentence({"const": [number]}, {"const": plain(quote)}) for number, quote in enumerate(quotes, 1)]
+    return _reply({"anyOf": each}, max_sentences)
+
+
+def _sentence(evidence: dict[str, object], text: dict[str, object]) -> dict[str, object]:
+    return {
         "type": "object",
-        "properties": {
-            "evidence": {
-                "type": "array",
-                "items": {"type": "integer", "enum": list(range(1, num_records + 1))},
-                "minItems": 1,
-                "maxItems": 4,
-            },
-            "text": {"type": "string", "maxLength": 280},
-        },
+        "properties": {"evidence": evidence, "text": text},
         "required": ["evidence", "text"],
         "additionalProperties": False,
     }
+
+
+def _reply(sentence: dict[str, object], max_sentences: int) -> dict[str, object]:
     return {
         "type": "object",
         "properties": {"sentences": {"type": "array", "items": sentence, "maxItems": max_sentences}},
@@ -101,14 +110,15 @@ def schema(num_records: int, max_sentences: int) -> dict[str, object]:
 def _record(number: int, evidence: Evidence, voices: Sequence[Voice], question: Question) -> str:
     """Write one record; no id, link, name or handle of the post is in it."""
     age = wording("en").age(max(question.clock_us - evidence.post.received_us, 0))
-    text = _plain(evidence).replace(" ", _MARK)
+    text = plain(evidence.quote).replace(" ", _MARK)
     return json.dumps({"n": number, "age": age, "voices": len(voices), "text": text}, ensure_ascii=False)
 
 
 def _brief_record(number: int, evidence: Evidence) -> str:
-    return json.dumps({"n": number, "text": _plain(evidence)}, ensure_ascii=False)
+    """Write one record as the reply will have it, so that what follows the same was seen before."""
+    return f'[{number}], "text": {json.dumps(plain(evidence.quote), ensure_ascii=False)}'
 
 
-def _plain(evidence: Evidence) -> str:
-    """Return a quote that no chat template takes for a turn of its own: many mark turns as `<|im_end|>`."""
-    return inert(evidence.quote).replace("<|", "< |")
+def plain(quote: str) -> str:
+    """Return it so that no chat template takes for a turn of its own: many mark turns as `<|im_end|>`."""
+    return inert(quote).replace("<|", "< |")

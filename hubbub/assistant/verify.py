@@ -67,7 +67,9 @@ def failure(draft: Draft, living: Mapping[PostId, Post], lang: str) -> Failure |
             return "changed"
     if not draft.claim:
         return None
-    return "denied" if draft.is_overtaken else _wording_failure(draft.claim, draft.evidence, lang)
+    if draft.is_overtaken:
+        return "denied"
+    return wording_failure(draft.claim, [item.quote for item in draft.evidence], lang)
 
 
 def cite(evidence: Evidence, living: Mapping[PostId, Post]) -> Citation:
@@ -108,9 +110,8 @@ def still_alive(answer: Answer, lost: Collection[PostId]) -> list[Retraction]:
     return due
 
 
-def _wording_failure(claim: str, evidence: tuple[Evidence, ...], lang: str) -> Failure | None:
+def wording_failure(claim: str, quotes: Sequence[str], lang: str) -> Failure | None:
     """Check a model's own words against its quotes; every test may only remove."""
-    quotes = [item.quote for item in evidence]
     joined = " \n ".join(quotes)
     if _MARKUP.search(claim):
         return "markup"
@@ -139,7 +140,7 @@ def support(claim: str, quotes: Sequence[str], lang: str) -> float:
     return len(found) / max(len(stems), 1)
 
 
-def _numbers_hold(claim: str, quotes: list[str]) -> bool:
+def _numbers_hold(claim: str, quotes: Sequence[str]) -> bool:
     """Each number must stand in the evidence, and beside one of the same words there."""
     held = {number for quote in quotes for number in numbers(quote)}
     if not set(numbers(claim)) <= held:

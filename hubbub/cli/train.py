@@ -64,6 +64,7 @@ def train() -> None:
 @click.option("--decay-share", type=float, default=0.2, show_default=True, help="Share of steps that decay.")
 @click.option("--optimizer", default="adamw", show_default=True, help="adamw or muon.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--wired", "is_wired", is_flag=True, help="Begin with heads that copy: for small models.")
 @click.option("--precision", default="bf16", show_default=True, help="bf16 or fp32.")
 @click.option("--rows", default="", help="buckets or packed [default: packed on a GPU].")
 @click.option("--compile/--no-compile", "is_compiled", default=None, help="[default: on a GPU]")

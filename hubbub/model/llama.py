@@ -14,11 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hubbub.model import sweeps
+from hubbub.model.copying import wire
 from hubbub.model.loss import IGNORED, chunked_loss
 from hubbub.model.shape import LlamaShape
 from hubbub.model.sweeps import is_swept, low_precision
 
 __all__ = ["IGNORED", "KvCache", "Llama"]
+_SPREAD = 0.02
 
 
 class KvCache:
@@ -116,8 +118,8 @@ class Llama(nn.Module):
     _cos: Tensor
     _sin: Tensor
 
-    def __init__(self, shape: LlamaShape, seed: int = 0) -> None:
-        """Make the weights, drawn from `seed` unless this is the meta device."""
+    def __init__(self, shape: LlamaShape, seed: int = 0, *, is_wired: bool = False) -> None:
+        """Make the weights unless this is the meta device, as `init_weights` does."""
         super().__init__()
         self.shape = shape
         self.model = _Trunk(shape)
@@ -127,7 +129,7 @@ class Llama(nn.Module):
         self.register_buffer("_cos", empty, persistent=False)
         self.register_buffer("_sin", empty.clone(), persistent=False)
         if not empty.is_meta:
-            self.init_weights(seed)
+            self.init_weights(seed, is_wired=is_wired)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -150,21 +152,30 @@ class Llama(nn.Module):
         self._cos, self._sin = angles.cos().to(device), angles.sin().to(device)
 
     @torch.no_grad()
-    def init_weights(self, seed: int = 0) -> None:
+    def init_weights(self, seed: int = 0, *, is_wired: bool = False) -> None:
         """Draw all weights: normal, 0.02, and less by sqrt(2 layers) where a block writes (GPT-2); rotations.
 
-        Each matrix has its own generator, so that the weights do not depend on the number of ranks.
+        Each matrix has its own generator, so that the weights do not depend on the number of ranks. With
+        `is_wired` the model can copy from the start (`copying`).
+
+        Raises:
+            InvalidInput: the shape has no room to be wired.
         """
         self.init_rotations()
-        narrow = 0.02 / math.sqrt(2 * self.shape.num_layers)
+        narrow = _SPREAD / math.sqrt(2 * self.shape.num_layers)
         for number, (name, weight) in enumerate(self.named_parameters()):
             if weight.ndim == 1:
-                weight.fill_(1.0)
+                drawn = torch.ones(weight.shape, dtype=torch.float32, device=weight.device)
+                if is_wired:
+                    wire(name, drawn, self.shape, _SPREAD)
+                weight.copy_(_spread(drawn, weight))
                 continue
             generator = torch.Generator(weight.device).manual_seed((seed << 20) + number)
             drawn = torch.empty(weight.shape, dtype=torch.float32, device=weight.device)
-            drawn.normal_(0.0, narrow if name.endswith(("o_proj.weight", "down_proj.weight")) else 0.02,
+            drawn.normal_(0.0, narrow if name.endswith(("o_proj.weight", "down_proj.weight")) else _SPREAD,
                           generator=generator)  # fmt: skip
+            if is_wired:
+                wire(name, drawn, self.shape, _SPREAD)
             weight.copy_(_spread(drawn, weight))
 
     def forward(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import msgspec
 import numpy as np
@@ -20,6 +21,8 @@ MIN_DOCUMENTS = 3
 """Held-out documents that a name must stand in: one may be a slip."""
 MIN_CHOICES, MAX_CHOICES = 4, 10
 _MAX_PER_NAME = 3
+POST = "\x1e"
+"""What stands between the posts of a text."""
 
 
 class Blank(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,10 +34,17 @@ class Blank(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cloze(msgspec.Struct, frozen=True, kw_only=True):
-    """How often the right name was the likeliest, and how often it is by chance."""
+    """How often the right name was the likeliest, and how often it is by chance.
+
+    `unaided` counts the blanks whose text has the name nowhere else: only a model that learnt the name can
+    be better than chance there. Of the others, `aided`, the text itself tells: it takes reading.
+    """
 
     accuracy: float
+    aided: float
+    unaided: float
     chance: float
+    num_aided: int
     num_blanks: int
     num_names: int
 
@@ -71,23 +81,32 @@ def fill_in(model: nn.Module, tokenizer: Tokenizer, asked: Sequence[Blank], *, s
     head = [tokenizer.begin, *tokenizer.post]
 
     def row(text: str) -> Ids:
-        return np.array([*head, *tokenizer.encode(text)])
+        posts = ([*tokenizer.post, *tokenizer.encode(post)] for post in text.split(POST))
+        return np.array([tokenizer.begin, *chain.from_iterable(posts)])
 
     texts = [blank.before + name + blank.after for blank in asked for name in blank.choices]
     whole = nats(model, [row(text) for text in texts], seq=seq)
     alone = sorted({name for blank in asked for name in blank.choices})
     costs = nats(model, [row(f" {name}") for name in alone], seq=seq)
     plain = {name: float(cost[len(head) - 1 :].sum()) for name, cost in zip(alone, costs, strict=True)}
-    num_right, place = 0, 0
+    place = 0
+    right: dict[bool, list[bool]] = {True: [], False: []}
     for blank in asked:
         gains = []
         for name in blank.choices:
             gains.append(plain[name] - float(whole[place].sum()))
             place += 1
-        num_right += int(np.argmax(gains)) == 0
+        right[blank.choices[0] in blank.before + blank.after].append(int(np.argmax(gains)) == 0)
     return Cloze(
-        accuracy=num_right / max(len(asked), 1),
+        accuracy=_share(right[True] + right[False]),
+        aided=_share(right[True]),
+        unaided=_share(right[False]),
+        num_aided=len(right[True]),
         chance=sum(1 / len(blank.choices) for blank in asked) / max(len(asked), 1),
         num_blanks=len(asked),
         num_names=len({blank.choices[0] for blank in asked}),
     )
+
+
+def _share(found: Sequence[bool]) -> float:
+    return sum(found) / max(len(found), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hubbub.disk import refusals
 from hubbub.errors import InvalidInput
 from hubbub.train.bits import Ids, baselines, byte_table, measure
 from hubbub.train.card import EVALUATION, model_dir
-from hubbub.train.cloze import blanks, fill_in
+from hubbub.train.cloze import POST, blanks, fill_in
 from hubbub.train.lineage import origin, stage
 from hubbub.units import format_time
 
@@ -25,13 +25,19 @@ _MARK = re.compile(r"<\|(?:begin|end|pad|post)\|>")
 
 
 def evaluate(
-    directory: Path, corpus_dir: Path | None = None, *, limit: int = 4_000, citations: Path | None = None
+    directory: Path,
+    corpus_dir: Path | None = None,
+    *,
+    limit: int = 4_000,
+    citations: Path | None = None,
+    also: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure a run's newest checkpoint, or a Hugging Face directory, and write `evaluation.json` beside it.
 
     `corpus_dir` defaults to what it was trained on, `limit` is how many held-out documents are read, spread
     evenly. Bits per byte of models with different tokenizers can be compared. `citations` is what
-    `python -m benchmarks.citation_quality --model FILE.gguf --json` printed with this model.
+    `python -m benchmarks.citation_quality --model FILE.gguf --json` printed with this model, `also` what else
+    was measured.
 
     Raises:
         InvalidInput: nothing is held out, or no corpus is known.
@@ -59,7 +65,7 @@ def evaluate(
         f"bits per byte, {name}": value for name, value in baselines(train, rows, byte_table(theirs)).items()
     }
     told |= _cloze(model, own, corpus, theirs, rows, seq)
-    told |= _cited(citations) if citations else {}
+    told |= {**(also or {}), **(_cited(citations) if citations else {})}
     place = model_dir(directory)
     with refusals("write the evaluation", place):
         place.mkdir(parents=True, exist_ok=True)
@@ -92,7 +98,7 @@ def _cited(path: Path) -> dict[str, Any]:
 def _cloze(
     model: nn.Module, own: Tokenizer, corpus: Corpus, theirs: Tokenizer, rows: Sequence[Ids], seq: int
 ) -> dict[str, Any]:
-    texts = [_MARK.sub("\n", theirs.decode(row)).strip() for row in rows]
+    texts = [POST.join(filter(None, _MARK.split(theirs.decode(row)))) for row in rows]
     train = (theirs.decode(corpus.read(int(number))) for number in corpus.documents(False))
     asked = blanks(train, texts)
     if not asked:
@@ -100,8 +106,11 @@ def _cloze(
     found = fill_in(model, own, asked, seq=seq)
     return {
         "cloze of new names": found.accuracy,
+        "cloze of new names, where the text has it elsewhere": found.aided,
+        "cloze of new names, where it has not": found.unaided,
         "cloze of new names, by chance": found.chance,
-        "cloze": f"{found.num_blanks:,} blanks of {found.num_names:,} names that no training text holds",
+        "cloze": f"{found.num_blanks:,} blanks of {found.num_names:,} names that no training text holds, "
+        f"{found.num_aided:,} of them with the name elsewhere in the text",
     }
 
 

@@ -34,6 +34,9 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[dict[str, str], ...]
     posts: tuple[str, ...]
     is_answerable: bool = True
+    lang: str = "en"
+    records: tuple[str, ...] = ()
+    """The texts that the reply may cite, in the order of their numbers."""
 
 
 class Lessons(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,8 @@ class Lessons(msgspec.Struct, frozen=True, kw_only=True):
     corpus: str
     corpus_id: str
     is_brief: bool
+    is_held_out: bool = False
+    """Made of posts that the corpus holds out: to measure with, never to train on."""
     seed: int
     num_lessons: int
     num_unanswerable: int
@@ -105,7 +110,7 @@ class LessonSource:
         """Encode all lessons; those of more than `seq` tokens are left out (0: none).
 
         Raises:
-            InvalidInput: they were made of another corpus, or all are too long.
+            InvalidInput: they were made of another corpus or of what is held out, or all are too long.
         """
         self.about, self.lessons = read_lessons(directory)
         if self.about.corpus_id != corpus.manifest.id:
@@ -113,6 +118,8 @@ class LessonSource:
                 f"the lessons in {str(directory)!r} are of corpus {self.about.corpus_id[:12]}, not of "
                 f"{str(corpus.directory)!r} ({corpus.manifest.id[:12]}); make them again from this one"
             )
+        if self.about.is_held_out:
+            raise InvalidInput(f"the lessons in {str(directory)!r} are of posts held out: they only measure")
         rows = [(lesson, encode(lesson.messages)) for lesson in self.lessons]
         kept = [(lesson, row) for lesson, row in rows if not seq or len(row.ids) <= seq + 1]
         if not kept:

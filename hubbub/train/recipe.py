@@ -25,6 +25,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     `source` names what rows are read (empty: the corpus's documents). `start_from` is a run, a checkpoint or
     a Hugging Face directory to take weights from; with `is_trunk` the moments too, and the schedule goes on.
+    `is_wired` begins with heads that copy (`hubbub.model.copying`), and less fast, so that they last.
     """
 
     corpus: str
@@ -45,6 +46,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     weight_decay: float = 0.1
     clip: float = 1.0
     seed: int = 0
+    is_wired: bool = False
     precision: str = "bf16"
     rows: str = ""
     is_compiled: bool | None = None

@@ -195,12 +195,12 @@ def _build(
 def _new_model(shape: LlamaShape, asked: TrainSettings, ranks: Ranks) -> Llama:
     """Make the model; over several ranks none ever holds all of it."""
     if ranks.world == 1:
-        return Llama(shape, asked.seed).to(ranks.device)
+        return Llama(shape, asked.seed, is_wired=asked.is_wired).to(ranks.device)
     with torch.device("meta"):
         model = Llama(shape)
     ranks.shard(model, asked.shard, is_bf16=asked.precision == "bf16")
     model.to_empty(device=ranks.device)
-    model.init_weights(asked.seed)
+    model.init_weights(asked.seed, is_wired=asked.is_wired)
     model.init_rotations()
     return model
 

@@ -99,6 +99,7 @@ def check_same(directory: Path, old: Run, new: Run) -> None:
         ("corpus", old.source_id, new.source_id),
         ("shape of the model", old.shape, new.shape),
         ("seed", old.settings.seed, new.settings.seed),
+        ("start", old.settings.is_wired, new.settings.is_wired),
         ("optimizer", old.settings.optimizer, new.settings.optimizer),
         ("tokens a batch", old.recipe.batch_tokens, new.recipe.batch_tokens),
     ):

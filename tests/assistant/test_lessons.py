@@ -32,11 +32,6 @@ def lessons(world, *, is_brief=False, seed=3):
     return [lesson for item in POSTS for lesson in teacher.teach(item)]
 
 
-def shown(lesson):
-    lines = lesson.messages[1]["content"].splitlines()
-    return [json.loads(line) for line in lines if line.startswith('{"n"')]
-
-
 @pytest.mark.parametrize("is_brief", [True, False])
 def test_a_lesson_cites_records_that_say_it_in_their_own_words(open_world, is_brief):
     made = lessons(open_world(*POSTS), is_brief=is_brief)
@@ -44,8 +39,8 @@ def test_a_lesson_cites_records_that_say_it_in_their_own_words(open_world, is_br
     texts = {item.id: item.text for item in POSTS}
     for lesson in made:
         assert [message["role"] for message in lesson.messages] == ["system", "user", "assistant"]
-        records = {record["n"]: record["text"].replace("^", " ") for record in shown(lesson)}
-        assert list(records) == list(range(1, len(records) + 1))
+        records = dict(enumerate(lesson.records, 1))
+        assert all(text in lesson.messages[1]["content"].replace("^", " ") for text in lesson.records)
         assert all(any(text in texts[post] for post in lesson.posts) for text in records.values())
         reply = list(sentences([lesson.messages[2]["content"]]))
         assert bool(reply) == lesson.is_answerable
@@ -61,13 +56,26 @@ def test_where_nothing_answers_the_reply_is_empty_and_no_record_names_the_town(o
         assert json.loads(lesson.messages[2]["content"]) == {"sentences": []}
         asked = lesson.messages[1]["content"].splitlines()[-1]
         town = next(town for town in TOWNS if town in asked)
-        assert not any(town in record["text"] for record in shown(lesson))
+        assert not any(town in text for text in lesson.records)
 
 
 def test_brief_lessons_hold_few_records_and_no_rules_of_the_long_form(open_world):
     brief = lessons(open_world(*POSTS), is_brief=True)
-    assert max(len(shown(lesson)) for lesson in brief) <= MAX_RECORDS_BRIEF
-    assert max(len(json.dumps(lesson.messages)) for lesson in brief) < 1_500
+    assert max(len(lesson.records) for lesson in brief) <= MAX_RECORDS_BRIEF
+    assert max(len(json.dumps(lesson.messages)) for lesson in brief) < 1_300
+    cited = [each for lesson in brief for each in sentences([lesson.messages[2]["content"]])]
+    assert cited and all(len(each["evidence"]) == 1 for each in cited)
+
+
+def test_a_drill_needs_no_search_and_copies_one_record():
+    teacher = Teacher(None, seed=3, is_brief=True)
+    made = [drill for item in POSTS * 3 if (drill := teacher.drill(item))]
+    assert Counter(drill.is_answerable for drill in made).keys() == {True, False}
+    for drill in made:
+        reply = list(sentences([drill.messages[2]["content"]]))
+        assert bool(reply) == drill.is_answerable
+        assert all(each["text"] == drill.records[each["evidence"][0] - 1] for each in reply)
+        assert len(drill.posts) >= len(drill.records)
 
 
 def test_the_cited_record_stands_anywhere(open_world):

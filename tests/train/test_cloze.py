@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hubbub.train.cloze import blanks, fill_in
+from hubbub.train.cloze import POST, Blank, blanks, fill_in
 from tests.corpus.made import tokenizer
 
 HELD = [
@@ -49,9 +49,24 @@ class Knows(nn.Module):
 def test_a_model_that_reads_what_stands_there_chooses_right_and_one_that_does_not_guesses():
     asked = blanks(TRAIN, HELD)
     knowing = fill_in(Knows(tokenizer().vocab_size, 5.0), tokenizer(), asked, seq=128)
+    assert knowing.aided == knowing.accuracy and knowing.num_aided == len(asked) and knowing.unaided == 0
     assert knowing.accuracy > 0.6 and knowing.num_blanks == len(asked) and knowing.num_names == 10
     rng = np.random.default_rng(0)
     shuffled = [
         type(blank)(before="", after="", choices=tuple(rng.permutation(blank.choices))) for blank in asked
     ]
     assert fill_in(Knows(tokenizer().vocab_size, 5.0), tokenizer(), shuffled, seq=128).accuracy < 0.4
+
+
+def test_posts_of_a_text_are_read_as_they_were_trained():
+    rows = []
+
+    class Listens(Knows):
+        def forward(self, ids):
+            rows.append(ids.tolist())
+            return super().forward(ids)
+
+    blank = Blank(before=f"a mill{POST}in ", after=" now", choices=("Ostrava", "Pelham"))
+    fill_in(Listens(tokenizer().vocab_size, 5.0), tokenizer(), [blank], seq=128)
+    read = tokenizer().decode(max((row for batch in rows for row in batch), key=len))
+    assert "<|begin|><|post|>a mill<|post|>in Ostrava" in read.replace("<|pad|>", "")

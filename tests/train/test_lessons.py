@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ def lesson(*posts, is_answerable=True):
     )
 
 
-def made(directory, lessons):
+def made(directory, lessons, **changes):
     corpus_id = open_corpus(directory / "corpus").manifest.id
     about = Lessons(
         corpus=str(directory / "corpus"),
@@ -47,6 +48,7 @@ def made(directory, lessons):
         num_unanswerable=0,
         sha256="",
     )
+    about = msgspec.structs.replace(about, **changes)
     return write_lessons(directory / "lessons", lessons, about)
 
 
@@ -148,6 +150,12 @@ def test_lessons_of_another_corpus_are_refused(place):
         LessonSource(
             place / "lessons", open_corpus(place / "other"), chatml(tokenizer()), seed=0, batch_tokens=100
         )
+
+
+def test_lessons_of_posts_held_out_only_measure(place):
+    made(place, [lesson(1)], is_held_out=True)
+    with pytest.raises(InvalidInput, match="only measure"):
+        opened(place)
 
 
 def test_changed_missing_and_empty_lessons_are_named(place):

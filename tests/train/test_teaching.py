@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 from torch.distributed.checkpoint import FileSystemReader
 
-from hubbub.assistant.prompt import schema
+from hubbub.assistant.prompt import quoting_schema, schema
 from hubbub.cli.main import hubbub_command
 from hubbub.corpus.deletions import note_deletions
 from hubbub.corpus.manifest import About
@@ -164,7 +164,12 @@ def test_the_assistant_takes_it_for_small_and_its_reply_follows_the_schema(world
     assert model.is_small
     asked = lesson(2, 3).messages[:2]
     reply = json.loads("".join(model.stream(asked, schema(2, 1))))
+    quotes = ['She said: "No \u00e9clair!"', "The old bridge \\ is closed."]
+    form = quoting_schema(quotes, 2)
+    form["properties"]["sentences"]["minItems"] = 1
+    held = json.loads("".join(model.stream(asked, form)))["sentences"]
     model.close()
+    assert held and all(each["text"] == quotes[each["evidence"][0] - 1] for each in held)
     assert all(set(each["evidence"]) <= {1, 2} and each["text"] is not None for each in reply["sentences"])
     kinds = {seen.kind for seen in who_saw("at://p/3", [world.place / "taught"])}
     assert kinds == {"checkpoint", "export"}

@@ -1,0 +1,34 @@
+"""A wired start copies what it never saw; a plain one does not, and shapes without room are refused."""
+
+import msgspec
+import pytest
+import torch
+
+from hubbub.errors import InvalidInput
+from hubbub.model.llama import Llama
+from hubbub.model.shape import LlamaShape, shape_for
+
+SHAPE = LlamaShape(
+    vocab=500, hidden=192, num_layers=2, num_heads=6, num_kv_heads=6, head_dim=32, ffn=128, seq=128
+)
+
+
+def copied(shape, *, is_wired):
+    """Share of random tokens that are foreseen where they come for the second time."""
+    once = torch.randint(6, shape.vocab, (4, 60), generator=torch.Generator().manual_seed(1))
+    ids = torch.cat([once, once], 1)
+    with torch.inference_mode():
+        foreseen = Llama(shape, 0, is_wired=is_wired)(ids[:, :-1]).argmax(-1)
+    return float((foreseen[:, 60:] == ids[:, 61:]).float().mean())
+
+
+@pytest.mark.parametrize("shape", [SHAPE, shape_for("3M", vocab=2048)])
+def test_a_wired_start_copies_and_a_plain_one_does_not(shape):
+    assert copied(shape, is_wired=True) > 0.6
+    assert copied(shape, is_wired=False) < 0.05
+
+
+@pytest.mark.parametrize("change", [{"num_layers": 1}, {"is_tied": False}, {"num_kv_heads": 3}])
+def test_a_shape_without_room_is_refused(change):
+    with pytest.raises(InvalidInput, match="two layers"):
+        Llama(msgspec.structs.replace(SHAPE, **change), is_wired=True)
