@@ -46,6 +46,8 @@ CONSENT_POLICY = (
     "of authors who are removed, suspended, protected or blocked."
 )
 Tell = Callable[[str], None]
+_WORK_FORMAT = "2-"
+"""Work that was left behind in another form is thrown away."""
 
 
 class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +101,7 @@ def build_corpus(
         plan = _scatter_once(events, work, settings, run_posts, clock)
         num_runs = len(plan.runs)
         clock.start("clean", f"{plan.scattered.num_posts:,} posts in {num_runs} runs")
-        clean = partial(_clean_once, work, settings, plan.runs)
+        clean = partial(_clean_once, work, settings, plan.runs, run_posts)
         for done, _ in enumerate(run_map(clean, range(num_runs)), 1):
             clock.tell(f"clean: {done:,} of {num_runs:,} runs")
         clock.start("duplicates")
@@ -169,7 +171,7 @@ def build_part(
     mine = range(len(plan.runs))[part - 1 :: parts]
     clock.start("clean", f"{len(mine)} runs of part {part}/{parts}")
     for number in mine:
-        _clean_once(work, settings, plan.runs, number)
+        _clean_once(work, settings, plan.runs, run_posts, number)
     clock.stop()
     return len(mine)
 
@@ -218,7 +220,7 @@ def _scatter_once(
     with locked(work, "scatter", wait_s=math.inf):
         if path.exists():
             plan = msgspec.json.decode(path.read_bytes(), type=_Plan)
-            if plan.digest == settings.digest:
+            if plan.digest == _WORK_FORMAT + settings.digest:
                 return plan
         with refusals("clear the work directory", work):
             for old in work.iterdir():
@@ -226,20 +228,22 @@ def _scatter_once(
                     old.unlink()
         clock.start("fold")
         scattered = scatter(events, work)
-        plan = _Plan(settings.digest, scattered, plan_runs(work, run_posts))
+        plan = _Plan(_WORK_FORMAT + settings.digest, scattered, plan_runs(work, run_posts))
         with refusals("write the work file", path):
             path.with_suffix(".new").write_bytes(msgspec.json.encode(plan))
             path.with_suffix(".new").rename(path)
         return plan
 
 
-def _clean_once(work: Path, settings: CorpusSettings, runs: list[tuple[int, int]], number: int) -> None:
+def _clean_once(
+    work: Path, settings: CorpusSettings, runs: list[tuple[int, int]], run_posts: int, number: int
+) -> None:
     """Clean a run unless that is done, or another process is at it: then wait for that one."""
     run = Run(work, number)
     if not run.is_done:
         with locked(work, run.path("lock").stem, wait_s=math.inf):
             if not run.is_done:
-                clean_run(work, number, range(*runs[number]), settings)
+                clean_run(work, number, range(*runs[number]), settings, run_posts)
 
 
 def _documents(

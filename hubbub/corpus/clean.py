@@ -1,7 +1,8 @@
 """Cleans one run of buckets: its living posts, masked, judged and hashed, for threads and duplicates to meet.
 
-A run is what one process does at a time, some 25,000 posts; its files have names only once they are whole,
-the `.json` last of all, so a build that was killed goes on behind the last finished run.
+A run is what one process does at a time: buckets of some 25,000 posts, or one larger bucket, of which so many
+posts are held at a time. Its `.json` comes last of all, so a build that was killed goes on behind the last
+finished run.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from hubbub.corpus.decontaminate import Evaluation
 from hubbub.corpus.duplicates import NUM_BANDS, Pairs, bands, word_pairs
-from hubbub.corpus.fold import Version, living, read_scattered
+from hubbub.corpus.fold import Record, Version, Word, living, read_scattered
 from hubbub.corpus.pii import MASKS, MENTION, mask_links, mask_persons, tidy
 from hubbub.corpus.quality import REASONS, judge
 from hubbub.corpus.settings import CorpusSettings
@@ -65,8 +66,8 @@ class RunReport(msgspec.Struct):
     dropped: dict[str, int]
     activity: dict[int, int]
     """How many authors have how many cleaned posts."""
-    bounds: dict[str, list[int]]
-    """Where each bucket of the entries begins, by kind."""
+    bounds: dict[str, list[list[int]]]
+    """Where each bucket of the entries begins, by kind, for each part of the run."""
 
 
 class Run:
@@ -97,8 +98,11 @@ class Run:
 
     def entries(self, kind: str, buckets: range) -> NDArray[np.void]:
         """Read neighbouring buckets of posts that may be duplicates."""
-        start, end = (self.report.bounds[kind][bucket] for bucket in (buckets.start, buckets.stop))
-        return np.fromfile(self.path(kind), ENTRY, end - start, offset=start * ENTRY.itemsize)
+        spans = [(bounds[buckets.start], bounds[buckets.stop]) for bounds in self.report.bounds[kind]]
+        path, size = self.path(kind), ENTRY.itemsize
+        return np.concatenate(
+            [np.fromfile(path, ENTRY, end - start, offset=start * size) for start, end in spans]
+        )
 
     def columns(self) -> NDArray[np.void]:
         """Map the columns, which end with one row more."""
@@ -130,26 +134,40 @@ def plan_runs(work: Path, posts: int) -> list[tuple[int, int]]:
     return [*runs, (first, BUCKETS)]
 
 
-def clean_run(work: Path, number: int, buckets: range, settings: CorpusSettings) -> None:
-    """Clean the posts of `buckets` and write the files of the run.
+def clean_run(
+    work: Path, number: int, buckets: range, settings: CorpusSettings, posts: int = RUN_POSTS
+) -> None:
+    """Clean the posts of `buckets`, some `posts` at a time, and write the files of the run.
 
     Raises:
         StorageError: the disk refused.
     """
     run = Run(work, number)
     with SpillWriter[Clean](run.path("spill")) as spill:
-        cleaner = _Cleaner(work, settings, spill)
+        cleaner = _Cleaner(run, work, settings, spill)
         scattered = read_scattered(work)
         dead = np.load(work / "dead.npy", mmap_mode="r")
         for bucket in buckets:
-            versions, dropped = living(scattered.read(bucket), dead, frozenset(settings.blocked))
-            cleaner.dropped += dropped
-            for batch in batches(versions, _BATCH):
-                cleaner.take(batch)
+            parts = max(1, round(scattered.counts[bucket] / posts))
+            for part in range(parts):
+                records = _share(scattered.read(bucket), part, parts)
+                versions, dropped = living(records, dead, frozenset(settings.blocked))
+                cleaner.dropped += dropped
+                for batch in batches(versions, _BATCH):
+                    cleaner.take(batch)
+                if cleaner.num_waiting >= posts:
+                    cleaner.flush()
     with refusals("write the work files", work):
-        report = cleaner.write(run)
+        report = cleaner.write()
         run.path("new").write_bytes(msgspec.json.encode(report))
         run.path("new").rename(run.path("json"))
+
+
+def _share(records: Iterator[Record], part: int, parts: int) -> Iterator[Record]:
+    """Leave out the posts of other parts: what becomes of a post hangs on its versions and its author."""
+    if parts == 1:
+        return records
+    return (each for each in records if isinstance(each, Word) or each.key % parts == part)
 
 
 def batches(items: Sequence[_T] | Iterator[_T], size: int) -> Iterator[list[_T]]:
@@ -160,19 +178,22 @@ def batches(items: Sequence[_T] | Iterator[_T], size: int) -> Iterator[list[_T]]
 
 
 class _Cleaner:
-    def __init__(self, work: Path, settings: CorpusSettings, spill: SpillWriter[Clean]) -> None:
+    def __init__(self, run: Run, work: Path, settings: CorpusSettings, spill: SpillWriter[Clean]) -> None:
         self.dropped: Counter[str] = Counter()
-        self._settings = settings
-        self._spill = spill
+        self.num_waiting = 0
+        self._run, self._settings, self._spill = run, settings, spill
         self._evaluation = Evaluation(settings.evaluation)
         self._languages = frozenset(settings.languages)
         self._parents = np.load(work / "parents.npy", mmap_mode="r")
         self._authors: dict[str, int] = {}
+        self._columns: list[tuple[U64, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
+        self._bounds: dict[str, list[list[int]]] = {kind: [] for kind in KINDS}
         self._num_rows = 0
-        self._columns: list[tuple[list[int], list[int], list[int]]] = []
         self._exact: list[U64] = []
         self._bands: list[U64] = []
-        self._pairs: list[Pairs] = []
+        self._pairs: list[NDArray[np.uint32]] = []
+        for kind in (*KINDS, "pairs"):
+            run.path(kind).unlink(missing_ok=True)
 
     def take(self, versions: list[Version]) -> None:
         """Clean, judge and hash a batch."""
@@ -219,17 +240,19 @@ class _Cleaner:
             )
             self._spill.put(thread % BUCKETS, post)
         self._num_rows += len(posts)
-        authors = self._authors
+        authors, pairs = self._authors, word_pairs(words)
+        keys, times, numbers = (
+            [version.key for version, _, _ in posts],
+            [version.received_us for version, _, _ in posts],
+            [authors.setdefault(version.author, len(authors)) for version, _, _ in posts],
+        )
         self._columns.append(
-            (
-                [version.key for version, _, _ in posts],
-                [version.received_us for version, _, _ in posts],
-                [authors.setdefault(version.author, len(authors)) for version, _, _ in posts],
-            )
+            (np.array(keys, np.uint64), np.array(times), np.array(numbers), np.diff(pairs.starts))
         )
         self._exact.append(digests(words))
-        self._pairs.append(word_pairs(words))
-        self._bands.append(bands(self._pairs[-1]))
+        self._pairs.append(pairs.hashes)
+        self._bands.append(bands(pairs))
+        self.num_waiting += len(posts)
 
     def _threads(self, versions: list[Version]) -> list[int]:
         """Return the key of each post's thread: its root's, or its own."""
@@ -243,11 +266,39 @@ class _Cleaner:
         threads: list[int] = np.select([roots > 0, parents > 0], [roots, tops], keys).tolist()
         return threads
 
-    def write(self, run: Run) -> RunReport:
-        """Write columns, word pairs and entries."""
-        keys, times, authors = (
-            np.concatenate([*(np.array(part[i], kind) for part in self._columns), np.zeros(0, kind)])
-            for i, kind in enumerate((np.uint64, np.int64, np.int64))
+    def flush(self) -> None:
+        """Write word pairs and entries, which are most of what is held."""
+        rows = np.arange(self._num_rows - self.num_waiting, self._num_rows, dtype=np.uint32)
+        none = np.zeros((0, NUM_BANDS), np.uint64)
+        with refusals("write the work files", self._run.path("pairs")):
+            with open(self._run.path("pairs"), "ab") as file:
+                for hashes in self._pairs:
+                    hashes.tofile(file)
+            self._enter("exact", np.concatenate([none[:, 0], *self._exact]), rows)
+            self._enter("near", np.concatenate([none, *self._bands]).ravel(), np.repeat(rows, NUM_BANDS))
+        self.num_waiting = 0
+        for waiting in (self._pairs, self._exact, self._bands):
+            waiting.clear()
+
+    def _enter(self, kind: str, hashes: U64, rows: NDArray[np.uint32]) -> None:
+        """Write (hash, row) in order of the bucket of the hash."""
+        bucket = (hashes >> np.uint64(56)).astype(np.uint8)
+        order = np.argsort(bucket, kind="stable")
+        entries = np.empty(len(hashes), ENTRY)
+        entries["hash"], entries["row"] = hashes[order], rows[order]
+        with open(self._run.path(kind), "ab") as file:
+            first = file.tell() // ENTRY.itemsize
+            entries.tofile(file)
+        counts = np.bincount(bucket, minlength=BUCKETS)
+        self._bounds[kind].append((first + np.cumsum([0, *counts])).tolist())
+
+    def write(self) -> RunReport:
+        """Write what is left, and the columns."""
+        self.flush()
+        kinds = (np.uint64, np.int64, np.int64, np.int64)
+        keys, times, authors, sizes = (
+            np.concatenate([*(part[i] for part in self._columns), np.zeros(0, kind)])
+            for i, kind in enumerate(kinds)
         )
         columns = np.zeros(self._num_rows + 1, COLUMNS)
         columns["key"][:-1], columns["time"][:-1] = keys, times
@@ -255,33 +306,10 @@ class _Cleaner:
         activity = np.bincount(authors)
         begins = np.cumsum(activity) - activity
         columns["rank"][order] = np.arange(self._num_rows) - begins[authors[order]]
-        columns["start"][1:] = np.cumsum(
-            np.concatenate([*(np.diff(pairs.starts) for pairs in self._pairs), np.zeros(0, np.int64)])
-        )
-        columns.tofile(run.path("columns"))
-        with open(run.path("pairs"), "wb") as file:
-            for pairs in self._pairs:
-                pairs.hashes.tofile(file)
-        rows = np.arange(self._num_rows, dtype=np.uint32)
-        none = np.zeros((0, NUM_BANDS), np.uint64)
-        bounds = {
-            "exact": _write_entries(run.path("exact"), np.concatenate([none[:, 0], *self._exact]), rows),
-            "near": _write_entries(
-                run.path("near"), np.concatenate([none, *self._bands]).ravel(), np.repeat(rows, NUM_BANDS)
-            ),
-        }
+        columns["start"][1:] = np.cumsum(sizes)
+        columns.tofile(self._run.path("columns"))
         counts = Counter(activity.tolist())
-        return RunReport(self._num_rows, dict(self.dropped), dict(sorted(counts.items())), bounds)
-
-
-def _write_entries(path: Path, hashes: U64, rows: NDArray[np.uint32]) -> list[int]:
-    """Write (hash, row) in order of the bucket of the hash; return where each bucket begins."""
-    bucket = (hashes >> np.uint64(56)).astype(np.uint8)
-    order = np.argsort(bucket, kind="stable")
-    entries = np.empty(len(hashes), ENTRY)
-    entries["hash"], entries["row"] = hashes[order], rows[order]
-    entries.tofile(path)
-    return [0, *np.cumsum(np.bincount(bucket, minlength=BUCKETS)).tolist()]
+        return RunReport(self._num_rows, dict(self.dropped), dict(sorted(counts.items())), self._bounds)
 
 
 def _without_noise(text: str) -> str:

@@ -7,6 +7,7 @@ A spill exists only whole, under its name: it is written under another one.
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +35,7 @@ class SpillWriter(Generic[_T]):
         self.counts = [0] * BUCKETS
         self._path, self._temporary = path, path.with_suffix(".new")
         self._waiting: list[list[_T]] = [[] for _ in range(BUCKETS)]
-        self._frames: list[list[tuple[int, int]]] = [[] for _ in range(BUCKETS)]
+        self._frames = [array("Q") for _ in range(BUCKETS)]
         self._end = 0
         self._compress = zstandard.ZstdCompressor(level=-3).compress
         with refusals("write the work file", self._temporary):
@@ -61,7 +62,7 @@ class SpillWriter(Generic[_T]):
     def _write(self, bucket: int) -> None:
         waiting = self._waiting[bucket]
         frame = self._compress(_encode(waiting))
-        self._frames[bucket].append((self._end, len(frame)))
+        self._frames[bucket].extend((self._end, len(frame)))
         self._end += len(frame)
         self.counts[bucket] += len(waiting)
         waiting.clear()
@@ -74,7 +75,8 @@ class SpillWriter(Generic[_T]):
                 self._write(bucket)
         with refusals("write the work file", self._temporary):
             self._file.close()
-            self._path.with_suffix(".index").write_bytes(_encode((self.counts, self._frames)))
+            frames = [each.tolist() for each in self._frames]
+            self._path.with_suffix(".index").write_bytes(_encode((self.counts, frames)))
             os.replace(self._temporary, self._path)
 
 
@@ -87,9 +89,9 @@ class SpillReader(Generic[_T]):
         self._decompress = zstandard.ZstdDecompressor().decompress
         with refusals("read the work file", path.with_suffix(".index")):
             index = path.with_suffix(".index").read_bytes()
-        self.counts, self._frames = msgspec.msgpack.decode(
-            index, type=tuple[list[int], list[list[tuple[int, int]]]]
-        )
+        self.counts, frames = msgspec.msgpack.decode(index, type=tuple[list[int], list[list[int]]])
+        self._frames = [array("Q", each) for each in frames]
+        """Offset and size of each; as numbers of Python's they would take most of a large build's memory."""
 
     def read(self, bucket: int) -> Iterator[_T]:
         """Yield the records of a bucket in the order in which they were put.
@@ -98,7 +100,8 @@ class SpillReader(Generic[_T]):
             Corruption: the file is damaged; power loss may do that, kill -9 does not.
         """
         with refusals("read the work file", self._path), open(self._path, "rb", buffering=0) as file:
-            for offset, size in self._frames[bucket]:
+            numbers = iter(self._frames[bucket])
+            for offset, size in zip(numbers, numbers, strict=True):
                 try:
                     records = self._decode(self._decompress(os.pread(file.fileno(), size, offset)))
                 except (zstandard.ZstdError, msgspec.DecodeError):
