@@ -41,6 +41,7 @@ _HEADER = (
 @click.option("--load", type=click.FloatRange(0, min_open=True), default=1.0, help="Of the invented week.")
 @click.option("--days", type=click.FloatRange(0, min_open=True), help="Stop after so many days.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of failures and of what is invented.")
+@click.option("--deliveries", "orders_file", metavar="FILE", help="Orders that the report shows, too.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write one HTML page.")
 @json_option
 def simulate(
@@ -51,6 +52,7 @@ def simulate(
     load: float,
     days: float | None,
     seed: int,
+    orders_file: str | None,
     report: Path | None,
     as_json: bool,
 ) -> None:
@@ -59,6 +61,7 @@ def simulate(
     priority: rights, then priorities, with preemption; fifo, sjf, fair: the same without preemption, by
     arrival, by expected time, or by who holds least of its share.
     """
+    from hubbub.fleet.deliveries import plan_deliveries, read_orders
     from hubbub.fleet.outcome import outcomes_of
     from hubbub.fleet.page.recorder import Recorder
     from hubbub.fleet.policy import Policy
@@ -86,7 +89,8 @@ def simulate(
     if report and recorder:
         from hubbub.fleet.page.replay import replay_of, write_replay
 
-        num_bytes = write_replay(report, replay_of(spec, result, recorder, told, policy=policy))
+        plan = plan_deliveries(read_orders(orders_file)) if orders_file else None
+        num_bytes = write_replay(report, replay_of(spec, result, recorder, told, policy=policy, plan=plan))
         print_note(f"the pictures are in {report} ({num_bytes / 1e6:.1f} MB)")
     if as_json:
         print_json({"tenants": told, "end_s": result.end_s, "num_preemptions": result.num_preemptions,

@@ -255,17 +255,18 @@ def frame_of(
 ) -> Frame:
     """Read a frame off a state; why nodes are out only a scheduler tells."""
     out, moment = out or {}, moment_of(state)
+    broken = {(name, node): out.get((name, node), "down")
+              for name, pool in state.pools.items() for node in nodes_out(pool)}  # fmt: skip
     return Frame(
         moment=moment,
         tenants=holdings_of(state, moment, roll),
         nodes={name: node_map(pool, roll, out) for name, pool in state.pools.items()},
         queue=queue,
         running=runners_of(state, names or {}),
-        out=_odd(out) or [Odd(node=f"{p.pool.name}-{n + 1}", why="") for p in state.pools.values()
-                          for n in nodes_out(p)],
+        out=_odd(broken),
         lemons=_odd(lemons or {}),
         notes=notes,
-    )  # fmt: skip
+    )
 
 
 def _odd(nodes: Mapping[tuple[str, int], str]) -> list[Odd]:

@@ -20,6 +20,7 @@ export class Deliveries {
   show(view) {
     this.view = view;
     const plan = view.story.deliveries;
+    this.card.root.hidden = !plan && view.isReplay;
     if (!plan) return this.card.nothing("No orders were given. With --deliveries ORDERS.toml this shows who gets what when, and what a swap saves.");
     if (this.drawn === plan) return;
     this.drawn = plan;

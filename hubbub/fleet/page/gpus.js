@@ -68,8 +68,6 @@ export class Tenants {
     replace(this.root, table(`Who holds what: ${plural(rows.length, "tenant", "tenants")}`, header, rows));
     const { running, moment } = view.frame;
     this.head.hidden = this.jobs.hidden = running.length === 0;
-    replace(this.jobs, table("The largest jobs that run", ["job", "GPUs", "for", "ends"], running.map((each) => [named(jobName(each), view.palette.color(each.tenant)), figure(count(each.gpus)), figure(lasting(Math.max(0, moment.at_s - each.started_s))), figure(each.ends_s > moment.at_s + 3e7 ? "open" : clock(each.ends_s))])));
+    replace(this.jobs, table("The largest jobs that run", ["job", "GPUs", "for", "ends"], running.map((each) => [named(each.job, view.palette.color(each.tenant), each.name === each.job ? "" : each.name), figure(count(each.gpus)), figure(lasting(Math.max(0, moment.at_s - each.started_s))), figure(each.ends_s > moment.at_s + 3e7 ? "open" : clock(each.ends_s))])));
   }
 }
-
-export const jobName = ({ job, name }) => (name && name !== job ? `${job} ${name}` : job);

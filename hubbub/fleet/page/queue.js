@@ -2,7 +2,6 @@
 
 import { fit, replace } from "./card.js";
 import { find, make } from "./dom.js";
-import { jobName } from "./gpus.js";
 import { clock, count, lasting, plural } from "./say.js";
 import { figure, named, table, words } from "./table.js";
 import { TimeChart } from "./timechart.js";
@@ -27,7 +26,7 @@ export class Queue {
     this.found.textContent = text;
     this.plot.hidden = Math.max(...history.num_waiting) === 0;
     if (!this.plot.hidden) this.chart.show({ times: history.at_s, bands: [{ kind: "f8", values: history.num_waiting }], unit: "jobs", cursor: view.cursor, end: view.end, label: `Jobs that wait, over time. ${text}` });
-    const rows = queue.map((each) => [named(jobName(each)), named(each.tenant, view.palette.color(each.tenant)), figure(count(each.gpus)),
+    const rows = queue.map((each) => [named(each.job, undefined, each.name === each.job ? "" : each.name), named(each.tenant, view.palette.color(each.tenant)), figure(count(each.gpus)),
       figure(lasting(Math.max(0, moment.at_s - each.since_s))), words(each.why), this.start(each, moment.at_s)]);
     if (rows.length) replace(this.root, table(text, ["job", "tenant", "GPUs", "waits", "why", view.isReplay ? "started" : "starts"], rows));
     else this.root.querySelector(".table")?.remove();

@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from hubbub.fleet.actions import Action, Start
+from hubbub.fleet.actions import Action, Drain, Start
 from hubbub.fleet.pictures import Bill, Frame, History, Roll, Waiter, frame_of, moment_of, waiters_of
 from hubbub.fleet.policy import Policy
 from hubbub.fleet.state import FleetState
@@ -31,6 +31,7 @@ class Recorder:
         self._gap_s = 0.0
         self._open: dict[str, list[tuple[Frame, int]]] = {}
         """Waiting jobs by id: where frames name them."""
+        self._drained: dict[tuple[str, int], str] = {}
 
     def look(self, state: FleetState) -> None:
         """Keep this moment, and now and then a frame."""
@@ -39,7 +40,12 @@ class Recorder:
         if self.frames and state.now_s < self.frames[-1].moment.at_s + self._gap_s:
             self.history.add(moment_of(state))
             return
-        frame = frame_of(state, self.roll, waiters_of(state, self._policy, max_rows=_ROWS))
+        self._drained = {
+            place: why for place, why in self._drained.items() if state.pools[place[0]].nodes.is_out(place[1])
+        }
+        lemons = {place: why for place, why in self._drained.items() if "lemon" in why}
+        waiters = waiters_of(state, self._policy, max_rows=_ROWS)
+        frame = frame_of(state, self.roll, waiters, out=self._drained, lemons=lemons)
         self.history.add(frame.moment)
         self.frames.append(frame)
         for place, waiter in enumerate(frame.queue):
@@ -49,8 +55,10 @@ class Recorder:
             self._gap_s = (state.now_s - self.frames[0].moment.at_s) / len(self.frames)
 
     def watch(self, state: FleetState, action: Action) -> None:
-        """Note in the frames when a job that waited there starts."""
+        """Note in the frames when a job that waited there starts, and why a node is drained."""
         if isinstance(action, Start):
             for frame, place in self._open.pop(action.job, ()):
                 waiter: Waiter = frame.queue[place]
                 frame.queue[place] = msgspec.structs.replace(waiter, start_s=round(state.now_s, 1))
+        elif isinstance(action, Drain):
+            self._drained[action.pool, action.node] = f"drained: {action.reason}"

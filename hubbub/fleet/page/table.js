@@ -22,8 +22,9 @@ export function table(label, header, rows) {
 
 export const figure = (text) => ({ figure: text });
 export const words = (text) => ({ words: text });
-export const named = (name, color) => {
+// Two names, of which each may be written in its own direction.
+export const named = (name, color, more = "") => {
   const swatch = color === undefined ? null : make("span", { class: "swatch", "aria-hidden": "true" });
   if (swatch) swatch.style.background = color;
-  return make("span", {}, swatch, make("bdi", { title: name }, name));
+  return make("span", {}, swatch, make("bdi", { title: name }, name), more ? " " : null, more ? make("bdi", { title: more }, more) : null);
 };
