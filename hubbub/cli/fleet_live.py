@@ -30,7 +30,9 @@ _NUM_ENDED_TOLD = 5
 )
 @click.option("--name", default="job", show_default=True)
 @click.option("--expect", "expected_s", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
-              help="How long it takes; its limit is twice that.")  # fmt: skip
+              help="How long it takes; on Slurm its limit is twice that.")  # fmt: skip
+@click.option("--array", "num_parts", type=click.IntRange(1, 10_000), metavar="N",
+              help="N jobs: {i} in COMMAND becomes 1 to N, {n} becomes N.")  # fmt: skip
 @json_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def submit(
@@ -40,6 +42,7 @@ def submit(
     spec_file: Path | None,
     name: str,
     expected_s: float | None,
+    num_parts: int | None,
     as_json: bool,
     command: tuple[str, ...],
 ) -> None:
@@ -51,12 +54,28 @@ def submit(
         gpus, expected_s = told["gpus"], expected_s or told["expected_s"]
     if gpus is None:
         raise click.UsageError("say how many GPUs: --gpus N, or --spec RUN.toml")
-    job = launcher.submit(tenant, gpus, command, name=name, expected_s=expected_s, directory=Path.cwd())
-    if as_json:
-        print_json({"job": job, **told})
-        return
-    click.echo(job)
-    _tell_start(launcher, job, url)
+    jobs = [
+        launcher.submit(tenant, gpus, each, name=name, expected_s=expected_s, directory=Path.cwd())
+        for each in _parts_of(command, num_parts)
+    ]
+    for job in jobs:
+        print_json({"job": job, **told}) if as_json else click.echo(job)
+    if not as_json:
+        _tell_start(launcher, jobs[0], url)
+
+
+def _parts_of(command: tuple[str, ...], num_parts: int | None) -> list[tuple[str, ...]]:
+    """Return the command of each job of an array; without one, the command as it is."""
+    if num_parts is None:
+        return [command]
+    if not any("{i}" in word for word in command):
+        raise click.UsageError(
+            "--array makes jobs that differ: write {i} where COMMAND takes its part's number"
+        )
+    return [
+        tuple(word.replace("{i}", str(part)).replace("{n}", str(num_parts)) for word in command)
+        for part in range(1, num_parts + 1)
+    ]
 
 
 def _tell_start(launcher: Launcher, job: str, url: str) -> None:
@@ -67,7 +86,7 @@ def _tell_start(launcher: Launcher, job: str, url: str) -> None:
     claim = truth.state.claims.get(job)
     on = "" if url == DEFAULT_URL else f" --on {url}"
     if claim is None:
-        print_note(f"{job} has ended: {truth.ended.get(job, 'hubbub fleet queue lists what is left')}")
+        print_note(f"{job} {truth.ended.get(job, 'has ended')}")
     elif claim.pool is None:
         print_note(f"{job} waits; ask why: hubbub fleet why {job}{on}")
     else:
@@ -138,18 +157,18 @@ def top(url: str, as_json: bool) -> None:
 @json_option
 def queue(url: str, as_json: bool) -> None:
     """Show every job: who waits, why, and when it will start."""
-    from hubbub.fleet.explain import forecast, why
+    from hubbub.fleet.explain import starts_of, why
     from hubbub.fleet.launcher import NO_LIMIT_S
     from hubbub.fleet.policy import Policy
 
     _, truth = look(url)
     now_s, rows = truth.state.now_s, []
+    starts = starts_of(truth.state, Policy())
     for name, claim in truth.state.claims.items():
         told = truth.held.get(name) or why(truth.state, Policy(), name).text
-        start_s = None if claim.pool else forecast(truth.state, Policy(), name, num_draws=1).start_s
-        is_known = start_s is not None and start_s - now_s < NO_LIMIT_S / 2
+        left_s = starts.get(name, NO_LIMIT_S + now_s) - now_s
         rows.append({"job": name, "name": truth.names[name], **_claim_row(claim), "why": told,
-                     "starts_in_s": round(start_s - now_s) if is_known else None})  # fmt: skip
+                     "starts_in_s": round(left_s) if left_s < NO_LIMIT_S / 2 else None})  # fmt: skip
     if as_json:
         print_json(rows)
     elif rows:

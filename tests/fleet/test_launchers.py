@@ -73,6 +73,17 @@ def test_a_job_runs_where_it_was_handed_in_and_is_seen(engine, tmp_path, capsys,
         _submit(engine, "xai", 13)
 
 
+def test_an_array_is_jobs_that_differ_by_their_part(engine, tmp_path, capsys):
+    script = "import sys; open(sys.argv[1], 'w').close()"
+    words = ["--tenant=xai", "--gpus=1", "--array=3", "--", sys.executable, "-c", script]
+    capsys.readouterr()
+    assert run(["fleet", "submit", "--on", engine.url, *words, f"{tmp_path}/{{i}}-{{n}}"]) == 0
+    jobs = capsys.readouterr().out.split()
+    _until(lambda: not set(jobs) & set(engine.look().state.claims))
+    assert len(jobs) == 3 and sorted(os.listdir(tmp_path)) == ["1-3", "2-3", "3-3"]
+    assert run(["fleet", "submit", "--on", engine.url, *words]) == 2, "nothing tells the parts apart"
+
+
 def test_a_stronger_tenant_goes_first_and_the_weaker_learns_why_and_until_when(engine, capsys):
     tesla = _submit(engine, "tesla", 12, name="fsd")
     _until(lambda: _runs(engine, tesla))

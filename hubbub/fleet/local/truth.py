@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from hubbub.errors import InvalidInput
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.launcher import NO_LIMIT_S, Truth, Waiting
@@ -40,7 +42,9 @@ def spec_of(book: Book) -> FleetSpec:
 
 def state_of(book: Book, now_s: float, *, are_gone: bool = False) -> FleetState:
     """Return the fleet's state; with `are_gone`, as it will be when all have left that were told to."""
-    state = FleetState(spec_of(book))
+    spec = spec_of(book)
+    pools = tuple(msgspec.structs.replace(pool, mttf_node_days=0.0) for pool in spec.pools)
+    state = FleetState(msgspec.structs.replace(spec, pools=pools))  # failures happen, and are not drawn
     state.now_s = now_s
     _let_in(state, book)
     rows = [row for row in book.open_rows() if not (are_gone and row.leave == "cancelled")]
