@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -104,41 +104,63 @@ def verdicts(
     *,
     num_nodes: int,
     now_s: float,
-    num_drained: int = 0,
+    drained: Collection[str] = (),
     rules: Rules = USUAL,
 ) -> list[Verdict]:
     """Return what to do now, at most one verdict on a node and one on a job, by node.
 
-    `num_drained` nodes of `num_nodes` are out already for such reasons.
+    Of `num_nodes`, the nodes in `drained` are out already: nothing more is said of them.
     """
-    recent = sorted(
-        (each for each in observations if now_s - rules.window_s <= each.at_s <= now_s),
-        key=lambda each: each.at_s,
-    )
+    recent = _within(observations, now_s, rules)
     by_node: defaultdict[str, list[Observation]] = defaultdict(list)
     for each in recent:
         if each.kind == "mended":
             by_node[each.node].clear()
         else:
             by_node[each.node].append(each)
-    own_fault = _at_fault_themselves(recent, rules)
-    said = {node: clear for node, told in by_node.items() if (clear := _clear_fault(told, rules))}
-    doubted = {node: hole for node, told in by_node.items() if (hole := _black_hole(told, own_fault, rules))}
-    counts = failure_counts(recent, rules)
-    for verdict in _lemons(counts, num_nodes, rules):
-        doubted.setdefault(verdict.node, verdict)
-    room = int(max(rules.max_drained_share * num_nodes, 1)) - num_drained
-    for node, verdict in sorted(doubted.items(), key=lambda item: -counts[item[0]]):
-        if node not in said:
-            said[node] = verdict if verdict.do == "avoid" or room > 0 else _spared(verdict, rules)
-            room -= said[node].do == "drain"
-    moved = [
-        Verdict(node=each.node, do="elsewhere", job=each.job, reason=why)
-        for told in by_node.values()
-        for each in _since_repair(told)[-1:]
-        if each.job and (why := _why_elsewhere(each, said.get(each.node)))
+    clear = {node: verdict for node, told in by_node.items() if (verdict := _clear_fault(told, rules))}
+    doubted = [
+        verdict
+        for verdict in _doubted(recent, by_node, num_nodes, rules)
+        if verdict.node not in clear and verdict.node not in drained
     ]
-    return sorted([*said.values(), *moved], key=lambda verdict: (verdict.node, verdict.do))
+    room = int(max(rules.max_drained_share * num_nodes, 1)) - len(drained)
+    for at, verdict in enumerate(doubted):
+        if verdict.do == "drain":
+            doubted[at] = verdict if room > 0 else _spared(verdict, rules)
+            room -= 1
+    out = [verdict for verdict in clear.values() if verdict.node not in drained]
+    moved = _moved(by_node, {verdict.node: verdict for verdict in (*clear.values(), *doubted)})
+    return sorted([*out, *doubted, *moved], key=lambda verdict: (verdict.node, verdict.do))
+
+
+def _within(observations: Iterable[Observation], now_s: float, rules: Rules) -> list[Observation]:
+    recent = [each for each in observations if now_s - rules.window_s <= each.at_s <= now_s]
+    return sorted(recent, key=lambda each: each.at_s)
+
+
+def _doubted(
+    recent: Sequence[Observation],
+    by_node: Mapping[str, Sequence[Observation]],
+    num_nodes: int,
+    rules: Rules,
+) -> list[Verdict]:
+    """Return black holes and lemons, who fails most first."""
+    own_fault = _at_fault_themselves(recent, rules)
+    counts = failure_counts(recent, rules)
+    found = {verdict.node: verdict for verdict in _lemons(counts, num_nodes, rules)}
+    found |= {node: hole for node, told in by_node.items() if (hole := _black_hole(told, own_fault, rules))}
+    return sorted(found.values(), key=lambda verdict: -counts[verdict.node])
+
+
+def _moved(by_node: Mapping[str, Sequence[Observation]], said: Mapping[str, Verdict]) -> list[Verdict]:
+    """Return which jobs to start again elsewhere: those that the last of a node's news is about."""
+    return [
+        Verdict(node=last.node, do="elsewhere", job=last.job, reason=why)
+        for told in by_node.values()
+        for last in _since_repair(told)[-1:]
+        if last.job and (why := _why_elsewhere(last, said.get(last.node)))
+    ]
 
 
 def failure_counts(observations: Iterable[Observation], rules: Rules = USUAL) -> Counter[str]:
@@ -187,14 +209,9 @@ def lemon_scores(
     observations: Iterable[Observation], *, num_nodes: int, now_s: float, rules: Rules = USUAL
 ) -> dict[str, float]:
     """Return the score of every node that failed of late; 3: one usual node in a thousand does so."""
-    recent = sorted((o for o in observations if now_s - rules.window_s <= o.at_s <= now_s), key=_time_of)
-    counts = failure_counts(recent, rules)
+    counts = failure_counts(_within(observations, now_s, rules), rules)
     total = counts.total()
     return {node: lemon_score(count, total - count, num_nodes - 1) for node, count in counts.items()}
-
-
-def _time_of(observation: Observation) -> float:
-    return observation.at_s
 
 
 def _lemons(counts: Counter[str], num_nodes: int, rules: Rules) -> list[Verdict]:

@@ -97,8 +97,10 @@ def test_where_all_nodes_fail_the_fleet_is_not_drained_away():
         [do for _, do, _ in said if do == "avoid"]
     ) == 38
     assert any("not drained, as 5% of the nodes are out already" in reason for reason in reasons)
-    assert "drain" not in [do for _, do, _ in _say(*rows, num_nodes=40, num_drained=2)[0]]
-    assert _say((29 * DAY, "n1", "xid", 79, ""), num_nodes=40, num_drained=2)[0] == [("n1", "drain", "")]
+    assert "drain" not in [do for _, do, _ in _say(*rows, num_nodes=40, drained=("n00", "n01"))[0]]
+    assert _say((29 * DAY, "n1", "xid", 79, ""), num_nodes=40, drained=("n2", "n3"))[0] == [
+        ("n1", "drain", "")
+    ]
 
 
 def test_lines_can_be_drawn_elsewhere():

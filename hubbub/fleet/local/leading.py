@@ -78,8 +78,8 @@ def _judge(book: Book, change: Change, now_s: float) -> None:
     if num_nodes < 2:
         return
     seen = [*book.seen, *change.seen]
-    for told in verdicts(seen, num_nodes=num_nodes, now_s=now_s, num_drained=len(book.out)):
-        if told.do == "drain" and told.node not in book.out:
+    for told in verdicts(seen, num_nodes=num_nodes, now_s=now_s, drained=book.out):
+        if told.do == "drain":
             change.out = book.out = book.out | {told.node: f"drained: {told.reason}"}
 
 
