@@ -65,6 +65,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lost_s: float = 0.0
     num_preempted: int = 0
     num_failures: int = 0
+    """By its own fault: a rank left with a code that is not 0."""
+    num_lost: int = 0
+    """A rank was lost with its node or its keeper."""
     ended_s: float = 0.0
 
 

@@ -18,7 +18,8 @@ MAX_RESTARTS = 3
 
 def settle(row: Row, ranks: Sequence[RankState], now_s: float) -> Row:
     """Return a running or leaving job as its processes leave it; the same row where nothing is new."""
-    failed = next((rank for rank in ranks if rank.phase == "lost" or rank.code), None)
+    lost = next((rank for rank in ranks if rank.phase == "lost"), None)
+    failed = lost or next((rank for rank in ranks if rank.code), None)
     if any(rank.phase == "lives" for rank in ranks):
         if failed is not None and row.phase == "running":
             return leave(row, "failed", _told(failed))
@@ -31,6 +32,8 @@ def settle(row: Row, ranks: Sequence[RankState], now_s: float) -> Row:
         return _end(_worked(row, now_s), "is done", now_s)
     if row.leave == "preempted" and (failed is None or _was_told(row, ranks)):
         return _again(_worked(row, now_s), row.reason, now_s, num_preempted=row.num_preempted + 1)
+    if lost is not None:
+        return _lose(row, _told(lost), now_s)
     return _fail(row, row.reason if failed is None else _told(failed), failed, now_s)
 
 
@@ -58,6 +61,16 @@ def _told(rank: RankState) -> str:
     if rank.code == keeper.NOT_FOUND and rank.why:
         return f"could not be started: {rank.why}"
     return f"was killed by signal {-rank.code}" if rank.code < 0 else f"left with code {rank.code}"
+
+
+def _lose(row: Row, told: str, now_s: float) -> Row:
+    """Try again what was lost without its own fault, however often, after pauses of up to a minute."""
+    num_lost = row.num_lost + 1
+    worked_s = max(now_s - row.started_s, 0.0)
+    row = msgspec.structs.replace(row, num_lost=num_lost, lost_s=row.lost_s + worked_s)
+    return _again(
+        row, f"{told}, and it starts again", now_s, not_before_s=now_s + min(2.0 ** (num_lost - 1), 60.0)
+    )
 
 
 def _fail(row: Row, told: str, rank: RankState | None, now_s: float) -> Row:
@@ -93,14 +106,16 @@ def _off(row: Row) -> Row:
 
 def observations(row: Row, ranks: Sequence[RankState], now_s: float) -> list[Observation]:
     """Return what health wants to know of the nodes of a job that has just ended there."""
-    return [
-        Observation(
-            at_s=now_s,
-            node=name_of(row.pool, node),
-            kind="exit",
-            code=rank.code if rank.code >= 0 else 128 - rank.code,
-            job=row.id,
-        )
-        for (node, _), rank in zip(row.shares, ranks, strict=True)
-        if rank.phase == "ended" and not rank.why
-    ]
+    told = []
+    for (node, _), rank in zip(row.shares, ranks, strict=True):
+        if rank.phase == "lost" or (rank.phase == "ended" and not rank.why):
+            told.append(
+                Observation(
+                    at_s=now_s,
+                    node=name_of(row.pool, node),
+                    kind="node_fail" if rank.phase == "lost" else "exit",
+                    code=rank.code if rank.code >= 0 else 128 - rank.code,
+                    job=row.id,
+                )
+            )
+    return told

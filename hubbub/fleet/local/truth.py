@@ -99,7 +99,8 @@ def _seat(state: FleetState, row: Row) -> None:
 
 def _remember(claim: Claim, row: Row) -> None:
     claim.num_starts = row.attempt
-    for field in ("done_s", "lost_s", "waited_s", "num_preempted", "num_failures"):
+    claim.num_failures = row.num_failures + row.num_lost
+    for field in ("done_s", "lost_s", "waited_s", "num_preempted"):
         setattr(claim, field, getattr(row, field))
 
 

@@ -148,7 +148,8 @@ def test_a_job_whose_keeper_is_killed_leaves_nothing_and_starts_again(fleet):
     os.kill(keeper, signal.SIGKILL)
     _until(lambda: len(_output(fleet, job).splitlines()) == 2)
     assert not _lives(process)
-    assert fleet._journal.read().rows[job].num_failures == 1
+    row = fleet._journal.read().rows[job]
+    assert (row.num_lost, row.num_failures) == (1, 0)
 
 
 def test_what_cannot_be_started_says_so_and_is_not_tried_again(fleet, tmp_path):

@@ -30,6 +30,7 @@ def _row(leave="", **fields):
         ("failed", (BAD, TOLD), "waiting", "it left with code 3, and is tried again (1 of 3)"),
         ("", (DONE, DONE), "ended", "is done"),
         ("", (MISSING, MISSING), "ended", "could not be started: No such file or directory: nosuch"),
+        ("failed", (BAD, LOST), "waiting", "its keeper was killed, and it starts again"),
         ("preempted", (TOLD, LIVES), "leaving", ""),
         ("preempted", (TOLD, TOLD), "waiting", ""),
         ("preempted", (DONE, DONE), "ended", "is done"),
@@ -47,7 +48,7 @@ def test_what_becomes_of_a_job(leave, ranks, phase, told):
     if phase in ("waiting", "ended"):
         assert (after.shares, after.leave) == ((), "")
         assert after.submitted_s == 1.0, "it waits at its old place"
-    assert after.num_preempted == (phase == "waiting" and "tried" not in told)
+    assert after.num_preempted == (phase == "waiting" and not told)
 
 
 def test_a_job_that_fails_again_and_again_is_given_up_after_longer_and_longer_pauses():
@@ -61,7 +62,13 @@ def test_a_job_that_fails_again_and_again_is_given_up_after_longer_and_longer_pa
     assert (after.phase, after.reason) == ("ended", "failed 4 times; at last it left with code 3")
 
 
+def test_what_is_lost_without_its_own_fault_is_tried_however_often():
+    after = settle(_row(num_lost=50), (BAD, LOST), 100.0)
+    assert (after.phase, after.num_lost, after.num_failures, after.not_before_s) == ("waiting", 51, 0, 160.0)
+
+
 def test_health_is_told_of_every_node_and_not_of_a_mistyped_command():
     told = observations(_row(), (TOLD, DONE), 5.0)
     assert [(each.node, each.code, each.job) for each in told] == [("hall-1", 143, "1"), ("hall-2", 0, "1")]
-    assert observations(_row(), (MISSING, LOST), 5.0) == []
+    (told,) = observations(_row(), (MISSING, LOST), 5.0)
+    assert (told.node, told.kind) == ("hall-2", "node_fail")
