@@ -39,6 +39,8 @@ class Claim(msgspec.Struct, eq=False):
     """What it holds."""
     kw_per_gpu: float = 0.0
     """What each of them may draw above an idle one."""
+    weight: float = 0.0
+    """How early it leaves among equals, where the policy says so."""
     rate: float = 1.0
     started_s: float = 0.0
     is_by_right: bool = False

@@ -8,6 +8,8 @@ is 1,470 MHz (.742): a pool's `min_clock` below that stands on nothing.
 
 from __future__ import annotations
 
+import math
+
 from hubbub.fleet.claims import Claim
 from hubbub.fleet.spec import Pool
 from hubbub.plan.power import clock_power
@@ -31,7 +33,7 @@ def clock_at(pool: Pool, kw_per_gpu: float) -> float:
         return 1.0
     gpus = figure("power.gpu_share")
     left = ((kw_per_gpu + pool.idle_kw_per_gpu) / pool.busy_kw_per_gpu - 1 + gpus) / gpus
-    return max(left, 0.0) ** (1 / figure("clock.exponent"))
+    return math.pow(max(left, 0.0), 1 / figure("clock.exponent"))
 
 
 def softest_kw(claim: Claim) -> float:

@@ -32,6 +32,16 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tenant: str
     gpus: int
     ready: dt.date
+    pool: str = ""
+    """Of a fleet: where; empty: its first own pool."""
+
+
+class Delay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """On a day it is told that a shipment comes on another."""
+
+    shipment: str
+    told: dt.date
+    arrives: dt.date
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,12 +50,17 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     shipments: tuple[Shipment, ...]
     readiness: tuple[Readiness, ...] = ()
     priorities: dict[str, int] = {}
+    delays: tuple[Delay, ...] = ()
+    """What a simulation will hear of later."""
     horizon: dt.date | None = None
     """When what nobody can switch on is counted no further; else a year after the last date."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be planned."""
         names = [shipment.id for shipment in self.shipments]
+        for delay in self.delays:
+            if delay.shipment not in names:
+                raise InvalidInput(f"delay of shipment {delay.shipment!r}: the shipments are {names}")
         for what, gpus in [(f"shipment {s.id!r}", s.gpus) for s in self.shipments] + [
             (f"readiness of {r.tenant!r}", r.gpus) for r in self.readiness
         ]:

@@ -12,7 +12,7 @@ import msgspec
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action, Preempt, Rent, Start
 from hubbub.fleet.jobs import Job
-from hubbub.fleet.policy import Policy, decide, heads, short_kw
+from hubbub.fleet.policy import Policy, decide, heads, may_use, short_kw
 from hubbub.fleet.simulator import simulate
 from hubbub.fleet.state import Claim, FleetState, PoolState
 
@@ -22,7 +22,7 @@ NUM_DRAWS = 40
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """What keeps a job waiting: `kind` is runs, queue, gpus, nodes, power or rank."""
+    """What keeps a job waiting: `kind` is runs, starts, queue, quota, gpus, nodes, power or rank."""
 
     kind: str
     text: str
@@ -80,16 +80,23 @@ def _bound(state: FleetState, policy: Policy, claim: Claim) -> Reason:
                 break
             told = f"it may not be preempted, so {other.job.id} ({_named(rank)}), which waits, goes first"
             return Reason(kind="rank", text=told)
-    fits = [pool for pool in state.pools.values() if pool.nodes.fits(job.gpus)]
+    most, held = claim.tenant.tenant.max_gpus, claim.tenant.held_gpus
+    if most and held + (job.min_gpus or job.gpus) > most:
+        told = f"{job.tenant} holds {held:,} GPUs and may hold {most:,}; it needs {job.gpus:,} more"
+        return Reason(kind="quota", text=told)
+    pools = [pool for pool in state.pools.values() if may_use(pool, claim)]
+    fits = [pool for pool in pools if pool.nodes.fits(job.gpus)]
     if fits:
         pool = min(fits, key=lambda each: short_kw(each, job.gpus))
-        site = state.sites[pool.pool.site]
+        lack_kw = short_kw(pool, job.gpus)
+        if pool.site is None or lack_kw <= 0:
+            return Reason(kind="starts", text=f"it starts at once on {job.gpus:,} GPUs of {pool.pool.name}")
         return Reason(
             kind="power",
-            text=f"GPUs are free in {pool.pool.name}, but {site.name} draws {site.drawn_kw:,.0f} of "
-            f"{site.cap_kw:,.0f} kW, and {short_kw(pool, job.gpus):,.0f} kW lack",
+            text=f"GPUs are free in {pool.pool.name}, but {pool.site.name} draws "
+            f"{pool.site.drawn_kw:,.0f} of {pool.site.cap_kw:,.0f} kW, and {lack_kw:,.0f} kW lack",
         )
-    pool = max(state.pools.values(), key=lambda each: each.nodes.num_free)
+    pool = max(pools or state.pools.values(), key=lambda each: each.nodes.num_free)
     if pool.nodes.num_free >= job.gpus:
         return Reason(
             kind="nodes",

@@ -4,156 +4,212 @@ Order. Each tenant has a queue for each priority. The heads are asked in order o
 (within its tenant's guarantee); priority; then the chosen order (first come; shortest expected; the tenant
 that holds least of its share). The head of a queue is not passed by what is behind it.
 
-Taking. A head that does not fit may preempt what ranks below it, (by right, priority) compared in this order:
-the lowest rank first, within it who came last. A job of whole nodes gets those on which nothing of its own
-rank or above runs. So a sister's idle GPUs are
-lent by themselves, and taken back by whom they are guaranteed to. A job that cannot be preempted may not
-start while one of higher rank waits.
+Taking. A head that does not fit may take from what ranks below it, (by right, priority) compared in this
+order (`taking`): whoever leaves saves first, an elastic job gives up a part. So a sister's idle GPUs are lent
+by themselves, and taken back by whom they are guaranteed to. A job that cannot be preempted may not start
+while one of higher rank waits.
 
-Power. A start must fit under its site's cap. Where the cap falls below what is drawn, the lowest rank leaves.
+Power. A start must fit under its site's cap; where the cap falls, clocks do, then jobs leave (`power`).
+
+What is left. Nothing waits that ranks as high: clocks rise again, and elastic jobs grow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain, islice
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
 
-import msgspec
+from hubbub.fleet.actions import Action, Grow, Release, Rent, Start
+from hubbub.fleet.claims import Claim, Rank
+from hubbub.fleet.draining import drains
+from hubbub.fleet.goodput import effective_share
+from hubbub.fleet.placement import Share
+from hubbub.fleet.pools import PoolState
+from hubbub.fleet.power import SLACK_KW, quicken, shed, short_kw
+from hubbub.fleet.rules import ORDERS, Order, Policy, expected_s
+from hubbub.fleet.state import FleetState
+from hubbub.fleet.taking import take
+from hubbub.fleet.tenants import TenantState
 
-from hubbub.fleet.actions import Action, Preempt, Release, Rent, Start
-from hubbub.fleet.jobs import Job
-from hubbub.fleet.state import Claim, FleetState, PoolState, Rank, SiteState
+__all__ = ["ORDERS", "Order", "Policy", "decide", "heads", "may_use", "short_kw"]
 
-Order: TypeAlias = Literal["fifo", "sjf", "fair"]
-_SLACK_KW = 1e-6
-"""Sums of floats may be off by so little."""
-_MAX_LOOKED_AT = 256
 _BY_RIGHT = "within its tenant's guarantee"
 _FREE = "on GPUs that nobody with a better claim wants"
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be chosen about deciding."""
-
-    order: Order = "fifo"
-    preempts: bool = True
-
-    def place_of(self, job: Job, now_s: float) -> float:
-        """Return a job's place in its tenant's queue, the smallest first."""
-        return (
-            (job.run_s if job.expected_s is None else job.expected_s) if self.order == "sjf" else job.submit_s
-        )
+_FEWER = "on fewer GPUs than it asked for, which it is content with"
+_SPARE = "its node failed; a hot spare takes its place"
 
 
 def decide(state: FleetState, policy: Policy) -> list[Action]:
-    """Return what to do next, at most one start with the preemptions that it needs; empty: nothing.
+    """Return what to do next, at most one start with what it takes; empty: nothing.
 
     Call it again after carrying the actions out, until it returns nothing. It changes nothing itself.
     """
     for site in state.sites.values():
-        if site.drawn_kw > site.cap_kw + _SLACK_KW:
-            return _shed(state, site)
-    if state.rents and (released := _release(state)):
-        return released
+        if site.drawn_kw > site.cap_kw + SLACK_KW:
+            return shed(state, site)
+    if (state.has_news or policy.drains) and (news := _news(state, policy)):
+        return news
     if not state.num_waiting:
-        return []
-    highest_blocked: Rank | None = None
-    for rank, claim in heads(state, policy):
-        if highest_blocked is not None and not claim.job.is_preemptible and rank < highest_blocked:
+        return _improve(state, None) if state.reduced else []
+    waiting = heads(state, policy)
+    if state.reduced and waiting and (raised := quicken(state, waiting[0][0])):
+        return raised
+    actions, blocked = _admit_first(state, policy, waiting)
+    return actions or (_improve(state, blocked) if state.reduced else [])
+
+
+def _admit_first(
+    state: FleetState, policy: Policy, waiting: Sequence[tuple[Rank, Claim]]
+) -> tuple[list[Action], Rank | None]:
+    """Return what starts the strongest that can start, or the highest rank that waits on."""
+    blocked: Rank | None = None
+    for rank, claim in waiting:
+        if blocked is not None and not claim.job.is_preemptible and rank < blocked:
             continue
-        actions = _admit(state, policy, claim, rank)
-        if actions:
-            return actions
-        if highest_blocked is None:
-            highest_blocked = rank
-    return []
+        if actions := _admit(state, policy, claim, rank):
+            return actions, blocked
+        if blocked is None:
+            blocked = rank
+    return [], blocked
+
+
+def _news(state: FleetState, policy: Policy) -> list[Action]:
+    """Deal with what came by itself: nodes that failed or lie idle, deliveries that are better swapped."""
+    if policy.drains and (found := drains(state)):
+        return found
+    if state.orphans and (saved := _on_spares(state)):
+        return [saved]
+    if state.supply is not None and (swaps := state.supply.swaps()):
+        return list(swaps)
+    return _release(state)
 
 
 def heads(state: FleetState, policy: Policy) -> list[tuple[Rank, Claim]]:
-    """Return the heads of all queues, strongest first."""
+    """Return the heads of all queues, strongest first; without those of tenants that hold all they may."""
     found = []
-    is_fair = policy.order == "fair"
+    before = _LATER.get(policy.order)
     for tenant in state.tenants.values():
         if not tenant.queues:
             continue
         room = tenant.guaranteed_gpus - tenant.held_gpus
-        share = tenant.held_gpus / max(tenant.guaranteed_gpus, 1) if is_fair else 0.0
+        most = tenant.tenant.max_gpus
         for priority, queue in tenant.queues.items():
             order, number, claim = queue[0]
-            found.append((claim.job.gpus > room, -priority, share, order, number, claim))
+            gpus = claim.job.gpus
+            if not most or tenant.held_gpus + (claim.job.min_gpus or gpus) <= most:
+                later = before(state, tenant, claim) if before else 0.0
+                found.append((gpus > room, -priority, later, order, number, claim))
     if len(found) > 1:
         found.sort()
     return [((not is_beyond, -lower), claim) for is_beyond, lower, _, _, _, claim in found]
 
 
+def _share_held(state: FleetState, tenant: TenantState, claim: Claim) -> float:
+    return tenant.held_gpus / max(tenant.guaranteed_gpus, 1)
+
+
+def _share_used(state: FleetState, tenant: TenantState, claim: Claim) -> float:
+    return tenant.used_at(state.now_s) / max(tenant.guaranteed_gpus, 1)
+
+
+def _waste(state: FleetState, tenant: TenantState, claim: Claim) -> float:
+    """Return the share of its GPUs' time that a job would not spend on work that counts."""
+    job, pool = claim.job, next(iter(state.pools.values())).pool
+    left_s = max(expected_s(job) - claim.done_s, 1.0)
+    useful = left_s / (left_s + job.restart_s) if claim.num_starts else 1.0
+    if pool.mttf_node_days:
+        mttf_s = pool.mttf_node_days * 86_400 / -(-job.gpus // pool.gpus_per_node)
+        interval_s = min(job.checkpoint_s or left_s, left_s)
+        useful *= effective_share(interval_s, job.restart_s, mttf_s) if interval_s < 50 * mttf_s else 0.0
+    return -useful
+
+
+_LATER: dict[str, Callable[[FleetState, TenantState, Claim], float]] = {
+    "fair": _share_held, "fairshare": _share_used, "goodput": _waste,
+}  # fmt: skip
+
+
+def may_use(pool: PoolState, claim: Claim) -> bool:
+    """Tell whether a tenant may run in a pool: in a rented one only who pays its price."""
+    return not pool.pool.is_rented or pool.pool.usd_per_gpu_hour <= claim.tenant.tenant.max_usd_per_gpu_hour
+
+
 def _admit(state: FleetState, policy: Policy, claim: Claim, rank: Rank) -> list[Action]:
-    job = claim.job
-    gpus = job.gpus
-    for pool in state.pools.values():
-        if (
-            gpus <= pool.nodes.num_free
-            and short_kw(pool, gpus) <= _SLACK_KW
-            and (shares := pool.nodes.place(gpus))
-        ):
+    job, gpus = claim.job, claim.job.gpus
+    if job.min_gpus and claim.tenant.tenant.max_gpus:
+        gpus = min(gpus, claim.tenant.tenant.max_gpus - claim.tenant.held_gpus)
+    pools: Sequence[PoolState] = state.own_pools
+    if state.rents:
+        pools = [pool for pool in state.pools.values() if may_use(pool, claim)]
+    for pool in pools:
+        nodes = pool.nodes
+        if gpus <= nodes.num_free and short_kw(pool, gpus) <= SLACK_KW and (shares := nodes.place(gpus)):
             return [Start(job.id, pool.pool.name, tuple(shares), _BY_RIGHT if rank[0] else _FREE, rank[0])]
-    taken = _take(state, claim, rank) if policy.preempts else []
-    return taken or (_rent(state, claim) if state.rents else [])
+    if policy.preempts and (taken := take(state, policy, claim, rank, pools)):
+        return taken
+    if job.min_gpus:
+        for pool in pools:
+            if fewer := _most_that_fit(pool, job.min_gpus, gpus):
+                return [Start(job.id, pool.pool.name, tuple(fewer), _FEWER, rank[0])]
+    return _rent(state, claim) if state.rents else []
 
 
-def _take(state: FleetState, claim: Claim, rank: Rank) -> list[Action]:
-    """Preempt as few as it needs in the first pool where that is enough."""
-    if not any(held for other, held in state.running.items() if other < rank):
-        return []
-    for pool in state.pools.values():
-        space = _for_space(state, pool, claim.job.gpus, rank)
-        victims = None if space is None else _for_power(state, pool, claim.job.gpus, rank, space)
-        if victims:
-            why = "its tenant's guarantee" if rank[0] else f"priority {rank[1]}"
-            reason = f"gives way to {claim.job.id} ({why})"
-            return [Preempt(victim, reason, claim.job.id) for victim in victims]
+def _most_that_fit(pool: PoolState, least: int, most: int) -> Sequence[Share] | None:
+    """Return where as many GPUs as possible would go, whole nodes if more than one; None below `least`."""
+    size = pool.nodes.gpus_per_node
+    most = min(most, pool.nodes.num_free)
+    if pool.site is not None and pool.kw_per_gpu:
+        most = min(most, int((pool.site.cap_kw - pool.site.drawn_kw + SLACK_KW) / pool.kw_per_gpu))
+    whole = min(most // size, pool.nodes.num_empty) * size
+    for gpus in (most, whole, *range(min(most, size), 0, -1)):
+        if least <= gpus <= most and (shares := pool.nodes.place(gpus)):
+            return shares
+    return None
+
+
+def _improve(state: FleetState, blocked: Rank | None) -> list[Action]:
+    """Raise clocks, then let the strongest elastic job grow; none that ranks below who waits."""
+    if raised := quicken(state, None):
+        return raised
+    for claim in sorted(state.reduced.values(), key=lambda each: (each.rank, -each.number), reverse=True):
+        pool, job = claim.pool, claim.job
+        if pool is None or (blocked is not None and claim.rank <= blocked):
+            return []
+        most = job.gpus
+        if claim.tenant.tenant.max_gpus:
+            most = min(most, claim.tenant.tenant.max_gpus - claim.tenant.held_gpus + claim.gpus)
+        more = _most_that_fit(pool, 1, most - claim.gpus) if most > claim.gpus else None
+        if more:
+            # it saves and restarts: worth it only where that is made up for
+            gpus = claim.gpus + sum(num for _, num in more)
+            left_s = claim.left_s(state.now_s, expected_s(job)) * job.gpus
+            if left_s / claim.gpus > job.restart_s + left_s / gpus:
+                return [
+                    Grow(job.id, gpus, joined(claim.shares, more), "GPUs are free, and it asked for more")
+                ]
     return []
 
 
-def _for_space(state: FleetState, pool: PoolState, gpus: int, rank: Rank) -> dict[str, Claim] | None:
-    """Return who must leave a pool so that a gang fits, None where even that is not enough."""
-    if pool.nodes.fits(gpus):
-        return {}
-    if gpus < pool.nodes.gpus_per_node and (found := _for_part(state, pool, gpus, rank)):
-        return found
-    wanted = -(-gpus // pool.nodes.gpus_per_node) - pool.nodes.num_empty
-    clearable = pool.clearable()
-    lower = [ceiling for ceiling in sorted(clearable) if ceiling < rank]
-    if sum(len(clearable[ceiling]) for ceiling in lower) < wanted:
-        return None
-    nodes = (node for ceiling in lower for node in reversed(clearable[ceiling]))
-    return {claim.job.id: claim for node in islice(nodes, wanted) for claim in pool.on_node[node]}
+def joined(shares: Sequence[Share], more: Sequence[Share]) -> tuple[Share, ...]:
+    """Add shares up, node by node."""
+    found = dict(shares)
+    for node, gpus in more:
+        found[node] = found.get(node, 0) + gpus
+    return tuple(found.items())
 
 
-def _for_part(state: FleetState, pool: PoolState, gpus: int, rank: Rank) -> dict[str, Claim]:
-    """Return who must leave one node so that a small gang fits on it; a few hundred are looked at."""
-    for victim in islice(_weakest(state, rank), _MAX_LOOKED_AT):
-        if victim.pool is pool:
-            for node, held in victim.shares:
-                if pool.nodes.free[node] + held >= gpus and not pool.nodes.is_out(node):
-                    return {victim.job.id: victim}
-    return {}
-
-
-def _for_power(
-    state: FleetState, pool: PoolState, gpus: int, rank: Rank, leaving: dict[str, Claim]
-) -> dict[str, Claim] | None:
-    """Add who else must leave the site so that a gang fits under its cap, None if that is not enough."""
-    lacking_kw = short_kw(pool, gpus) - sum(each.kw for each in leaving.values())
-    if lacking_kw <= _SLACK_KW:
-        return leaving
-    leaving = dict(leaving)
-    for victim in _weakest(state, rank):
-        if victim.job.id not in leaving and victim.pool and victim.pool.pool.site == pool.pool.site:
-            leaving[victim.job.id] = victim
-            lacking_kw -= victim.kw
-            if lacking_kw <= _SLACK_KW:
-                return leaving
+def _on_spares(state: FleetState) -> Start | None:
+    """Let a gang whose node failed go on at once, where a hot spare stands by."""
+    for name, orphan in state.orphans.items():
+        claim, pool = state.claims.get(name), orphan.pool
+        if claim is None or claim.pool is not None or orphan.at_s != state.now_s or not pool.spares:
+            continue
+        free, gpus = pool.nodes.free, orphan.gpus + sum(num for _, num in orphan.kept)
+        if short_kw(pool, gpus) <= SLACK_KW and all(
+            free[node] >= num and not pool.nodes.is_out(node) for node, num in orphan.kept
+        ):
+            shares = (*orphan.kept, (pool.spares[0], orphan.gpus))
+            by_right = claim.tenant.held_gpus + gpus <= claim.tenant.guaranteed_gpus
+            return Start(name, pool.pool.name, shares, _SPARE, by_right)
     return None
 
 
@@ -171,35 +227,8 @@ def _rent(state: FleetState, claim: Claim) -> list[Action]:
 
 def _release(state: FleetState) -> list[Action]:
     for pool in state.pools.values():
-        since = state.now_s - pool.pool.idle_release_s
-        idle = [node for node, idle_s in pool.idle_since_s.items() if idle_s <= since]
+        after_s = pool.pool.idle_release_s
+        idle = [node for node, idle_s in pool.idle_since_s.items() if idle_s + after_s <= state.now_s]
         if idle:
             return [Release(pool.pool.name, tuple(idle), f"idle for {pool.pool.idle_release_s:g} s")]
     return []
-
-
-def _weakest(state: FleetState, rank: Rank) -> Iterator[Claim]:
-    """Yield who may be preempted by a rank: the lowest rank first, within it the youngest first."""
-    for other in sorted(state.running):
-        if other >= rank:
-            return
-        yield from reversed(state.running[other].values())
-
-
-def _shed(state: FleetState, site: SiteState) -> list[Action]:
-    """Take the weakest off a site that draws more than its cap; at last what else may not be preempted."""
-    over_kw = site.drawn_kw - site.cap_kw
-    actions: list[Action] = []
-    for victim in chain(_weakest(state, (True, 1 << 62)), reversed(state.fixed.values())):
-        if over_kw <= _SLACK_KW:
-            break
-        if victim.pool is not None and victim.pool.pool.site == site.name:
-            over_kw -= victim.kw
-            actions.append(Preempt(victim.job.id, f"{site.name} may draw {site.cap_kw:,.0f} kW"))
-    return actions
-
-
-def short_kw(pool: PoolState, gpus: int) -> float:
-    """Return by how much a site would be above its cap with so many GPUs more; 0 or less: it would not."""
-    site = pool.site
-    return 0.0 if site is None else site.drawn_kw + gpus * pool.kw_per_gpu - site.cap_kw

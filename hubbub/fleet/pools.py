@@ -18,6 +18,8 @@ class SiteState(msgspec.Struct, eq=False):
     name: str
     full_cap_kw: float
     cap_kw: float
+    can_slow: bool = False
+    """Whether GPUs here may run below their full clock."""
     drawn_kw: float = 0.0
     drawn_kws: float = 0.0
     """Energy up to `counted_s`, kW-seconds."""
@@ -47,6 +49,8 @@ class PoolState(msgspec.Struct, eq=False):
     idle_since_s: dict[int, float] = {}
     """Of a rented pool's empty nodes."""
     given_back: list[int] = []
+    spares: list[int] = []
+    """Nodes kept idle for gangs whose node fails."""
     failures: list[Observation] = []
     """What is known of its nodes' health, in order of time."""
     drained: dict[int, float] = {}

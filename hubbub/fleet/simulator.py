@@ -7,6 +7,7 @@ A node that is not there (down, not rented) fails without effect.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
@@ -15,14 +16,20 @@ from typing import Any
 import msgspec
 
 from hubbub.errors import InvalidInput
-from hubbub.fleet.actions import Action, Preempt, Release, Rent, Start
+from hubbub.fleet.actions import Action, Drain, Preempt, Rent
+from hubbub.fleet.carrying import Repeats, carry_out
 from hubbub.fleet.jobs import Job
+from hubbub.fleet.lending import told_of
 from hubbub.fleet.policy import Policy, decide
-from hubbub.fleet.spec import FleetSpec
+from hubbub.fleet.power import SLACK_KW
+from hubbub.fleet.spec import FleetSpec, Pool
 from hubbub.fleet.state import Claim, FleetState, PoolState
+from hubbub.fleet.supply import Supply
 
 _DAY_S = 86_400.0
-_ARRIVES, _ENDS, _NODE_FAILS, _NODE_IS_BACK, _POWER, _RENTED, _MAY_GO = range(7)
+_ARRIVES, _ENDS, _NODE_FAILS, _NODE_IS_BACK, _POWER, _RENTED, _MAY_GO, _DELIVERED = range(8)
+_ROUNDS = 64
+"""Decisions at one moment that are not looked at yet: a fleet that starts up makes as many as it has jobs."""
 
 
 class Simulation(msgspec.Struct, kw_only=True):
@@ -61,14 +68,35 @@ def simulate(
     Raises:
         InvalidInput: a job asks for more than any pool ever has; it is named.
     """
+    state = state or FleetState(spec)
+    policy = policy or Policy()
+    if spec.deliveries and spec.begins and state.supply is None:
+        state.expect(Supply(spec.deliveries, spec.begins))
+    if policy.weigher and not state.claims:
+        state.weigh = policy.weigher
+    refuse_what_never_fits(spec, jobs)
+    replay = _Replay(state, policy, seed, look, look_every_s, watch)
+    return replay.run(jobs, until_s)
+
+
+def refuse_what_never_fits(spec: FleetSpec, jobs: Sequence[Job]) -> None:
+    """Raise InvalidInput for the first job that is larger than all pools ever are."""
+    most = {pool.name: (pool.num_nodes - pool.num_spares) * pool.gpus_per_node for pool in spec.pools}
+    if spec.deliveries is not None:
+        gpus = sum(shipment.gpus for shipment in spec.deliveries.shipments)
+        most = {name: size + gpus for name, size in most.items()}
+    largest = max(most.values())
     for job in jobs:
-        if not any(job.gpus <= pool.num_nodes * pool.gpus_per_node for pool in spec.pools):
+        if (job.min_gpus or job.gpus) > largest:
             raise InvalidInput(
                 f"job {job.id!r} of tenant {job.tenant!r} asks for {job.gpus} GPUs; the largest pool has "
-                f"{max(pool.num_nodes * pool.gpus_per_node for pool in spec.pools)}"
+                f"{largest}"
             )
-    replay = _Replay(state or FleetState(spec), policy or Policy(), seed, look, look_every_s, watch)
-    return replay.run(jobs, until_s)
+
+
+def _lemons_of(pool: Pool, seed: int) -> list[int]:
+    """Choose which nodes fail more often; the same for one seed, whatever else is drawn."""
+    return random.Random(seed).sample(range(pool.num_nodes), round(pool.lemon_share * pool.num_nodes))
 
 
 class _Replay:
@@ -83,6 +111,7 @@ class _Replay:
     ) -> None:
         self.state, self.policy, self.result = state, policy, Simulation()
         self._draw = random.Random(seed)
+        self._lemons = {name: _lemons_of(pool.pool, seed) for name, pool in state.pools.items()}
         self._events: list[tuple[float, int, int, Any]] = []
         self._num_pushed = 0
         self._num_awaited = 0
@@ -96,35 +125,40 @@ class _Replay:
             _POWER: self._change_power,
             _RENTED: self._receive,
             _MAY_GO: self._look_again,
+            _DELIVERED: self._deliver,
         }
 
     def run(self, jobs: Sequence[Job], until_s: float | None) -> Simulation:
+        state, policy, events, deal = self.state, self.policy, self._events, self._deal
         arrivals = sorted(jobs, key=lambda job: job.submit_s)
         arrivals.reverse()
-        state, result, policy, events = self.state, self.result, self.policy, self._events
         self._foresee()
-        num_open = len(arrivals) + len(state.claims)
-        while num_open:
-            at_s = min(
-                events[0][0] if events else float("inf"), arrivals[-1].submit_s if arrivals else float("inf")
-            )
-            if not (arrivals or self._num_awaited):
-                break
-            if until_s is not None and at_s > until_s:
-                state.now_s = until_s
+        last_s = math.inf if until_s is None else until_s
+        while arrivals or (state.claims and self._num_awaited):
+            at_s = arrivals[-1].submit_s if arrivals else math.inf
+            if events and events[0][0] < at_s:
+                at_s = events[0][0]
+            if at_s > last_s:
+                state.now_s = last_s
                 break
             state.now_s = at_s
+            is_changed = False
             while events and events[0][0] == at_s:
                 _, kind, _, what = heappop(events)
                 self._num_awaited -= kind != _NODE_FAILS
-                self._deal[kind](what)
+                deal[kind](what)
+                is_changed = True
             while arrivals and arrivals[-1].submit_s == at_s:
                 job = arrivals.pop()
-                state.submit(job, policy.place_of(job, at_s))
-            self._decide()
-            num_open = len(arrivals) + len(state.claims)
+                claim = state.submit(job, policy.place_of(job, at_s))
+                is_changed = is_changed or state.is_head(claim)
+            if is_changed:  # who comes behind others of its queue changes nothing
+                self._decide()
+            if self._look is not None and at_s >= self._next_look_s:
+                self._next_look_s = at_s + self._look_every_s
+                self._look(state)
         self._sum_up()
-        return result
+        return self.result
 
     def _foresee(self) -> None:
         """Note what is known to come: failures, grid events, the ends of what runs already.
@@ -136,11 +170,15 @@ class _Replay:
             self._schedule_failure(pool)
             if pool.num_ordered:
                 self._push(state.now_s + pool.pool.lead_s, _RENTED, (pool, pool.num_ordered))
-            for node in set(filter(pool.nodes.is_out, range(len(pool.nodes.free)))) - set(pool.given_back):
-                self._push(state.now_s + pool.pool.repair_s, _NODE_IS_BACK, (pool, node))
+            out = set(filter(pool.nodes.is_out, range(len(pool.nodes.free))))
+            for node in sorted(out - set(pool.given_back) - set(pool.spares)):
+                back_s = pool.drained.get(node, state.now_s + pool.pool.repair_s)
+                self._push(max(back_s, state.now_s), _NODE_IS_BACK, (pool, node))
         for event in state.spec.grid_events:
-            for at_s in (event.start_s, event.start_s + event.duration_s):
+            for at_s in (event.start_s - event.notice_s, event.start_s + event.duration_s):
                 self._push(max(at_s, state.now_s), _POWER, None)
+        for at_s in state.supply.dates_s() if state.supply is not None else ():
+            self._push(max(at_s, state.now_s), _DELIVERED, None)
         for claim in state.claims.values():
             if claim.pool is not None:
                 self._push(max(claim.ends_s(), state.now_s), _ENDS, (claim, claim.version))
@@ -168,36 +206,37 @@ class _Replay:
                 result.spent_usd += gpu_hours * pool.pool.usd_per_gpu_hour
 
     def _decide(self) -> None:
-        state, result = self.state, self.result
-        while actions := decide(state, self.policy):
+        state, result, policy, watch = self.state, self.result, self.policy, self._watch
+        num_rounds, repeats = 0, None
+        while actions := decide(state, policy):
+            num_rounds += 1
+            if num_rounds > _ROUNDS:
+                repeats = repeats or Repeats(state)
+                repeats.note(state, actions)
             for action in actions:
-                if self._watch is not None:
-                    self._watch(state, action)
+                if watch is not None:
+                    for told in (*told_of(state, action), action):
+                        watch(state, told)
                 self._carry_out(action)
         for site in state.sites.values():
-            result.over_cap_kw = max(result.over_cap_kw, site.drawn_kw - site.cap_kw - 1e-6)
-        if self._look is not None and state.now_s >= self._next_look_s:
-            self._next_look_s = state.now_s + self._look_every_s
-            self._look(state)
+            if site.drawn_kw - site.cap_kw - SLACK_KW > result.over_cap_kw:
+                result.over_cap_kw = site.drawn_kw - site.cap_kw - SLACK_KW
 
     def _carry_out(self, action: Action) -> None:
         state = self.state
-        if isinstance(action, Start):
-            claim, pool = state.claims[action.job], state.pools[action.pool]
-            state.start(claim, pool, action.shares, is_by_right=action.is_by_right)
-            self._push(claim.ends_s(), _ENDS, (claim, claim.version))
-        elif isinstance(action, Preempt):
-            claim = state.claims[action.job]
+        if isinstance(action, Preempt):
             self.result.num_preemptions += 1
-            left = claim.pool
-            state.preempt(claim, self.policy.place_of(claim.job, state.now_s))
-            self._look_later(left)
+            self._look_later(state.claims[action.job].pool)
+        claim = carry_out(state, action, self.policy)
+        if claim is not None:
+            if claim.pool is not None:
+                self._push(claim.ends_s(), _ENDS, (claim, claim.version))
+        elif isinstance(action, Drain):
+            pool = state.pools[action.pool]
+            self._push(pool.drained[action.node], _NODE_IS_BACK, (pool, action.node))
         elif isinstance(action, Rent):
             pool = state.pools[action.pool]
-            pool.num_ordered += action.num_nodes
             self._push(state.now_s + pool.pool.lead_s, _RENTED, (pool, action.num_nodes))
-        elif isinstance(action, Release):
-            state.remove_nodes(state.pools[action.pool], action.nodes)
 
     def _end(self, what: tuple[Claim, int]) -> None:
         claim, version = what
@@ -213,26 +252,40 @@ class _Replay:
 
     def _schedule_failure(self, pool: PoolState) -> None:
         if pool.pool.mttf_node_days:
-            rate = pool.pool.num_nodes / (pool.pool.mttf_node_days * _DAY_S)
+            lemons = self._lemons[pool.pool.name]
+            weight = pool.pool.num_nodes + len(lemons) * (pool.pool.lemon_factor - 1)
+            rate = weight / (pool.pool.mttf_node_days * _DAY_S)
             self._push(self.state.now_s + self._draw.expovariate(rate), _NODE_FAILS, pool)
 
+    def _draw_node(self, pool: PoolState) -> int:
+        """Draw which node fails: as if a lemon stood in the pool as often as it fails oftener."""
+        lemons = self._lemons[pool.pool.name]
+        if lemons:
+            extra = len(lemons) * (pool.pool.lemon_factor - 1)
+            if self._draw.random() * (pool.pool.num_nodes + extra) < extra:
+                return self._draw.choice(lemons)
+        return self._draw.randrange(pool.pool.num_nodes)
+
     def _fail_node(self, pool: PoolState) -> None:
-        node = self._draw.randrange(pool.pool.num_nodes)
+        state = self.state
+        node = self._draw_node(pool)
         if node < len(pool.nodes.free) and not pool.nodes.is_out(node):
-            for claim in self.state.claims_on(pool, node):
-                self.result.num_failures += 1
-                self.state.fail(claim, self.policy.place_of(claim.job, self.state.now_s))
-            pool.nodes.remove(node)
-            pool.idle_since_s.pop(node, None)
-            self._push(self.state.now_s + pool.pool.repair_s, _NODE_IS_BACK, (pool, node))
+
+            def place_of(claim: Claim) -> float:
+                return self.policy.place_of(claim.job, state.now_s, claim.done_s)
+
+            self.result.num_failures += len(state.break_node(pool, node, place_of))
+            self._push(state.now_s + pool.pool.repair_s, _NODE_IS_BACK, (pool, node))
         self._schedule_failure(pool)
 
     def _restore(self, what: tuple[PoolState, int]) -> None:
         pool, node = what
-        pool.nodes.restore(node)
-        if pool.pool.is_rented:
-            pool.idle_since_s[node] = self.state.now_s
-            self._look_later(pool)
+        if self.state.now_s < pool.drained.get(node, -math.inf):
+            return  # repaired, but drained: it comes back mended
+        if node in pool.drained and node in self._lemons[pool.pool.name]:
+            self._lemons[pool.pool.name].remove(node)
+        self.state.mend_node(pool, node)
+        self._look_later(pool)
 
     def _change_power(self, what: None) -> None:
         self.state.apply_cap(self.state.spec.grid_events)
@@ -242,6 +295,14 @@ class _Replay:
         pool.num_ordered -= num_nodes
         self.state.add_nodes(pool, num_nodes)
         self._look_later(pool)
+
+    def _deliver(self, what: None) -> None:
+        supply = self.state.supply
+        assert supply is not None
+        known_s = set(supply.dates_s())
+        self.state.receive()
+        for at_s in set(supply.dates_s()) - known_s:
+            self._push(max(at_s, self.state.now_s), _DELIVERED, None)
 
     def _look_again(self, what: None) -> None:
         """Nothing changed but the time: rented nodes may go back."""

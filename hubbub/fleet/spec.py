@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hubbub.errors import InvalidInput, StorageError
+from hubbub.fleet.deliveries import Orders
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,6 +84,10 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tenants: tuple[Tenant, ...] = ()
     sites: tuple[Site, ...] = ()
     grid_events: tuple[GridEvent, ...] = ()
+    deliveries: Orders | None = None
+    """GPUs on their way: in a simulation they join, with their tenant's guarantee, when switched on."""
+    begins: dt.date | None = None
+    """The day of second 0; deliveries need it."""
     half_life_days: float = 7.0
     """Of what a tenant used, for fair shares over time; Slurm's PriorityDecayHalfLife is a week, too."""
 

@@ -6,18 +6,34 @@ going through the queue or the nodes.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+
+import msgspec
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.claims import Claim, Rank
+from hubbub.fleet.clocks import clock_at
+from hubbub.fleet.health import Observation
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.placement import Nodes, Share
 from hubbub.fleet.pools import PoolState, SiteState
 from hubbub.fleet.spec import FleetSpec, GridEvent, Tenant
+from hubbub.fleet.supply import Supply
 from hubbub.fleet.tenants import TenantState
 
 __all__ = ["Claim", "FleetState", "PoolState", "Rank", "SiteState", "TenantState"]
+
+
+class Orphan(msgspec.Struct, frozen=True, eq=False):
+    """What a gang held when one of its nodes failed: it may go on at once on a hot spare."""
+
+    pool: PoolState
+    kept: tuple[Share, ...]
+    gpus: int
+    """On the node that failed."""
+    at_s: float
 
 
 class FleetState:
@@ -27,10 +43,24 @@ class FleetState:
         self.spec = spec
         self.now_s = 0.0
         self.claims: dict[str, Claim] = {}
-        self.sites = {site.name: SiteState(site.name, site.cap_kw, site.cap_kw) for site in spec.sites}
+        slow = {pool.site for pool in spec.pools if pool.min_clock < 1}
+        self.sites = {
+            site.name: SiteState(site.name, site.cap_kw, site.cap_kw, site.name in slow)
+            for site in spec.sites
+        }
         self.tenants: dict[str, TenantState] = {}
         for tenant in spec.tenants:
             self._let_in(tenant)
+        self.running: dict[Rank, dict[str, Claim]] = {}
+        """By rank, in order of start; only what may be preempted."""
+        self.fixed: dict[str, Claim] = {}
+        """What may not be."""
+        self.reduced: dict[str, Claim] = {}
+        """What runs on fewer GPUs than it asked for, or below their full clock."""
+        self.orphans: dict[str, Orphan] = {}
+        self.weigh: Callable[[Claim], float] | None = None
+        """Who leaves first among equals; kept sorted from the first start on."""
+        self._weighed: dict[Rank, list[tuple[float, int, Claim]]] = {}
         self.pools: dict[str, PoolState] = {}
         for pool in spec.pools:
             self.pools[pool.name] = PoolState(
@@ -41,11 +71,13 @@ class FleetState:
             )
             if not pool.is_rented:
                 self.add_nodes(self.pools[pool.name], pool.num_nodes)
-        self.running: dict[Rank, dict[str, Claim]] = {}
-        """By rank, in order of start; only what may be preempted."""
-        self.fixed: dict[str, Claim] = {}
-        """What may not be."""
+                for node in range(pool.num_nodes - pool.num_spares, pool.num_nodes):
+                    self._keep_spare(self.pools[pool.name], node)
+        self.own_pools = [pool for pool in self.pools.values() if not pool.pool.is_rented]
         self.rents = any(pool.is_rented for pool in spec.pools)
+        self.supply: Supply | None = None
+        self.has_news = self.rents
+        """Whether there may be something to decide although nothing waits."""
         self.num_waiting = 0
         self._num_claims = 0
 
@@ -88,11 +120,22 @@ class FleetState:
         return claim.tenant.queues[claim.job.priority][0][2] is claim
 
     def start(self, claim: Claim, pool: PoolState, shares: Sequence[Share], *, is_by_right: bool) -> None:
-        """Run the head of a queue on GPUs that are free."""
+        """Run the head of a queue on GPUs that are free; on a hot spare also who is behind."""
         queue = claim.tenant.queues[claim.job.priority]
-        if queue[0][2] is not claim:
+        if queue[0][2] is claim:
+            heappop(queue)
+        elif claim.job.id in self.orphans:
+            queue[:] = [entry for entry in queue if entry[2] is not claim]
+            heapify(queue)
+        else:
             raise InvalidInput(f"job {claim.job.id!r} is not the head of its queue")
-        heappop(queue)
+        if self.orphans:
+            self.orphans.pop(claim.job.id, None)
+        if pool.spares:
+            for node, _ in shares:
+                if node in pool.spares:
+                    pool.spares.remove(node)
+                    pool.nodes.restore(node)
         if not queue:
             del claim.tenant.queues[claim.job.priority]
         self.num_waiting -= 1
@@ -114,12 +157,19 @@ class FleetState:
         claim.since_s = like.since_s or like.started_s
         self.claims[job.id] = claim
         self._seat(claim, pool, shares, like.is_by_right)
+        if 0 < like.kw_per_gpu < pool.kw_per_gpu:
+            pool.draw(claim.gpus * (like.kw_per_gpu - pool.kw_per_gpu), self.now_s)
+            claim.kw_per_gpu, claim.rate = like.kw_per_gpu, like.rate
+            self.reduced[job.id] = claim
         return claim
 
     def _seat(self, claim: Claim, pool: PoolState, shares: Sequence[Share], is_by_right: bool) -> None:
         pool.nodes.take(shares)
         pool.seat(claim, shares)
         gpus = claim.job.gpus
+        if claim.job.min_gpus and (gpus := sum(num for _, num in shares)) < claim.job.gpus:
+            claim.rate = gpus / claim.job.gpus
+            self.reduced[claim.job.id] = claim
         claim.pool, claim.shares, claim.gpus, claim.is_by_right = pool, shares, gpus, is_by_right
         claim.kw_per_gpu = pool.kw_per_gpu
         claim.version += 1
@@ -135,18 +185,35 @@ class FleetState:
             claim.tenant.borrowed[claim.job.id] = claim
         if not claim.job.is_preemptible:
             self.fixed[claim.job.id] = claim
-        elif claim.rank in self.running:
+            return
+        if claim.rank in self.running:
             self.running[claim.rank][claim.job.id] = claim
         else:
             self.running[claim.rank] = {claim.job.id: claim}
+        if self.weigh is not None:
+            claim.weight = self.weigh(claim)
+            insort(self._weighed.setdefault(claim.rank, []), (claim.weight, claim.number, claim))
 
     def _let_go(self, claim: Claim) -> None:
         if claim.is_by_right:
             claim.tenant.right_gpus -= claim.gpus
         else:
             del claim.tenant.borrowed[claim.job.id]
-        held = self.running[claim.rank] if claim.job.is_preemptible else self.fixed
-        del held[claim.job.id]
+        if not claim.job.is_preemptible:
+            del self.fixed[claim.job.id]
+            return
+        del self.running[claim.rank][claim.job.id]
+        if self.weigh is not None:
+            weighed = self._weighed[claim.rank]
+            del weighed[bisect_left(weighed, (claim.weight, claim.number))]
+
+    def weakest_of(self, rank: Rank, weigh: Callable[[Claim], float] | None) -> Iterable[Claim]:
+        """Return who of a rank leaves first: the youngest, or by `weigh` the heaviest."""
+        if weigh is None:
+            return reversed(self.running[rank].values())
+        if self.weigh is not None:
+            return (claim for _, _, claim in reversed(self._weighed.get(rank, ())))
+        return sorted(self.running[rank].values(), key=weigh, reverse=True)
 
     def _free(self, claim: Claim) -> None:
         pool = claim.pool
@@ -159,6 +226,8 @@ class FleetState:
         self._let_go(claim)
         claim.tenant.hold(-claim.gpus, self.now_s)
         claim.pool, claim.shares, claim.gpus, claim.kept_s, claim.rate = None, (), 0, 0.0, 1.0
+        if self.reduced:
+            self.reduced.pop(claim.job.id, None)
         claim.version += 1
         if claim.is_by_right and claim.tenant.borrowed:
             self._promote(claim.tenant)
@@ -190,7 +259,7 @@ class FleetState:
     def fail(self, claim: Claim, order: float) -> None:
         """Stop a running job whose node died: what it did since its last checkpoint is lost."""
         worked_s = claim.worked_s(self.now_s)
-        interval_s = claim.job.checkpoint_s
+        interval_s = claim.job.checkpoint_s * claim.rate
         safe_s = worked_s // interval_s * interval_s if interval_s else 0.0
         claim.done_s += safe_s
         claim.lost_s += worked_s - safe_s
@@ -201,6 +270,84 @@ class FleetState:
         self._free(claim)
         claim.waiting_since_s = self.now_s
         self._enqueue(claim, order)
+
+    def resize(self, claim: Claim, shares: Sequence[Share]) -> None:
+        """Let a running elastic job save, and go on with other GPUs of its pool after a restart."""
+        pool = claim.pool
+        assert pool is not None
+        claim.done_s += claim.worked_s(self.now_s)
+        by_right, kw_per_gpu, started_s = claim.is_by_right, claim.kw_per_gpu, claim.started_s
+        self._free(claim)
+        claim.since_s, claim.delay_s, claim.started_s = self.now_s, claim.job.restart_s, started_s
+        gpus = sum(num for _, num in shares)
+        by_right = by_right and claim.tenant.right_gpus + gpus <= claim.tenant.guaranteed_gpus
+        self._seat(claim, pool, shares, by_right)
+        if kw_per_gpu < pool.kw_per_gpu:
+            self.cap(claim, kw_per_gpu + pool.pool.idle_kw_per_gpu)
+
+    def cap(self, claim: Claim, kw_per_gpu: float) -> None:
+        """Limit what each GPU of a running job draws, and with it the job's speed."""
+        pool = claim.pool
+        assert pool is not None
+        above_kw = kw_per_gpu - pool.pool.idle_kw_per_gpu
+        pool.draw(claim.gpus * (above_kw - claim.kw_per_gpu), self.now_s)
+        claim.kw_per_gpu = above_kw
+        claim.go_at(claim.gpus / claim.job.gpus * clock_at(pool.pool, above_kw), self.now_s)
+        if claim.rate < 1:
+            self.reduced[claim.job.id] = claim
+        else:
+            self.reduced.pop(claim.job.id, None)
+
+    def break_node(self, pool: PoolState, node: int, place_of: Callable[[Claim], float]) -> list[Claim]:
+        """Take a node that failed out, and return who ran on it; they wait, or go on on a hot spare."""
+        failed = self.claims_on(pool, node)
+        for claim in failed:
+            held = dict(claim.shares)
+            self.fail(claim, place_of(claim))
+            if pool.spares:
+                gpus = held.pop(node)
+                self.orphans[claim.job.id] = Orphan(pool, tuple(held.items()), gpus, self.now_s)
+                self.has_news = True
+        pool.nodes.remove(node)
+        pool.idle_since_s.pop(node, None)
+        pool.failures.append(Observation(at_s=self.now_s, node=str(node), kind="node_fail"))
+        return failed
+
+    def drain_node(self, pool: PoolState, node: int) -> None:
+        """Start nothing more on a node until it is mended; what runs on it goes on."""
+        pool.nodes.remove(node)
+        pool.idle_since_s.pop(node, None)
+        pool.drained[node] = self.now_s + pool.pool.mend_s
+
+    def mend_node(self, pool: PoolState, node: int) -> None:
+        """Let a node in again: as a spare where one is missing; one that was drained starts anew."""
+        if pool.drained.pop(node, None) is not None:
+            pool.failures.append(Observation(at_s=self.now_s, node=str(node), kind="mended"))
+            pool.nodes.avoid(node, is_avoided=False)
+        if len(pool.spares) < pool.pool.num_spares:
+            self._keep_spare(pool, node)
+            return
+        pool.nodes.restore(node)
+        if pool.pool.is_rented:
+            pool.idle_since_s[node] = self.now_s
+
+    def _keep_spare(self, pool: PoolState, node: int) -> None:
+        pool.nodes.remove(node)
+        pool.spares.append(node)
+
+    def expect(self, supply: Supply) -> None:
+        """Await deliveries."""
+        self.supply, self.has_news = supply, True
+
+    def receive(self) -> None:
+        """Take in what was told of deliveries, and let in what is switched on now."""
+        assert self.supply is not None
+        self.supply.learn(self.now_s)
+        for handing in self.supply.arrived(self.now_s):
+            name = self.supply.pool_of(handing.goes_to)
+            pool = self.pools[name] if name else self.own_pools[0]
+            self.add_nodes(pool, handing.gpus // pool.pool.gpus_per_node)
+            self.tenant(handing.goes_to).guaranteed_gpus += handing.gpus
 
     def add_nodes(self, pool: PoolState, num_nodes: int) -> None:
         """Let nodes in that were rented or delivered; numbers that were given back are used again."""
@@ -239,7 +386,10 @@ class FleetState:
         """Set every site's cap to what the grid events that hold now leave of it."""
         for site in self.sites.values():
             cuts = [
-                e.cut for e in events if e.site == site.name and 0 <= self.now_s - e.start_s < e.duration_s
+                event.cut
+                for event in events
+                if event.site == site.name
+                and event.start_s - event.notice_s <= self.now_s < event.start_s + event.duration_s
             ]
             site.cap_kw = site.full_cap_kw * (1 - max(cuts, default=0.0))
 
@@ -248,19 +398,15 @@ class FleetState:
         other = FleetState(self.spec)
         other.now_s = self.now_s
         for name, pool in self.pools.items():
-            twin = other.pools[name]
-            if pool.pool.is_rented:
-                other.add_nodes(twin, len(pool.nodes.free))
-                other.remove_nodes(twin, pool.given_back)
-                twin.idle_since_s = dict(pool.idle_since_s)
-            twin.num_ordered = pool.num_ordered
-            twin.failures, twin.drained = list(pool.failures), dict(pool.drained)
-            for node in range(len(pool.nodes.free)):
-                twin.nodes.avoid(node, is_avoided=pool.nodes.is_avoided(node))
-                if pool.nodes.is_out(node) and not twin.nodes.is_out(node):
-                    twin.nodes.remove(node)
+            self._copy_pool(pool, other, other.pools[name])
         for site, state in self.sites.items():
             other.sites[site].cap_kw = state.cap_kw
+        if self.supply is not None:
+            other.expect(self.supply.copied())
+        for tenant in self.tenants.values():
+            twin = other.tenant(tenant.tenant.name)
+            twin.guaranteed_gpus, twin.used_gpu_s = tenant.guaranteed_gpus, tenant.used_gpu_s
+            twin.counted_s = tenant.counted_s
         seated = [claim for claim in self.claims.values() if claim.pool is not None]
         for claim in sorted(seated, key=lambda each: each.started_s):
             assert claim.pool is not None
@@ -268,10 +414,23 @@ class FleetState:
         for tenant in self.tenants.values():
             for queue in tenant.queues.values():
                 for order, _, claim in sorted(queue, key=lambda entry: entry[:2]):
-                    twin_claim = other.submit(change(claim), order)
-                    twin_claim.waiting_since_s = claim.waiting_since_s
-                    twin_claim.done_s, twin_claim.num_starts = claim.done_s, claim.num_starts
+                    waiting = other.submit(change(claim), order)
+                    waiting.waiting_since_s = claim.waiting_since_s
+                    waiting.done_s, waiting.num_starts = claim.done_s, claim.num_starts
         return other
+
+    def _copy_pool(self, pool: PoolState, other: FleetState, twin: PoolState) -> None:
+        missing = len(pool.nodes.free) - len(twin.nodes.free)
+        if missing > 0:  # rented or delivered
+            other.add_nodes(twin, missing)
+        other.remove_nodes(twin, pool.given_back)
+        twin.idle_since_s = dict(pool.idle_since_s)
+        twin.num_ordered, twin.spares = pool.num_ordered, list(pool.spares)
+        twin.failures, twin.drained = list(pool.failures), dict(pool.drained)
+        for node in range(len(pool.nodes.free)):
+            twin.nodes.avoid(node, is_avoided=pool.nodes.is_avoided(node))
+            if pool.nodes.is_out(node) != twin.nodes.is_out(node):
+                (twin.nodes.remove if pool.nodes.is_out(node) else twin.nodes.restore)(node)
 
     def count_up(self) -> None:
         """Bring all sums over time up to now."""

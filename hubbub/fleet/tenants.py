@@ -37,9 +37,11 @@ class TenantState(msgspec.Struct, eq=False):
         passed_s = now_s - self.counted_s
         if passed_s:
             self.held_gpu_s += self.held_gpus * passed_s
-            left = math.exp(-math.log(2) / self.half_life_s * passed_s)
-            self.used_gpu_s = self.used_gpu_s * left + self.held_gpus * (
-                1 - left
-            ) * self.half_life_s / math.log(2)
+            self.used_gpu_s = self.used_at(now_s)
             self.counted_s = now_s
         self.held_gpus += gpus
+
+    def used_at(self, now_s: float) -> float:
+        """Return the GPU-seconds that it used, each halved for every half-life since."""
+        left = math.exp(-_LN_2 * (now_s - self.counted_s) / self.half_life_s)
+        return self.used_gpu_s * left + self.held_gpus * (1 - left) * self.half_life_s / _LN_2

@@ -115,8 +115,8 @@ def test_nodes_are_rented_for_who_pays_and_given_back():
     assert ended["more"].waited_s == 60 and ended["more"].finished_s == 3_670
     kinds = [type(action).__name__ for _, action in told]
     assert kinds.count("Rent") == 1 and kinds.count("Release") >= 1
-    assert ended["poor"].finished_s == 3_680  # on what was rented, before it goes back
-    assert result.spent_usd == 2 * 8 * ((3_780 - 70) + (3_770 - 70)) / 3_600
+    assert ended["poor"].finished_s == 5_010  # not on what others rented
+    assert result.spent_usd == 2 * 16 * (3_770 - 70) / 3_600
 
 
 _tenant_names = st.sampled_from(["xai", "tesla", "lab"])

@@ -1,0 +1,76 @@
+"""What may be chosen about deciding: the order of the queues, who may be preempted, whom it costs least.
+
+| order | goes first | takes from equals |
+|---|---|---|
+| fifo | who came first | no |
+| sjf | who is expected to run shortest | no |
+| fair | the tenant that holds least of its share | no |
+| fairshare | the tenant that used least of its share lately | no |
+| srtf | who is expected to be done soonest | from who has longer to go, restarts counted |
+| las | who ran least so far | from who ran longer than a quantum, and twice as long |
+| goodput | whose GPUs do most work that counts | no, and from the weaker who restart fastest |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
+
+import msgspec
+
+from hubbub.fleet.claims import Claim
+from hubbub.fleet.jobs import Job
+
+Order: TypeAlias = Literal["fifo", "sjf", "fair", "fairshare", "srtf", "las", "goodput"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be chosen about deciding."""
+
+    order: Order = "fifo"
+    preempts: bool = True
+    quantum_s: float = 3_600.0
+    """So long nobody is preempted for an equal that ran less (las)."""
+    drains: bool = False
+    """Nodes that fail far more often than the others are drained, suspicious ones come last."""
+
+    def place_of(self, job: Job, now_s: float, done_s: float = 0.0) -> float:
+        """Return a job's place in its tenant's queue, the smallest first, when so much of it is done."""
+        if self.order in ("sjf", "srtf"):
+            left_s = expected_s(job) - (done_s if self.order == "srtf" else 0.0)
+            return left_s
+        if self.order == "las":
+            return done_s
+        return job.submit_s
+
+    @property
+    def takes_from_equals(self) -> bool:
+        """Whether a job may preempt one of its own rank."""
+        return self.preempts and self.order in ("srtf", "las")
+
+    @property
+    def weigher(self) -> Callable[[Claim], float] | None:
+        """What says who leaves first, where that is not simply who came last."""
+        return self._weight_of if self.order in ("srtf", "las", "goodput") else None
+
+    def _weight_of(self, claim: Claim) -> float:
+        """Return how early a running job leaves, the largest first; it stays the same while it runs."""
+        if self.order == "srtf":  # when it would end
+            return claim.since_s + claim.delay_s + expected_s(claim.job) - claim.done_s - claim.kept_s
+        if self.order == "las":  # when it would have begun, had it never waited
+            return claim.done_s + claim.kept_s - claim.since_s - claim.delay_s
+        return -claim.job.restart_s
+
+    def is_worth(self, claim: Claim, victim: Claim, now_s: float) -> bool:
+        """Tell whether a waiting job may take an equal's GPUs."""
+        if self.order == "srtf":
+            left_s = expected_s(claim.job) - claim.done_s + 2 * victim.job.restart_s
+            return left_s < expected_s(victim.job) - victim.done_s - victim.worked_s(now_s)
+        ran_s = victim.done_s + victim.worked_s(now_s)
+        return ran_s > max(self.quantum_s, 2 * claim.done_s)
+
+
+def expected_s(job: Job) -> float:
+    """Return what a job is expected to take; where nobody said so, what it takes (as in Helios)."""
+    return job.run_s if job.expected_s is None else job.expected_s
