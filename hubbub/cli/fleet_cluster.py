@@ -48,7 +48,10 @@ def confirm(question: str, is_sure: bool) -> None:
 @click.option("--nodes", type=click.IntRange(1, 1_000), help="Pretend nodes [default: 4].")
 @click.option("--gpus-per-node", type=click.IntRange(1, 16), default=8, show_default=True)
 @click.option("--fleet", "fleet_file", metavar="FILE", help="A fleet's TOML, instead of --nodes.")
-def up(url: str, nodes: int | None, gpus_per_node: int, fleet_file: str | None) -> None:
+@click.option(
+    "--accounting", "has_accounts", is_flag=True, help="Slurm: accounts, quotas, fair shares in slurmdbd."
+)
+def up(url: str, nodes: int | None, gpus_per_node: int, fleet_file: str | None, has_accounts: bool) -> None:
     """Start an engine here: local: a supervisor of processes, slurm: a real Slurm on 127.0.0.1."""
     from hubbub.fleet.launcher import bring_up, pretend_fleet
     from hubbub.fleet.spec import read_fleet
@@ -57,7 +60,7 @@ def up(url: str, nodes: int | None, gpus_per_node: int, fleet_file: str | None) 
     if fleet_file:
         spec = read_fleet(fleet_file)
     with progress() as line:
-        launcher = bring_up(url, spec, tell=line.show)
+        launcher = bring_up(url, spec, tell=line.show, has_accounts=has_accounts)
     print_note(f"tenants {', '.join(tenant.name for tenant in launcher.spec.tenants)}")
     for note in launcher.look().notes:
         print_note(note)

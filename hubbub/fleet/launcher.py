@@ -126,8 +126,16 @@ def open_launcher(url: str, *, make: bool = False) -> Launcher:
     return open_local(Path(where), make=make)
 
 
-def bring_up(url: str, spec: FleetSpec | None, tell: Callable[[str], None] | None = None) -> Launcher:
+def bring_up(
+    url: str,
+    spec: FleetSpec | None,
+    tell: Callable[[str], None] | None = None,
+    *,
+    has_accounts: bool = False,
+) -> Launcher:
     """Start an engine with a fleet at a URL (None: what it had, or the usual), and return when it takes jobs.
+
+    `has_accounts` is for a Slurm: with accounts, quotas and fair shares in its own database.
 
     Raises:
         InUse: one runs there already.
@@ -138,7 +146,9 @@ def bring_up(url: str, spec: FleetSpec | None, tell: Callable[[str], None] | Non
     if kind == "slurm":
         from hubbub.fleet.slurm.cluster import start
 
-        return start(Path(where), spec or pretend_fleet(), tell=tell)
+        return start(Path(where), spec or pretend_fleet(), has_accounts=has_accounts, tell=tell)
+    if has_accounts:
+        raise InvalidInput(f"fleet {url!r}: only a Slurm keeps accounts; write slurm:DIR")
     if kind == "ray":
         from hubbub.fleet.ray.launcher import start_ray
 

@@ -20,7 +20,7 @@ from hubbub.disk import refusals, replace_durably
 from hubbub.errors import InUse, InvalidInput, MissingExtra, StorageError
 from hubbub.fleet.actions import Action
 from hubbub.fleet.launcher import dated
-from hubbub.fleet.slurm import daemons
+from hubbub.fleet.slurm import accounting, daemons
 from hubbub.fleet.slurm.config import POLICY, Place, check_names, policy_lines, render, render_gres
 from hubbub.fleet.slurm.hands import carry_out
 from hubbub.fleet.slurm.rented import write_programs
@@ -111,6 +111,8 @@ class Cluster:
                 raise
             _replace(self.directory / "fleet.json", msgspec.json.encode(spec).decode())
             self.spec = spec
+            if accounting.is_kept(self.directory):
+                accounting.write_accounts(self)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -133,11 +135,17 @@ class Cluster:
 
 
 def start(
-    directory: Path, spec: FleetSpec, *, timeout_s: float = 60.0, tell: Callable[[str], None] | None = None
+    directory: Path,
+    spec: FleetSpec,
+    *,
+    timeout_s: float = 60.0,
+    has_accounts: bool = False,
+    tell: Callable[[str], None] | None = None,
 ) -> Cluster:
     """Bring a pretend cluster up, and return when every node that is owned is idle.
 
-    What a start that was killed left, here or elsewhere, is ended and removed first.
+    What a start that was killed left, here or elsewhere, is ended and removed first. `has_accounts` brings
+    slurmdbd and a MariaDB up, too.
 
     Raises:
         MissingExtra: Slurm is not installed.
@@ -151,6 +159,8 @@ def start(
             f"{', '.join(missing)} not found; on Debian: "
             "apt-get install --no-install-recommends slurmctld slurmd slurm-client"
         )
+    if has_accounts:
+        accounting.check_installed()
     check_names(spec)
     directory = directory.resolve()
     if not re.fullmatch(r"[\w/.+@:~-]+", str(directory), re.ASCII):
@@ -172,15 +182,19 @@ def start(
             )
         daemons.end(directory)
         try:
-            return _bring_up(directory, dated(spec), timeout_s, tell or (lambda said: None))
+            cluster = _write(directory, dated(spec), has_accounts)
+            _bring_up(cluster, timeout_s, tell or (lambda said: None))
+            return cluster
         except BaseException:
             daemons.end(directory)
             raise
 
 
-def _bring_up(directory: Path, spec: FleetSpec, timeout_s: float, tell: Callable[[str], None]) -> Cluster:
-    _write(directory, spec)
-    cluster = Cluster(directory, spec)
+def _bring_up(cluster: Cluster, timeout_s: float, tell: Callable[[str], None]) -> None:
+    directory, spec = cluster.directory, cluster.spec
+    if accounting.is_kept(directory):
+        tell("the accounts come up")
+        accounting.start(directory)
     daemons.spawn(directory, "slurmctld", "-D", "-c")
     owned = [pool for pool in spec.pools if not pool.is_rented]
     names = [f"{pool.name}-{n + 1}" for pool in owned for n in range(pool.num_nodes)]
@@ -192,8 +206,9 @@ def _bring_up(directory: Path, spec: FleetSpec, timeout_s: float, tell: Callable
         if time.monotonic() > end_s or not daemons.running(directory, "slurmctld"):
             raise StorageError(f"Slurm did not come up: {daemons.last_words(directory)}")
         time.sleep(0.05)
+    if accounting.is_kept(directory):
+        accounting.write_accounts(cluster)
     (directory / daemons.READY).touch()
-    return cluster
 
 
 def find(directory: Path) -> Cluster:
@@ -214,19 +229,23 @@ def _read_spec(directory: Path) -> FleetSpec:
     return msgspec.json.decode((directory / "fleet.json").read_bytes(), type=FleetSpec)
 
 
-def _write(directory: Path, spec: FleetSpec) -> None:
+def _write(directory: Path, spec: FleetSpec, has_accounts: bool) -> Cluster:
     try:
         for name in ("run", "state", "log", "dev"):
             (directory / name).mkdir(parents=True, exist_ok=True)
         spool = daemons.make_spool(directory)
-        control = daemons.free_ports(1 + sum(pool.num_nodes for pool in spec.pools))
+        control = daemons.free_ports(2 + sum(pool.num_nodes for pool in spec.pools))
         place = Place(
             directory=str(directory),
             spool=str(spool),
             user=getpass.getuser(),
             control_port=control,
-            node_port=control + 1,
+            node_port=control + 2,
         )
+        (directory / accounting.CONF).unlink(missing_ok=True)
+        if has_accounts:
+            accounting.write_conf(directory, control + 1)
+            place = msgspec.structs.replace(place, accounting=accounting.lines(spec, control + 1))
         for pool in spec.pools:
             for n in range(pool.gpus_per_node):
                 (directory / "dev" / f"gpu{n}").touch()
@@ -238,6 +257,7 @@ def _write(directory: Path, spec: FleetSpec) -> None:
         (directory / "fleet.json").write_bytes(msgspec.json.encode(spec))
     except OSError as error:
         raise StorageError(f"cannot write the cluster's files in {str(directory)!r}: {error}") from error
+    return Cluster(directory, spec)
 
 
 def _replace(path: Path, text: str) -> None:

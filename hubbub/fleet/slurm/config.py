@@ -32,6 +32,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     control_port: int
     node_port: int
+    accounting: Sequence[str] = ("AccountingStorageType=accounting_storage/none",)
+    """Lines of slurm.conf."""
 
 
 def check_names(spec: FleetSpec) -> None:
@@ -150,7 +152,7 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
         "JobRequeue=1",
         "JobCompType=jobcomp/filetxt",
         f"JobCompLoc={base}/log/jobcomp.txt",
-        "AccountingStorageType=accounting_storage/none",
+        *place.accounting,
         "JobAcctGatherType=jobacct_gather/none",
         "SlurmdTimeout=10",
         *_rent_lines(spec, base),

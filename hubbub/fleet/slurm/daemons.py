@@ -13,8 +13,9 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from hubbub.errors import InUse
 
@@ -31,13 +32,13 @@ def environment(directory: Path) -> dict[str, str]:
     return {**os.environ, "SLURM_CONF": str(directory / "slurm.conf")}
 
 
-def spawn(directory: Path, *command: str) -> int:
+def spawn(directory: Path, *command: str, named: Mapping[str, str] = MappingProxyType({})) -> int:
     """Start a daemon in a session of its own, so that it outlives the command that started it."""
     log = str(directory / "log" / "daemons.log")
     return os.posix_spawnp(
         command[0],
         command,
-        environment(directory),
+        {**environment(directory), **named},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hubbub.fleet.slurm.cluster import Cluster
 
 SETTLE_S = 2.0
-"""Slurm preempts by tier within a second: only who still waits after so long needs us."""
+"""Slurm preempts by tier within a second: only who still waits after so long needs us, but for power."""
 
 
 def step(cluster: Cluster, policy: Policy, *, settle_s: float = SETTLE_S) -> list[Action]:
@@ -75,7 +75,9 @@ def _do(cluster: Cluster, action: Action) -> bool:
 
 
 def _has_settled(truth: Truth, name: str, settle_s: float) -> bool:
-    return truth.state.now_s - truth.waiting[name].submitted_s >= settle_s
+    """Tell whether Slurm has had its time; for who waits for power it would do nothing at all."""
+    waiting = truth.waiting[name]
+    return waiting.reason == "Licenses" or truth.state.now_s - waiting.submitted_s >= settle_s
 
 
 def _is_ours(cluster: Cluster, truth: Truth, action: Action, wanted: set[str]) -> bool:

@@ -97,7 +97,7 @@ def _steered(cluster: Cluster) -> Iterator[None]:
         own = Cluster(cluster.directory, cluster.spec)
         while not over.wait(0.3) and not failed:
             try:
-                step(own, Policy(), settle_s=1.0)
+                step(own, Policy())
             except HubbubError as error:
                 failed.append(error)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.launcher import check_submission
+from hubbub.fleet.slurm.accounting import is_kept
 from hubbub.fleet.slurm.config import may_use, watts_of
 from hubbub.fleet.slurm.rights import partition_for
 from hubbub.fleet.spec import FleetSpec, Pool, Tenant
@@ -53,6 +54,7 @@ def submit(
     watts = watts_of(spec, pool, gpus)
     options = [
         f"--job-name={name}",
+        *([f"--account={tenant}"] if is_kept(cluster.directory) else []),
         f"--nodes={num_nodes}",
         f"--gres=gpu:{pool.gpu}:{gpus // num_nodes}",
         *([f"--constraint={_either(pools)}"] if len(spec.pools) > 1 else []),
