@@ -26,7 +26,7 @@ train-demo: .venv/train ## the whole loop on an invented forum: posts, corpus, m
 	@echo "loss curve: $(DEMO)/run/loss.html  corpus: $(DEMO)/corpus/report.html"
 
 test: .venv/dev check ## everything CI runs
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev ## formatting, lint, import direction, types
 	$(BIN)/ruff format --check .
