@@ -13,13 +13,20 @@ import argparse
 import random
 import time
 from collections.abc import Iterator
+from statistics import median
 
 import numpy as np
 
 from benchmarks.fleet import made_jobs
 from benchmarks.report import show
+from hubbub.fleet.actions import Action, Drain
+from hubbub.fleet.jobs import Job
 from hubbub.fleet.placement import Nodes
+from hubbub.fleet.policy import Policy
 from hubbub.fleet.queueing import queue_times
+from hubbub.fleet.simulator import simulate
+from hubbub.fleet.spec import FleetSpec, Pool
+from hubbub.fleet.state import FleetState
 from hubbub.fleet.sweep import Order, Sweep
 from hubbub.fleet.trace import read_trace
 
@@ -28,6 +35,7 @@ ORDERS: tuple[Order, ...] = ("fifo", "sjf")
 SIZES = [512 + 64 * n for n in range(10)]
 LOADS = (0.8, 0.9, 1.0, 1.1, 1.2)
 NUM_LEAF_GANGS = 20_000
+LEMON_SHARE, LEMON_FACTOR = 0.012, 30.0
 
 
 def compiled(num_jobs: int) -> Iterator[dict[str, object]]:
@@ -110,6 +118,45 @@ def leaves(num_gangs: int = NUM_LEAF_GANGS) -> Iterator[dict[str, object]]:
         }
 
 
+def lemons(days: float) -> Iterator[dict[str, object]]:
+    """Run on 16,000 GPUs of 16,384 with Llama 3's failures and a few lemons; find them, or not."""
+    for share, drains in ((0.0, False), (LEMON_SHARE, False), (LEMON_SHARE, True)):
+        pool = Pool(
+            name="own",
+            num_nodes=2_048,
+            mttf_node_days=1_000 / 3.79,
+            lemon_share=share,
+            lemon_factor=LEMON_FACTOR,
+            mend_s=1e9,
+        )
+        run = Job(
+            id="run",
+            tenant="a",
+            gpus=16_000,
+            submit_s=0,
+            run_s=days * DAY_S,
+            checkpoint_s=600,
+            restart_s=300,
+        )
+        drained: list[float] = []
+
+        def watch(state: FleetState, action: Action, drained: list[float] = drained) -> None:
+            if isinstance(action, Drain):
+                drained.append(state.now_s / DAY_S)
+
+        began_s = time.process_time()
+        (claim,) = simulate(FleetSpec(pools=(pool,)), [run], Policy(drains=drains), watch=watch).finished
+        spent_s, took_s = time.process_time() - began_s, claim.finished_s or 0.0
+        name = f"{share:.1%} lemons that fail {LEMON_FACTOR:g} times as often" if share else "no lemons"
+        found = f", {len(drained)} drained, half of them by day {median(drained):.1f}" if drained else ""
+        yield {
+            "what": f"16,000 GPUs for {days:g} days, {name}{', found and drained' if drains else ''}: goodput"
+            f" ({claim.num_failures:,} failures{found}; {spent_s:.1f} CPU s)",
+            "measured": f"{run.run_s / took_s:.4f}",
+            "bar": "-",
+        }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -119,7 +166,12 @@ def main() -> None:
     parser.add_argument("--days", type=float, default=60.0, help="of the run that meets lemons")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    rows = [*compiled(args.jobs), *(philly(args.philly) if args.philly else ()), *leaves()]
+    rows = [
+        *compiled(args.jobs),
+        *(philly(args.philly) if args.philly else ()),
+        *leaves(),
+        *lemons(args.days),
+    ]
     show(rows, args.json)
 
 
