@@ -2,13 +2,17 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from hubbub.cli.main import run
 from hubbub.sample import sample_path
 
 ROOT = Path(__file__).parents[1]
@@ -19,17 +23,29 @@ BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 def run_block(block: str, directory: Path) -> str:
     """Run each `$ command` of a block and return the block with the output that came."""
     lines = []
-    for line in block.splitlines():
-        if not line.startswith("$ "):
-            continue
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("HUBBUB_")}
-        environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "100"}
-        done = subprocess.run(
-            line[2:], shell=True, cwd=directory, env=environment, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        lines += [line, *done.stdout.splitlines()]
+    with chdir(directory), pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.startswith("HUBBUB_")]:
+            environment.delenv(name)
+        environment.setenv("COLUMNS", "100")
+        environment.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                code, out, err = run_line(line[2:])
+                assert code == 0, f"{line}\n{out}{err}"
+                lines += [line, *out.splitlines()]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def run_line(line: str) -> tuple[int, str, str]:
+    """Run `hubbub ...` here, as its start takes most of the time, and what has a pipe in a shell."""
+    if "|" in line:
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout, done.stderr
+    program, *arguments = shlex.split(line)
+    assert program == "hubbub", line
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        code = run(arguments)
+    return code, out.getvalue(), err.getvalue()
 
 
 def rerun(document: str, directory: Path) -> tuple[str, str]:

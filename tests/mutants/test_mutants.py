@@ -1,11 +1,11 @@
-"""A few planted bugs are caught, and all still fit the code; `python -m tests.mutants` plants them all."""
+"""A planted bug is caught, and all still fit the code; `python -m tests.mutants` plants them all."""
 
 import pytest
 
 from tests.mutants.planted import CONSENT, MUTANTS
 from tests.mutants.planting import Copy
 
-QUICK = [mutant for mutant in MUTANTS if mutant.tests == (CONSENT,)][:3]
+QUICK = next(mutant for mutant in MUTANTS if mutant.tests == (CONSENT,))
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +17,9 @@ def test_the_sound_copy_passes(copy):
     assert copy.run((CONSENT,)) == "survived"
 
 
-@pytest.mark.parametrize("mutant", QUICK, ids=lambda mutant: mutant.name)
-def test_a_planted_bug_is_caught(copy, mutant):
-    with copy.planted(mutant):
-        assert copy.run(mutant.tests) == "caught"
+def test_a_planted_bug_is_caught(copy):
+    with copy.planted(QUICK):
+        assert copy.run(QUICK.tests) == "caught"
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
