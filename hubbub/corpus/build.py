@@ -108,30 +108,7 @@ def build_corpus(
         verdicts, dropped = decide(work, num_runs, settings, run_map)
         for reasons in (plan.scattered.dropped, *(Run(work, n).report.dropped for n in range(num_runs))):
             dropped.update(reasons)
-        cut_us = settings.held_out_from_us
-        if cut_us is None:
-            cut_us = find_cut(work, verdicts, settings.held_out_share)
-        about = partial(_about, plan.scattered, dropped, cut_us, settings)
-        # What the tokenizer sees (16 MB) waits in memory, rather than being read twice.
-        documents, sample, first = tee(
-            _documents(work, verdicts, cut_us, settings.document_chars, dropped), 3
-        )
-        if next(first, None) is None:
-            shutil.rmtree(work, ignore_errors=True)
-            raise nothing_left(root, about())
-        clock.start("tokenizer")
-        tokenizer = _open_tokenizer(settings, sample)
-        del first, sample
-        clock.start("shards")
-        manifest = write_shards(
-            documents,
-            root,
-            tokenizer,
-            about=about,
-            shard_tokens=settings.shard_tokens,
-            tell=tell,
-        )
-        shutil.rmtree(work, ignore_errors=True)
+        manifest = _write(root, work, settings, plan.scattered, verdicts, dropped, clock)
         clock.stop()
     return BuildReport(
         manifest=manifest,
@@ -142,6 +119,36 @@ def build_corpus(
         dropped=dict(dropped.most_common()),
         seconds=clock.seconds,
     )
+
+
+def _write(
+    root: Path,
+    work: Path,
+    settings: CorpusSettings,
+    scattered: Scattered,
+    verdicts: list[NDArray[np.uint8]],
+    dropped: Counter[str],
+    clock: _Clock,
+) -> Manifest:
+    """Put the kept posts into documents and the documents into shards; the work is done with then."""
+    cut_us = settings.held_out_from_us
+    if cut_us is None:
+        cut_us = find_cut(work, verdicts, settings.held_out_share)
+    about = partial(_about, scattered, dropped, cut_us, settings)
+    # What the tokenizer looks at (16 MB of text) waits in memory, rather than being put together twice.
+    documents, sample, first = tee(_documents(work, verdicts, cut_us, settings.document_chars, dropped), 3)
+    if next(first, None) is None:
+        shutil.rmtree(work, ignore_errors=True)
+        raise nothing_left(root, about())
+    clock.start("tokenizer")
+    tokenizer = _open_tokenizer(settings, sample)
+    del first, sample
+    clock.start("shards")
+    manifest = write_shards(
+        documents, root, tokenizer, about=about, shard_tokens=settings.shard_tokens, tell=clock.tell
+    )
+    shutil.rmtree(work, ignore_errors=True)
+    return manifest
 
 
 def build_part(

@@ -5,7 +5,6 @@ The adapter is kept as peft has it, so that vLLM and transformers take it; merge
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from torch import Tensor, nn
 from hubbub.corpus.reader import open_corpus
 from hubbub.errors import InvalidInput, MissingExtra
 from hubbub.model.loss import IGNORED
-from hubbub.train.lessons import Encode, LessonSource, Messages, read_lessons, write_plan
+from hubbub.train.lessons import Encode, LessonSource, Messages, read_lessons
 from hubbub.train.metrics import Tell
-from hubbub.train.recipe import TrainSettings
 from hubbub.train.run import TrainReport, train
+from hubbub.train.sft import plan
 from hubbub.train.source import Row
 
 RATE = 2e-4
@@ -84,15 +83,8 @@ def lora(
         MissingExtra: transformers or peft is not installed.
     """
     peft, transformers = _packages()
-    about, _ = read_lessons(lessons)
-    opened = open_corpus(corpus or about.corpus)
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(base.resolve(), local_files_only=True)
-        plain = transformers.AutoModelForCausalLM.from_pretrained(
-            base.resolve(), dtype=torch.float32, local_files_only=True
-        )
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{str(base)!r} is no Hugging Face model: {str(error).splitlines()[0]}") from None
+    opened = open_corpus(corpus or read_lessons(lessons)[0].corpus)
+    tokenizer, plain = _open(transformers, base)
     encode = template(tokenizer, base)
     source = LessonSource(lessons, opened, encode, seed=seed, batch_tokens=batch_tokens, seq=seq)
     torch.manual_seed(seed)
@@ -100,31 +92,30 @@ def lora(
         r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM", bias="none"
     )
     model = Adapted(peft.get_peft_model(plain, asked))
-    settings = TrainSettings(
-        corpus=str(opened.directory.resolve()),
-        run_dir=str(run_dir),
-        steps=max(1, math.ceil(epochs * source.order.epoch_tokens / batch_tokens)),
-        batch_tokens=batch_tokens,
-        rate=rate,
-        seq=seq,
-        rows="buckets",
-        weight_decay=0.0,
-        is_compiled=False,
-        seed=seed,
-        precision=precision,
-        source=f"lessons:{lessons.resolve()}",
-    )
-    write_plan(run_dir, source)
-    model.model.peft_config["default"].save_pretrained(run_dir / "adapter")  # names the base (`lineage`)
+    named = {"rate": rate, "seq": seq, "seed": seed, "precision": precision}
+    fixed = {"rows": "buckets", "weight_decay": 0.0, "is_compiled": False}
+    settings = plan(source, lessons, run_dir, epochs=epochs, **named, **fixed)
+    adapter, merged = run_dir / "adapter", run_dir / "model"
+    model.model.peft_config["default"].save_pretrained(adapter)  # names the base (`lineage`)
     report = train(settings, source=source, model=model, tell=tell)
     if not report.is_finished:
         return report
-    model.model.save_pretrained(run_dir / "adapter")
-    if not is_merged:
-        return msgspec.structs.replace(report, model_dir=str(run_dir / "adapter"))
-    model.model.merge_and_unload().save_pretrained(run_dir / "model")
-    tokenizer.save_pretrained(run_dir / "model")
-    return msgspec.structs.replace(report, model_dir=str(run_dir / "model"))
+    model.model.save_pretrained(adapter)
+    if is_merged:
+        model.model.merge_and_unload().save_pretrained(merged)
+        tokenizer.save_pretrained(merged)
+    return msgspec.structs.replace(report, model_dir=str(merged if is_merged else adapter))
+
+
+def _open(transformers: Any, base: Path) -> tuple[Any, Any]:
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(base.resolve(), local_files_only=True)
+        plain = transformers.AutoModelForCausalLM.from_pretrained(
+            base.resolve(), dtype=torch.float32, local_files_only=True
+        )
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{str(base)!r} is no Hugging Face model: {str(error).splitlines()[0]}") from None
+    return tokenizer, plain
 
 
 def template(tokenizer: Any, base: Path) -> Encode:

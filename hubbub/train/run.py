@@ -82,13 +82,7 @@ def train(
         with Requests() as trainer.requests:
             is_finished = trainer.go()
             model_dir = ""
-            if (
-                is_finished
-                and trainer.is_first
-                and model is None
-                and corpus is not None
-                and run.shape is not None
-            ):
+            if is_finished and trainer.is_first and model is None and corpus is not None and run.shape:
                 model_dir = str(directory / "model")
                 export(trainer.model, run.shape, Path(model_dir), corpus.tokenizer_dir, ranks)
         return TrainReport(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -46,29 +47,38 @@ def sft(
     Raises:
         InvalidInput: model, lessons and corpus do not fit each other.
     """
-    about, _ = read_lessons(lessons)
-    opened = open_corpus(corpus or about.corpus)
+    opened = open_corpus(corpus or read_lessons(lessons)[0].corpus)
     shape, tokenizer_dir = look_at(start_from, opened.tokenizer_dir)
     encode = chatml(load_tokenizer(tokenizer_dir))
     source = LessonSource(lessons, opened, encode, seed=seed, batch_tokens=batch_tokens, seq=seq)
     shape = lengthened(shape, int(source.order.lengths.max()) - 1)
-    settings = TrainSettings(
-        corpus=str(opened.directory.resolve()),
-        run_dir=str(run_dir),
+    settings = plan(
+        source,
+        lessons,
+        run_dir,
+        epochs=epochs,
         shape=shape,
-        steps=max(1, math.ceil(epochs * source.order.epoch_tokens / batch_tokens)),
-        batch_tokens=batch_tokens,
         rate=rate or RATE_SHARE * default_rate(shape),
         decay_share=0.5,
         seed=seed,
         precision=precision,
         save_every=save_every,
         start_from=str(start_from.resolve()),
-        source=f"lessons:{lessons.resolve()}",
     )
+    return export(train(settings, source=source, tell=tell), tokenizer_dir)
+
+
+def plan(source: LessonSource, lessons: Path, run_dir: Path, *, epochs: float, **named: Any) -> TrainSettings:
+    """Return the settings of a run on lessons, with what is named, and keep there which lesson is when."""
     write_plan(run_dir, source)
-    report = train(settings, source=source, tell=tell)
-    return export(report, tokenizer_dir)
+    return TrainSettings(
+        corpus=str(source.corpus.directory.resolve()),
+        run_dir=str(run_dir),
+        steps=max(1, math.ceil(epochs * source.order.epoch_tokens / source.order.batch_tokens)),
+        batch_tokens=source.order.batch_tokens,
+        source=f"lessons:{lessons.resolve()}",
+        **named,
+    )
 
 
 def default_rate(shape: LlamaShape) -> float:

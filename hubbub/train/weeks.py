@@ -144,8 +144,8 @@ def _mixed(times: Ints) -> npt.NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-def check_trunk(run_dir: Path, step: int) -> None:
-    """Refuse to go on from weights whose rate has fallen.
+def check_trunk(run_dir: Path, step: int | None = None) -> None:
+    """Refuse to go on from weights whose rate has fallen, at a step or the newest checkpoint's.
 
     Raises:
         InvalidInput: the run has cooled at this step, or there is no run.
@@ -153,6 +153,8 @@ def check_trunk(run_dir: Path, step: int) -> None:
     run = read_run(run_dir)
     if run is None:
         raise InvalidInput(f"{str(run_dir)!r} is no run; name one trained with --schedule constant or wsd")
+    meta = find(run_dir) if step is None else None
+    step = step or (meta.step if meta else 0)
     warm = run.recipe.schedule.num_steps - run.recipe.schedule.decay_steps
     if step > warm:
         raise InvalidInput(
@@ -191,45 +193,42 @@ def keep_up(
     for week, place in enumerate(places):
         if (place / "release" / "model" / "config.json").is_file():
             continue
-        steps = _steps(corpus, weeks.fresh[week], begun.batch_tokens, epochs)
-        trunk = TrainSettings(
-            corpus=str(corpus_dir.resolve()),
-            run_dir=str(place / "trunk"),
-            shape=begun.shape,
-            batch_tokens=begun.batch_tokens,
-            rate=begun.rate,
-            steps=steps,
-            seed=seed,
-            precision=precision,
-            keep=1,
-            save_every=steps,
-            schedule="constant",
-            start_from=str((places[week - 1] / "trunk").resolve()) if week else "",
-            is_trunk=week > 0,
-            source=f"week:{week}:{begun.start_us}:{begun.first_days!r}:{begun.days!r}:{replay!r}",
-        )
-        cooling = msgspec.structs.replace(
-            trunk,
-            run_dir=str(place / "release"),
-            schedule="anneal",
-            steps=max(1, round(anneal * steps)),
-            save_every=max(1, round(anneal * steps)),
-            start_from=str((place / "trunk").resolve()),
-            is_trunk=True,
-            seed=seed + 1,
-        )
-        for asked in (trunk, cooling):
-            if asked.start_from:
-                meta = find(Path(asked.start_from))
-                check_trunk(Path(asked.start_from), meta.step if meta else 0)
-            source = weeks.source(
-                corpus, week, seed=asked.seed, batch_tokens=begun.batch_tokens, replay=replay
-            )
-            report = train(asked, source=source, tell=tell)
+        trunk, steps = place / "trunk", _steps(corpus, weeks.fresh[week], begun.batch_tokens, epochs)
+        before = places[week - 1] / "trunk" if week else None
+        source = f"week:{week}:{begun.start_us}:{begun.first_days!r}:{begun.days!r}:{replay!r}"
+        for run_dir, start, schedule, num_steps, seed_of in (
+            (trunk, before, "constant", steps, seed),
+            (place / "release", trunk, "anneal", max(1, round(anneal * steps)), seed + 1),
+        ):
+            named = {"seed": seed_of, "precision": precision, "schedule": schedule, "source": source}
+            asked = _asked(begun, corpus_dir, run_dir, start, num_steps, **named)
+            rows = weeks.source(corpus, week, seed=seed_of, batch_tokens=begun.batch_tokens, replay=replay)
+            report = train(asked, source=rows, tell=tell)
             if not report.is_finished:
                 return None
         export(report, corpus.tokenizer_dir)
     return measure_all(corpus, weeks, [place / "release" for place in places])
+
+
+def _asked(
+    begun: Begun, corpus_dir: Path, run_dir: Path, start: Path | None, steps: int, **named: Any
+) -> TrainSettings:
+    """Return the settings of a stretch, from nothing or from a trunk, at what the first week decided."""
+    if start:
+        check_trunk(start)
+    return TrainSettings(
+        corpus=str(corpus_dir.resolve()),
+        run_dir=str(run_dir),
+        shape=begun.shape,
+        batch_tokens=begun.batch_tokens,
+        rate=begun.rate,
+        steps=steps,
+        save_every=steps,
+        keep=1,
+        start_from=str(start.resolve()) if start else "",
+        is_trunk=start is not None,
+        **named,
+    )
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
