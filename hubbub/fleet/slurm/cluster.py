@@ -59,7 +59,11 @@ class Cluster:
     def look(self) -> SlurmTruth:
         """Read this moment of Slurm's own truth, and the fleet that another process may have changed."""
         self.spec = _read_spec(self.directory)
-        return read_truth(self.run, self.spec)
+        truth = read_truth(self.run, self.spec)
+        limited = [tenant.name for tenant in self.spec.tenants if tenant.max_gpus]
+        if limited and not accounting.is_kept(self.directory):
+            truth.notes = (f"Slurm keeps the quota of {', '.join(limited)} only after `up --accounting`",)
+        return truth
 
     def submit(
         self,

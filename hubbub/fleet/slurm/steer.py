@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action, Drain, Preempt, Release, Rent, Start
+from hubbub.fleet.carrying import carry_out as imagine
 from hubbub.fleet.launcher import Truth
 from hubbub.fleet.policy import Policy, decide
 from hubbub.fleet.slurm.config import may_use
@@ -115,20 +116,5 @@ def _decisions(state: FleetState, policy: Policy) -> list[Action]:
             break
         found += actions
         for action in actions:
-            _imagine(copy, policy, action)
+            imagine(copy, action, policy)
     return found
-
-
-def _imagine(copy: FleetState, policy: Policy, action: Action) -> None:
-    if isinstance(action, Preempt):
-        claim = copy.claims[action.job]
-        copy.preempt(claim, policy.place_of(claim.job, copy.now_s))
-    elif isinstance(action, Start):
-        claim, pool = copy.claims[action.job], copy.pools[action.pool]
-        copy.start(claim, pool, action.shares, is_by_right=action.is_by_right)
-    elif isinstance(action, Rent):
-        copy.pools[action.pool].num_ordered += action.num_nodes
-    elif isinstance(action, Release):
-        copy.remove_nodes(copy.pools[action.pool], action.nodes)
-    elif isinstance(action, Drain):
-        copy.pools[action.pool].nodes.remove(action.node)

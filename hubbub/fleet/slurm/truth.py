@@ -44,7 +44,7 @@ def read_truth(run: Callable[..., str], spec: FleetSpec) -> SlurmTruth:
     """
     jobs = _decode(run("squeue", "--json"), "jobs")
     nodes = _decode(run("sinfo", "--json"), "nodes")
-    state = FleetState(spec)
+    state = FleetState(_without_finesse(spec))
     state.now_s = time.time()
     truth = SlurmTruth(state, {}, {})
     listed = {_node_of(spec, node["name"]): node for node in nodes}
@@ -61,6 +61,12 @@ def read_truth(run: Callable[..., str], spec: FleetSpec) -> SlurmTruth:
         _take_in(truth, told)
     state.apply_cap(spec.grid_events)
     return truth
+
+
+def _without_finesse(spec: FleetSpec) -> FleetSpec:
+    """Return the fleet as far as Slurm can lead it: it lowers no clocks, and keeps no spares back."""
+    pools = tuple(msgspec.structs.replace(pool, min_clock=1.0, num_spares=0) for pool in spec.pools)
+    return msgspec.structs.replace(spec, pools=pools)
 
 
 def _let_in(

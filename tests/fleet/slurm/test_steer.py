@@ -75,10 +75,9 @@ def test_a_grid_event_and_a_dead_node_cost_nobody_his_job(hall):
     node = hall.run("squeue", "--noheader", "--format=%N", f"--jobs={tesla}").strip()
     daemons.cut_power(hall.directory, node, [tesla])
     hall.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=killed")
+    _until(lambda: (claim := hall.look().state.claims.get(tesla)) and claim.pool is None)
     truth = hall.look()
-    assert (
-        truth.out == {("hall", int(node[-1]) - 1): "down: killed"} and truth.state.claims[tesla].pool is None
-    )
+    assert truth.out == {("hall", int(node[-1]) - 1): "down: killed"}
     assert truth.state.sites["hall"].cap_kw == 9.0, "its notice counts"
     _until(lambda: tesla in _running(hall))
     assert time.time() >= start_s + 4 or borrowed not in _running(hall)
