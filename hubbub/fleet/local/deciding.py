@@ -7,7 +7,8 @@ given twice and no site is above its cap, and the others come up again at the ne
 
 from __future__ import annotations
 
-from hubbub.fleet.actions import Action, Drain, Preempt, Release, Rent, Start
+from hubbub.fleet.actions import Action, Preempt, Start
+from hubbub.fleet.carrying import carry_out
 from hubbub.fleet.local.journal import Book
 from hubbub.fleet.local.truth import state_of
 from hubbub.fleet.policy import Policy, decide
@@ -25,7 +26,7 @@ def actions_now(book: Book, now_s: float, policy: Policy) -> list[Action]:
         if not actions:
             break
         for action in actions:
-            _foresee(state, policy, action)
+            carry_out(state, action, policy)
             if isinstance(action, Start):
                 row = book.rows[action.job]
                 if row.phase == "waiting" and row.not_before_s <= now_s and room.take(state, action):
@@ -38,22 +39,6 @@ def actions_now(book: Book, now_s: float, policy: Policy) -> list[Action]:
             else:
                 found[f"{type(action).__name__} {len(found)}"] = action
     return list(found.values())
-
-
-def _foresee(state: FleetState, policy: Policy, action: Action) -> None:
-    """Let an action hold in the fleet that is to come."""
-    if isinstance(action, Start):
-        claim, pool = state.claims[action.job], state.pools[action.pool]
-        state.start(claim, pool, action.shares, is_by_right=action.is_by_right)
-    elif isinstance(action, Preempt):
-        claim = state.claims[action.job]
-        state.preempt(claim, policy.place_of(claim.job, state.now_s))
-    elif isinstance(action, Rent):
-        state.pools[action.pool].num_ordered += action.num_nodes
-    elif isinstance(action, Release):
-        state.remove_nodes(state.pools[action.pool], action.nodes)
-    elif isinstance(action, Drain):
-        state.pools[action.pool].nodes.remove(action.node)
 
 
 class _Room:

@@ -43,8 +43,9 @@ def spec_of(book: Book) -> FleetSpec:
 def state_of(book: Book, now_s: float, *, are_gone: bool = False) -> FleetState:
     """Return the fleet's state; with `are_gone`, as it will be when all have left that were told to."""
     spec = spec_of(book)
-    pools = tuple(msgspec.structs.replace(pool, mttf_node_days=0.0) for pool in spec.pools)
-    state = FleetState(msgspec.structs.replace(spec, pools=pools))  # failures happen, and are not drawn
+    # Failures happen, and are not drawn; nobody here lowers clocks, so power is freed by those who leave.
+    pools = tuple(msgspec.structs.replace(pool, mttf_node_days=0.0, min_clock=1.0) for pool in spec.pools)
+    state = FleetState(msgspec.structs.replace(spec, pools=pools))
     state.now_s = now_s
     _let_in(state, book)
     rows = [row for row in book.open_rows() if not (are_gone and row.leave == "cancelled")]
