@@ -10,6 +10,10 @@ from hubbub.assistant.write import wording
 
 _MIN_WIDTH = 40
 _RULE = {"en": "Sources", "de": "Quellen"}
+_WRITER = {
+    "en": "Written by {}, each sentence checked.",
+    "de": "Geschrieben von {}, jeder Satz gepr\u00fcft.",
+}
 _UNKNOWN = {"en": "unknown account", "de": "unbekanntes Konto"}
 
 
@@ -25,6 +29,9 @@ def render(answer: Answer, *, width: int = 80, color: bool = False) -> str:
         lines += ["", _faint(_RULE.get(answer.lang, "Sources"), color)]
         for post, number in numbers.items():
             lines += _source(number, cited[post], answer, width, color)
+    if cited and answer.report.writer != "quotes":
+        told = _WRITER.get(answer.lang, _WRITER["en"]).format(inert(answer.report.writer))
+        lines += ["", _faint(told, color)]
     return "\n".join(lines)
 
 

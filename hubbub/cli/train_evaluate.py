@@ -85,9 +85,9 @@ def _examined(directory: Path, lessons: Path, limit: int) -> list[Marks]:
         try:
             line.show("asking ...")
             return [
-                examine("most words, no model", by_words, asked),
-                examine("model, as hubbub ask has it", by_model(model), asked),
-                examine("model, free in its words", by_model(model, is_free=True), asked),
+                examine("no model: the record with most words", by_words, asked),
+                examine("as hubbub ask has it", by_model(model), asked),
+                examine("free in its words", by_model(model, is_free=True), asked),
             ]
         finally:
             model.close()

@@ -173,11 +173,31 @@ def _lines(card: Card) -> Iterator[str]:
     yield f"Deletions up to number {card.deletion_mark} of the archive were honoured: those posts were in no"
     yield f"batch after it. {num_seen:,} posts that it was trained on have been deleted since; weights do not"
     yield "forget, so train anew in time. `hubbub model card --saw POST_URL DIR` tells whether it saw a post."
+    yield from ("", "## What it can and cannot do", "", *_abilities(card))
     yield from ("", "## How good it is", "")
     if not card.evaluation:
         yield "Not evaluated: `hubbub train evaluate`."
     for name, value in card.evaluation.items():
         yield f"- {name}: {value:.4g}" if isinstance(value, float) else f"- {name}: {value}"
+
+
+def _abilities(card: Card) -> Iterator[str]:
+    """Say plainly what it was taught, and how well that went on posts that it had not seen."""
+    if not any(part.rows.startswith("lessons") for part in card.parts):
+        yield "It goes on writing as posts do. Nothing taught it to answer: see `hubbub train sft`."
+        return
+    yield "It was taught to choose a record for a question, to quote it, and to be silent where none answers."
+    yield "It sums nothing up and knows nothing beyond the records. `hubbub ask` holds a small model's words"
+    yield "to the records that it may choose from, and shows a sentence only when it passes the check."
+    told = card.evaluation
+    for name, what in (
+        ("chosen", "chose a right record"),
+        ("passed", "wrote what passes the check"),
+        ("abstained", "was silent where nothing answers"),
+    ):
+        shares = {key.rpartition(", ")[2]: told[key] for key in told if key.startswith(f"replies, {name},")}
+        if shares:
+            yield f"- {what}: " + "; ".join(f"{100 * share:.0f} % ({how})" for how, share in shares.items())
 
 
 def _of_part(part: Part) -> Iterator[str]:

@@ -18,6 +18,8 @@ TOKENS_PER_PARAM = 20
 MAX_EPOCHS = 4
 """Muennighoff et al. (arXiv 2305.16264): up to four readings are worth almost as much as new text."""
 MAX_RATE = 6e-3
+MAX_WIRED_RATE = 1.5e-3
+"""Faster steps blur what a wired start can do before it is of use (decision 126)."""
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,7 +125,7 @@ def derive(settings: TrainSettings, shape: LlamaShape, corpus_tokens: int, *, is
     flops = tokens * spec.flops_per_token(shape.seq)
     batch = settings.batch_tokens or max(min(round(0.292 * flops**0.3271), round(tokens / 50)), 64)
     steps = settings.steps or max(1, math.ceil(tokens / batch))
-    rate = settings.rate or min(0.3118 * flops**-0.125, MAX_RATE)
+    rate = settings.rate or min(0.3118 * flops**-0.125, MAX_WIRED_RATE if settings.is_wired else MAX_RATE)
     warmup = min(2000, math.ceil(steps / 20)) if settings.warmup_steps is None else settings.warmup_steps
     if settings.is_trunk or settings.schedule == "anneal":
         warmup = 0

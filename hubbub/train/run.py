@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from hubbub.errors import HubbubError, InvalidInput
+from hubbub.model.copying import roomy
 from hubbub.model.llama import Llama
 from hubbub.model.shape import LlamaShape, shape_for
 from hubbub.train.checkpoints import find, names
@@ -112,6 +113,8 @@ def _plan(
         shape = shape_for(
             settings.params or None, depth=settings.depth or None, vocab=corpus.vocab_size, **seq
         )
+        if settings.is_wired:
+            shape = roomy(shape)
     if corpus is not None and shape is not None and shape.vocab < corpus.vocab_size:
         raise InvalidInput(
             f"the model has a vocabulary of {shape.vocab} tokens and the corpus {settings.corpus!r} one of "

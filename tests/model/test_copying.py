@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hubbub.errors import InvalidInput
+from hubbub.model.copying import roomy
 from hubbub.model.llama import Llama
 from hubbub.model.shape import LlamaShape, shape_for
 
@@ -22,7 +23,7 @@ def copied(shape, *, is_wired):
     return float((foreseen[:, 60:] == ids[:, 61:]).float().mean())
 
 
-@pytest.mark.parametrize("shape", [SHAPE, shape_for("3M", vocab=2048)])
+@pytest.mark.parametrize("shape", [SHAPE, roomy(shape_for("3M", vocab=2048))])
 def test_a_wired_start_copies_and_a_plain_one_does_not(shape):
     assert copied(shape, is_wired=True) > 0.6
     assert copied(shape, is_wired=False) < 0.05
@@ -32,3 +33,10 @@ def test_a_wired_start_copies_and_a_plain_one_does_not(shape):
 def test_a_shape_without_room_is_refused(change):
     with pytest.raises(InvalidInput, match="two layers"):
         Llama(msgspec.structs.replace(SHAPE, **change), is_wired=True)
+
+
+@pytest.mark.parametrize("params", ["1M", "3M", "10M"])
+def test_more_room_costs_hardly_more_weights(params):
+    plain = shape_for(params, vocab=2048)
+    assert 0.75 < roomy(plain).num_params / plain.num_params < 1.35
+    Llama(roomy(plain), is_wired=True)

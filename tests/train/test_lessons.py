@@ -34,6 +34,7 @@ def lesson(*posts, is_answerable=True):
         ),
         posts=tuple(f"at://p/{post}" for post in posts),
         is_answerable=is_answerable,
+        records=tuple(map(text_of, posts)),
     )
 
 

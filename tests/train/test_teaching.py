@@ -25,6 +25,7 @@ from hubbub.model.llama import Llama
 from hubbub.posts import Deletion
 from hubbub.train.card import make_card
 from hubbub.train.evaluate import evaluate
+from hubbub.train.lessons import read_lessons, write_lessons
 from hubbub.train.lineage import saw, stage, who_saw
 from hubbub.train.recipe import TrainSettings
 from hubbub.train.run import load_run, train
@@ -173,6 +174,25 @@ def test_the_assistant_takes_it_for_small_and_its_reply_follows_the_schema(world
     assert all(set(each["evidence"]) <= {1, 2} and each["text"] is not None for each in reply["sentences"])
     kinds = {seen.kind for seen in who_saw("at://p/3", [world.place / "taught"])}
     assert kinds == {"checkpoint", "export"}
+
+
+def test_replies_to_lessons_held_out_are_measured_and_the_card_tells_of_them(world):
+    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed (extra local-llm)")
+    about, _ = read_lessons(world.place / "lessons")
+    asked = [lesson(50, 51), lesson(52, 53, is_answerable=False)]
+    write_lessons(world.place / "held", asked, msgspec.structs.replace(about, is_held_out=True))
+    ask = ("train", "evaluate", world.place / "taught", world.place / "corpus", "--lessons")
+    told = json.loads(cli(*ask, world.place / "held", "--json"))
+    shares = {key: value for key, value in told.items() if key.startswith("replies, ")}
+    assert len(shares) == 15 and all(0 <= share <= 1 for share in shares.values())
+    assert (
+        shares["replies, passed, as hubbub ask has it"] == shares["replies, answered, as hubbub ask has it"]
+    )
+    with pytest.raises(InvalidInput, match="held-out"):
+        CliRunner().invoke(
+            hubbub_command, [*map(str, ask), str(world.place / "lessons")], catch_exceptions=False
+        )
+    assert "was silent where nothing answers: " in cli("model", "card", world.place / "taught")
 
 
 def test_a_model_of_another_vocabulary_is_refused(world):
