@@ -8,6 +8,7 @@ import time
 import msgspec
 import pytest
 
+from hubbub.cli.main import run
 from hubbub.errors import StorageError
 from hubbub.index import open_index
 from hubbub.posts import Post
@@ -17,12 +18,15 @@ from tests.index.test_refusals import MIB, fill
 ADVICE = "free some space"
 
 
+@pytest.fixture(autouse=True)
+def fast_embedder(monkeypatch):
+    monkeypatch.setenv("HUBBUB_EMBEDDER", "hashed:16")
+
+
 def hubbub(*arguments, data):
-    environment = {**os.environ, "HUBBUB_EMBEDDER": "hashed:16"}
     command = [sys.executable, "-m", "hubbub.cli.main", *arguments, "--data", str(data)]
-    return subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
 
 
 def finished(process):
@@ -67,7 +71,7 @@ def check_same(data, number):
     ("verb", "free_bytes"),
     [(["follow"], 30 * MIB), (["follow"], 0), (["serve", "--port", "0", "--follow"], 30 * MIB)],
 )
-def test_on_a_full_disk_a_house_leaves_with_a_word(verb, free_bytes, mount, tmp_path):
+def test_on_a_full_disk_a_house_leaves_with_a_word(verb, free_bytes, mount, tmp_path, capfd):
     path, mounted = mount
     mounted("size=400m")
     source, data = tmp_path / "posts.ndjson", path / "data"
@@ -80,21 +84,23 @@ def test_on_a_full_disk_a_house_leaves_with_a_word(verb, free_bytes, mount, tmp_
     assert code == 1
     assert "full" in said and ADVICE in said and str(data) in said
     path.joinpath("ballast").unlink()
-    code, out, said = finished(hubbub("follow", str(source), data=data))
-    assert (code, said) == (0, "")
+    assert run(["follow", str(source), "--data", str(data)]) == 0
+    assert capfd.readouterr().err == ""
     check_same(data, 400)
 
 
-def test_a_read_only_house_says_so(mount, tmp_path):
+def test_a_read_only_house_says_so(mount, tmp_path, capfd):
     path, mounted = mount
     mounted("size=400m")
     source, data = tmp_path / "posts.ndjson", path / "data"
     write_posts(source, 1, 50)
-    assert finished(hubbub("follow", str(source), data=data))[0] == 0
+    assert run(["follow", str(source), "--data", str(data)]) == 0
+    capfd.readouterr()
     subprocess.run(["mount", "-o", "remount,ro", str(path)], check=True)
     for arguments in (["follow", str(source)], ["ask", "flood?"], ["serve", "--port", "0"]):
-        code, out, said = finished(hubbub(*arguments, data=data))
-        assert (code, out) == (1, "")
+        assert run([*arguments, "--data", str(data)]) == 1
+        out, said = capfd.readouterr()
+        assert out == ""
         assert "read-only" in said.lower() and str(data) in said and said.count("\n") == 1
     subprocess.run(["mount", "-o", "remount,rw", str(path)], check=True)
     check_same(data, 50)
