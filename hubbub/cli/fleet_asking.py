@@ -84,17 +84,25 @@ def eta(state: FleetState, job: str, as_json: bool) -> None:
         return
 
     def in_hours(at_s: float | None) -> str:
-        return "never" if at_s is None else f"{(at_s - state.now_s) / 3_600:.1f} h"
+        return "never" if at_s is None else in_words(at_s - state.now_s)
 
     edges = (told.start_s, told.low_s, told.high_s)
     if any(at_s is not None and at_s - state.now_s > NO_LIMIT_S / 2 for at_s in edges):
         click.echo(f"nobody knows when {job} starts: not all that goes before it was told to --expect an end")
     elif told.start_s is not None and told.start_s <= state.now_s:
-        click.echo(f"{job} runs since {(state.now_s - told.start_s) / 3_600:.1f} h")
+        click.echo(f"{job} runs since {in_words(state.now_s - told.start_s)}")
     else:
         click.echo(
             f"{job} starts in {in_hours(told.start_s)} ({in_hours(told.low_s)} to {in_hours(told.high_s)})"
         )
+
+
+def in_words(left_s: float) -> str:
+    """Return a time in the unit that suits it."""
+    for unit, seconds in (("h", 3_600.0), ("min", 60.0)):
+        if left_s >= 2 * seconds:
+            return f"{left_s / seconds:.1f} {unit}"
+    return f"{left_s:.0f} s"
 
 
 @click.command()

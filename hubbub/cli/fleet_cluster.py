@@ -51,8 +51,22 @@ def confirm(question: str, is_sure: bool) -> None:
 @click.option(
     "--accounting", "has_accounts", is_flag=True, help="Slurm: accounts, quotas, fair shares in slurmdbd."
 )
-def up(url: str, nodes: int | None, gpus_per_node: int, fleet_file: str | None, has_accounts: bool) -> None:
-    """Start an engine here: local: a supervisor of processes, slurm: a real Slurm on 127.0.0.1."""
+@click.option(
+    "--grace",
+    "grace_s",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="local and ray: from SIGTERM to SIGKILL [default: 30].",
+)
+def up(
+    url: str,
+    nodes: int | None,
+    gpus_per_node: int,
+    fleet_file: str | None,
+    has_accounts: bool,
+    grace_s: float | None,
+) -> None:
+    """Start an engine: local: a supervisor of processes, slurm: a real Slurm on 127.0.0.1, ray: on a Ray."""
     from hubbub.fleet.launcher import bring_up, pretend_fleet
     from hubbub.fleet.spec import read_fleet
 
@@ -60,7 +74,7 @@ def up(url: str, nodes: int | None, gpus_per_node: int, fleet_file: str | None, 
     if fleet_file:
         spec = read_fleet(fleet_file)
     with progress() as line:
-        launcher = bring_up(url, spec, tell=line.show, has_accounts=has_accounts)
+        launcher = bring_up(url, spec, tell=line.show, has_accounts=has_accounts, grace_s=grace_s)
     print_note(f"tenants {', '.join(tenant.name for tenant in launcher.spec.tenants)}")
     for note in launcher.look().notes:
         print_note(note)

@@ -132,10 +132,12 @@ def bring_up(
     tell: Callable[[str], None] | None = None,
     *,
     has_accounts: bool = False,
+    grace_s: float | None = None,
 ) -> Launcher:
     """Start an engine with a fleet at a URL (None: what it had, or the usual), and return when it takes jobs.
 
-    `has_accounts` is for a Slurm: with accounts, quotas and fair shares in its own database.
+    `has_accounts` is for a Slurm: with accounts, quotas and fair shares in its own database. `grace_s` is
+    what jobs have from SIGTERM to SIGKILL; a Slurm has its own, and the others 30 s where nothing is said.
 
     Raises:
         InUse: one runs there already.
@@ -146,16 +148,18 @@ def bring_up(
     if kind == "slurm":
         from hubbub.fleet.slurm.cluster import start
 
+        if grace_s is not None:
+            raise InvalidInput(f"fleet {url!r}: a Slurm's grace is its own (KillWait, slurm.conf)")
         return start(Path(where), spec or pretend_fleet(), has_accounts=has_accounts, tell=tell)
     if has_accounts:
         raise InvalidInput(f"fleet {url!r}: only a Slurm keeps accounts; write slurm:DIR")
     if kind == "ray":
         from hubbub.fleet.ray.launcher import start_ray
 
-        return start_ray(url, where, spec)
+        return start_ray(url, where, spec, grace_s)
     from hubbub.fleet.local.launcher import start_local
 
-    return start_local(Path(where), spec)
+    return start_local(Path(where), spec, grace_s)
 
 
 def check_same_pools(url: str, now: FleetSpec, then: FleetSpec) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from hubbub.errors import HubbubError, InUse, InvalidInput, MissingExtra, StorageError
 from hubbub.fleet.actions import Action
 from hubbub.fleet.launcher import Truth, check_submission, pretend_fleet
-from hubbub.fleet.local.journal import Book, Change
+from hubbub.fleet.local.journal import GRACE_S, Book, Change
 from hubbub.fleet.local.ranks import task_of
 from hubbub.fleet.local.truth import spec_of, truth_of
 from hubbub.fleet.ray.cluster import SPACE, Store
@@ -119,7 +119,7 @@ def open_ray(url: str, address: str, *, make: bool = False) -> OnRay:
         ) from None
 
 
-def start_ray(url: str, address: str, spec: FleetSpec | None) -> OnRay:
+def start_ray(url: str, address: str, spec: FleetSpec | None, grace_s: float | None = None) -> OnRay:
     """Start to lead jobs on a cluster, with a fleet's tenants.
 
     Raises:
@@ -140,7 +140,7 @@ def start_ray(url: str, address: str, spec: FleetSpec | None) -> OnRay:
                 num_cpus=0,
                 resources={"node:__internal_head__": 0.001},
             )  # fmt: skip
-            .remote(kept)
+            .remote(kept, GRACE_S if grace_s is None else grace_s)
         )
     except ValueError:
         raise InUse(

@@ -35,7 +35,7 @@ _LOST = RankState(phase="lost", why="its node or its worker was lost")
 class Leader:
     """Runs as a detached Ray actor, one a cluster; its methods are asked by `OnRay`."""
 
-    def __init__(self, fleet: bytes) -> None:
+    def __init__(self, fleet: bytes, grace_s: float) -> None:
         self._store, self._nodes = Store(), Nodes()
         self._book, self._lock, self._policy = Book(), threading.RLock(), Policy()
         self._ended: dict[str, RankState] = {}
@@ -44,7 +44,7 @@ class Leader:
         known = self._store.get("book")
         if known is None:
             spec = msgspec.json.decode(fleet, type=FleetSpec)
-            self._book.take_in(Change(fleet=spec, grace_s=30.0))
+            self._book.take_in(Change(fleet=spec, grace_s=grace_s))
         else:
             self._book.take_in(msgspec.json.decode(known, type=Change))
             self._nodes.ids = msgspec.json.decode(
