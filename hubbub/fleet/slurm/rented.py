@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 
 from hubbub.fleet.spec import FleetSpec
 
+_LISTENING = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 PROGRAMS = {
     "resume": """#!/bin/sh
 # Slurm wants rented nodes, and lists them in $1; -b: to Slurm each has just booted.
+# Slurm blocks signals here; jobs would never hear that they are to save and leave.
 {environment}
 for node in $(scontrol show hostnames "$1"); do
-    setsid slurmd -D -b -N "$node" </dev/null >>{base}/log/daemons.log 2>&1 &
+    setsid {python} -ES -c '{listening}' slurmd -D -b -N "$node" </dev/null >>{base}/log/daemons.log 2>&1 &
 done
 """,
     "suspend": """#!/bin/sh
@@ -43,6 +50,6 @@ def write_programs(directory: Path, spec: FleetSpec) -> None:
     rented = "|".join(f"{pool.name}-*" for pool in spec.pools if pool.is_rented)
     for name, text in PROGRAMS.items() if rented else ():
         program = directory / "run" / name
-        told = text.format(environment=environment, base=shlex.quote(str(directory)), rented=rented)
-        program.write_text(told)
+        named = {"base": shlex.quote(str(directory)), "python": shlex.quote(sys.executable)}
+        program.write_text(text.format(environment=environment, listening=_LISTENING, rented=rented, **named))
         program.chmod(0o755)
