@@ -102,19 +102,46 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         sites = {site.name: site for site in self.sites}
         for pool in self.pools:
             _check_pool(pool, sites)
-        for name, site in sites.items():
-            idle_kw = sum(idle_kw_of(pool) for pool in self.pools if pool.site == name and not pool.is_rented)
-            if idle_kw > site.cap_kw:
-                raise InvalidInput(
-                    f"site {name!r}: its nodes draw {idle_kw:g} kW when idle, above its cap of "
-                    f"{site.cap_kw:g} kW; raise cap_kw or take nodes away"
-                )
         for event in self.grid_events:
             if event.site not in sites or not 0 < event.cut < 1 or event.duration_s <= 0:
                 raise InvalidInput(
                     f"grid event at second {event.start_s:g}: site {event.site!r} must be one of "
                     f"{sorted(sites)}, cut {event.cut:g} between 0 and 1, duration_s above 0"
                 )
+        self._check_power(sites)
+        promised = sum(tenant.guaranteed_gpus for tenant in self.tenants)
+        if promised > self.num_gpus:
+            raise InvalidInput(
+                f"the tenants are guaranteed {promised:,} GPUs, and the fleet owns {self.num_gpus:,}; "
+                "nobody can take back what does not exist: lower guaranteed_gpus"
+            )
+        if self.deliveries is not None:
+            self._check_deliveries(self.deliveries)
+
+    def _check_power(self, sites: dict[str, Site]) -> None:
+        for name, site in sites.items():
+            idle_kw = sum(idle_kw_of(pool) for pool in self.pools if pool.site == name and not pool.is_rented)
+            cut = max((event.cut for event in self.grid_events if event.site == name), default=0.0)
+            if idle_kw > site.cap_kw * (1 - cut):
+                least = f"{site.cap_kw * (1 - cut):g} kW" + (f" that a cut of {cut:g} leaves" if cut else "")
+                raise InvalidInput(
+                    f"site {name!r}: its nodes draw {idle_kw:g} kW when idle, above its cap of {least}; "
+                    "raise cap_kw or take nodes away"
+                )
+
+    def _check_deliveries(self, orders: Orders) -> None:
+        own = {pool.name: pool for pool in self.pools if not pool.is_rented}
+        if self.begins is None or not own:
+            raise InvalidInput("deliveries need `begins`, the day of second 0, and a pool that is owned")
+        for room in orders.readiness:
+            if room.pool and room.pool not in own:
+                raise InvalidInput(
+                    f"readiness of {room.tenant!r}: pool {room.pool!r} is not owned here: {sorted(own)}"
+                )
+        size = max(pool.gpus_per_node for pool in own.values())
+        for gpus in (each.gpus for some in (orders.shipments, orders.readiness) for each in some):
+            if gpus % size:
+                raise InvalidInput(f"a delivery or readiness of {gpus} GPUs is not whole nodes of {size}")
 
     @property
     def num_gpus(self) -> int:
@@ -138,6 +165,11 @@ def _check_pool(pool: Pool, sites: dict[str, Site]) -> None:
         raise InvalidInput(
             f"pool {pool.name!r}: busy_kw_per_gpu {pool.busy_kw_per_gpu:g} is below idle_kw_per_gpu "
             f"{pool.idle_kw_per_gpu:g}"
+        )
+    if pool.num_spares >= pool.num_nodes or not 0.1 <= pool.min_clock <= 1:
+        raise InvalidInput(
+            f"pool {pool.name!r}: num_spares {pool.num_spares} must be below num_nodes {pool.num_nodes}, and "
+            f"min_clock {pool.min_clock:g} from .1 to 1"
         )
     if pool.lemon_share > 1 or pool.lemon_factor < 1:
         raise InvalidInput(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hubbub.fleet.actions import SwapDelivery
-from hubbub.fleet.deliveries import DeliveryPlan, Handing, Orders, plan_deliveries
+from hubbub.fleet.deliveries import DeliveryPlan, Handing, Orders, Readiness, Shipment, plan_deliveries
 
 _DAY_S = 86_400.0
 
@@ -57,21 +57,40 @@ class Supply:
         if not told:
             return False
         arrives = {delay.shipment: delay.arrives for delay in told}
-        later = [delay for delay in self.orders.delays if delay not in told]
-        self.orders = msgspec.structs.replace(self.orders, delays=tuple(later), **self._left(arrives))
-        self.plan = plan_deliveries(self.orders) if self.orders.shipments else None
+        shipments, rooms = self._left(arrives)
         self._joined.clear()
+        if not shipments:
+            self.plan, self.orders = None, msgspec.structs.replace(self.orders, delays=())
+            return True
+        names = [shipment.id for shipment in shipments]
+        later = [each for each in self.orders.delays if each not in told and each.shipment in names]
+        self.orders = msgspec.structs.replace(
+            self.orders, delays=tuple(later), shipments=tuple(shipments), readiness=tuple(rooms)
+        )
+        self.plan = plan_deliveries(self.orders)
         return True
 
-    def _left(self, arrives: dict[str, dt.date]) -> dict[str, object]:
-        """Return the shipments and the room that nothing switched on has used up."""
-        sent, used = Counter[str](), Counter[str]()
+    def _left(self, arrives: dict[str, dt.date]) -> tuple[list[Shipment], list[Readiness]]:
+        """Return the shipments and the room that nothing switched on has used up.
+
+        Who got GPUs of others gives of its own shipments that are still to come: these are theirs now.
+        """
+        sent, used, ahead = Counter[str](), Counter[str](), Counter[str]()
         for each in self._joined:
             sent[each.shipment] += each.gpus
             used[each.goes_to] += each.gpus
+            ahead.update({each.goes_to: each.gpus, each.ordered_by: 0})
+            ahead[each.ordered_by] -= each.gpus
         shipments, rooms = [], []
         for shipment in self.orders.shipments:
             left, day = shipment.gpus - sent[shipment.id], arrives.get(shipment.id, shipment.arrives)
+            for owed in [name for name, gpus in ahead.items() if gpus < 0]:
+                given = min(left, ahead[shipment.tenant], -ahead[owed])
+                if given > 0:
+                    name = f"{shipment.id} for {owed}" if given < left else shipment.id
+                    shipments.append(Shipment(id=name, tenant=owed, gpus=given, arrives=day))
+                    ahead.update({shipment.tenant: -given, owed: given})
+                    left -= given
             if left:
                 shipments.append(msgspec.structs.replace(shipment, gpus=left, arrives=day))
         for room in sorted(self.orders.readiness, key=lambda each: each.ready):
@@ -79,7 +98,7 @@ class Supply:
             used[room.tenant] -= filled
             if room.gpus > filled:
                 rooms.append(msgspec.structs.replace(room, gpus=room.gpus - filled))
-        return {"shipments": tuple(shipments), "readiness": tuple(rooms)}
+        return shipments, rooms
 
     def pool_of(self, tenant: str) -> str:
         """Return the pool in which a tenant switches on; empty: any."""
