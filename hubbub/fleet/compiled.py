@@ -104,8 +104,7 @@ def _move(free: Ints, sets: Bits, sizes: Ints, words: int, node: int, now: int) 
 
 
 @_compile
-def _fits(gpus: int, full: int, sizes: Ints) -> bool:
-    whole, rest = (gpus // full, gpus % full) if gpus > full else (0, gpus)
+def _fits(whole: int, rest: int, full: int, sizes: Ints) -> bool:
     if whole > sizes[full]:
         return False
     if not rest or sizes[full] > whole:
@@ -117,76 +116,89 @@ def _fits(gpus: int, full: int, sizes: Ints) -> bool:
 
 
 @_compile
-def _partial(gpus: int, full: int, sizes: Ints) -> int:
-    """Return how many free GPUs the node has that gets what is no whole node: see `placement.py`."""
-    if gpus <= full:
-        free = gpus
-        while not sizes[free]:
-            free += 1
-        return free
-    free = full
-    while not sizes[free]:
-        free -= 1
-    return free
-
-
-@_compile
 def _start(
-    job: int, gpus: int, full: int, free: Ints, sets: Bits, sizes: Ints, words: int, held: Ints, chain: Ints
+    slot: int,
+    whole: int,
+    rest: int,
+    full: int,
+    free: Ints,
+    sets: Bits,
+    sizes: Ints,
+    words: int,
+    held: Ints,
+    chain: Ints,
 ) -> None:
-    """Take a job's GPUs: its whole nodes are chained from held[job, 0], its partial one is held[job, 1]."""
-    whole, rest = (gpus // full, gpus % full) if gpus > full else (0, gpus)
+    """Take GPUs, and note them: chained from the first whole node, the partly used node, how much of it."""
+    held[slot, 0], held[slot, 2] = -1, rest
     for _ in range(whole):
         node = _lowest(sets[full], words)
         _move(free, sets, sizes, words, node, 0)
-        chain[node] = held[job, 0]
-        held[job, 0] = node
+        chain[node] = held[slot, 0]
+        held[slot, 0] = node
     if rest:
-        node = _lowest(sets[_partial(gpus, full, sizes)], words)
-        _move(free, sets, sizes, words, node, free[node] - rest)
-        held[job, 1] = node
+        count, step = (full, -1) if whole else (rest, 1)  # the roomiest node, or the fullest that suffices
+        while not sizes[count]:
+            count += step
+        node = _lowest(sets[count], words)
+        _move(free, sets, sizes, words, node, count - rest)
+        held[slot, 1] = node
 
 
 @_compile
 def _give_back(
-    job: int, gpus: int, full: int, free: Ints, sets: Bits, sizes: Ints, words: int, held: Ints, chain: Ints
+    slot: int, full: int, free: Ints, sets: Bits, sizes: Ints, words: int, held: Ints, chain: Ints
 ) -> None:
-    node = held[job, 0]
+    node = held[slot, 0]
     while node >= 0:
         _move(free, sets, sizes, words, node, full)
         node = chain[node]
-    node = held[job, 1]
-    if node >= 0:
-        _move(free, sets, sizes, words, node, free[node] + (gpus if gpus <= full else gpus % full))
+    if held[slot, 2]:
+        node = held[slot, 1]
+        _move(free, sets, sizes, words, node, free[node] + held[slot, 2])
 
 
 @_compile
-def replay(submits: Ints, runs: Ints, gpus: Ints, rank: Ints, num_nodes: int, full: int) -> Ints:
-    """Return the seconds that each job waits; jobs in order of submission, all of which fit."""
+def replay(
+    submits: Ints, runs: Ints, wholes: Ints, rests: Ints, is_sjf: bool, num_nodes: int, full: int
+) -> Ints:
+    """Return the seconds that each job waits; jobs in order of submission, all of which fit.
+
+    A job takes so many whole nodes, and `rests` GPUs of one more.
+    """
     num_jobs, words = len(submits), (num_nodes + 63) // 64
     sets = np.zeros((full + 1, words + (words + 63) // 64 + 1), np.uint64)
     sizes, free = np.zeros(full + 1, np.int64), np.zeros(num_nodes, np.int64)
     for node in range(num_nodes):
         _move(free, sets, sizes, words, node, full)
-    waits, held = np.zeros(num_jobs, np.int64), np.full((num_jobs, 2), -1, np.int64)
-    chain = np.full(num_nodes, -1, np.int64)
-    queue, ends = np.empty(num_jobs, np.int64), np.empty(num_jobs, np.int64)
+    waits, queue = np.zeros(num_jobs, np.int64), np.empty(num_jobs if is_sjf else 0, np.int64)
+    most = min(
+        num_jobs, num_nodes * full
+    )  # that run at once, each in a slot: few, so that they stay in cache
+    ends, slots, held = np.empty(most, np.int64), np.arange(most), np.empty((most, 3), np.int64)
+    chain = np.empty(num_nodes, np.int64)
     num_queued = num_running = arrived = 0
     while arrived < num_jobs or num_running:
         now = submits[arrived] if arrived < num_jobs else ends[0] >> 24
         if num_running and ends[0] >> 24 < now:
             now = ends[0] >> 24
         while num_running and ends[0] >> 24 == now:
-            job = ends[0] & (MAX_JOBS - 1)
+            slot = ends[0] & (MAX_JOBS - 1)
             num_running = _pop(ends, num_running)
-            _give_back(job, gpus[job], full, free, sets, sizes, words, held, chain)
+            slots[num_running] = slot
+            _give_back(slot, full, free, sets, sizes, words, held, chain)
         while arrived < num_jobs and submits[arrived] == now:
-            num_queued = _push(queue, num_queued, (rank[arrived] << 24) + arrived)
+            if is_sjf:
+                num_queued = _push(queue, num_queued, (runs[arrived] << 24) + arrived)
+            else:  # the last that came are the queue
+                num_queued += 1
             arrived += 1
-        while num_queued and _fits(gpus[queue[0] & (MAX_JOBS - 1)], full, sizes):
-            job = queue[0] & (MAX_JOBS - 1)
-            num_queued = _pop(queue, num_queued)
-            _start(job, gpus[job], full, free, sets, sizes, words, held, chain)
+        while num_queued:
+            job = queue[0] & (MAX_JOBS - 1) if is_sjf else arrived - num_queued
+            if not _fits(wholes[job], rests[job], full, sizes):
+                break
+            num_queued = _pop(queue, num_queued) if is_sjf else num_queued - 1
+            slot = slots[num_running]
+            _start(slot, wholes[job], rests[job], full, free, sets, sizes, words, held, chain)
             waits[job] = now - submits[job]
-            num_running = _push(ends, num_running, ((now + runs[job]) << 24) + job)
+            num_running = _push(ends, num_running, ((now + runs[job]) << 24) + slot)
     return waits

@@ -59,6 +59,7 @@ class Sweep:
         self._submits = np.array([job.submit_s for job in jobs], np.float64)
         self._runs = np.maximum(np.array([job.run_s for job in jobs], np.float64), 1.0)
         self._gpus = np.array([job.gpus for job in jobs], np.int64)
+        self._wholes = np.where(self._gpus > gpus_per_node, self._gpus // gpus_per_node, 0)
         self._largest = max(jobs, key=lambda job: job.gpus)
 
     def waits(self, gpus: int, policy: Order, load: float = 1.0) -> NDArray[np.int64]:
@@ -73,11 +74,15 @@ class Sweep:
         self._check(gpus, policy, load)
         submits, runs = (self._submits / load).astype(np.int64), self._runs.astype(np.int64)
         arrivals = np.argsort(submits, kind="stable")
-        submits, runs = submits[arrivals], runs[arrivals]
-        rank = runs if policy == "sjf" else np.zeros_like(runs)
         waits = np.empty_like(submits)
         waits[arrivals] = self._replay(
-            submits, runs, self._gpus[arrivals], rank, gpus // self.gpus_per_node, self.gpus_per_node
+            submits[arrivals],
+            runs[arrivals],
+            self._wholes[arrivals],
+            self._gpus[arrivals] - self._wholes[arrivals] * self.gpus_per_node,
+            policy == "sjf",
+            gpus // self.gpus_per_node,
+            self.gpus_per_node,
         )
         return waits
 
@@ -117,15 +122,16 @@ class Sweep:
         starts = submits + waits
         ends = np.minimum(starts + self._runs.astype(np.int64), submits.max())
         held = (np.maximum(ends - starts, 0) * self._gpus).sum()
-        ordered = np.sort(waits)
+        middle, late = len(waits) // 2, min(int(0.95 * len(waits)), len(waits) - 1)
+        ordered = np.partition(waits, (middle, late))
         return Row(
             policy=policy,
             gpus=gpus,
             load=load,
             num_jobs=len(waits),
-            wait_mean_s=float(ordered.mean()),
-            wait_median_s=float(ordered[len(waits) // 2]),
-            wait_p95_s=float(ordered[min(int(0.95 * len(waits)), len(waits) - 1)]),
+            wait_mean_s=float(waits.mean()),
+            wait_median_s=float(ordered[middle]),
+            wait_p95_s=float(ordered[late]),
             utilisation=float(held / (gpus * span_s)) if span_s else 0.0,
         )
 
