@@ -56,12 +56,14 @@ class Supervisor:
 
     def run(self) -> None:
         """Lead until there is nothing more to lead."""
-        while not self._is_over():
+        while True:
             try:
+                if self._is_over():
+                    return
                 self.step()
-            except StorageError as error:
-                sys.stderr.write(f"{error}\n")
-                sys.stderr.flush()
+            except (StorageError, OSError) as error:  # what runs goes on, and it is tried again
+                with contextlib.suppress(OSError):
+                    os.write(2, f"{error}\n".encode())
             if select.select([self._wake], [], [], self._pause_s())[0]:
                 os.read(self._wake, 4_096)
 
@@ -178,8 +180,10 @@ def take_lock(directory: Path, timeout_s: float = 1.0) -> int:
 
 def is_led(directory: Path) -> bool:
     """Tell whether a supervisor lives."""
-    with refusals("open", directory):
-        fd = os.open(directory / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fd = os.open(directory / "supervisor.lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -198,6 +202,7 @@ def main() -> None:
     if pid := os.fork():
         supervisor.tell_pid(pid)
         os._exit(0)
+    os.chdir("/")
     supervisor.run()
 
 
