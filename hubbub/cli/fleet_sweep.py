@@ -45,7 +45,7 @@ def sweep(
     """
     from hubbub.fleet.sweep import Sweep
 
-    sizes = [int(size) for size in _numbers(gpus, "--gpus")]
+    sizes = [_whole(size) for size in _numbers(gpus, "--gpus")]
     loads = _numbers(load, "--load")
     orders = cast("list[Order]", [name.strip() for name in policy.split(",") if name.strip()])
     if not orders or not (sizes or want_p95_wait is not None):
@@ -72,6 +72,12 @@ def _numbers(text: str, option: str) -> list[float]:
         return [float(part) for part in text.split(",") if part.strip()]
     except ValueError:
         raise InvalidInput(f"{option} {text!r}: give numbers with commas between them") from None
+
+
+def _whole(size: float) -> int:
+    if not size.is_integer():
+        raise InvalidInput(f"--gpus {size:g}: give whole GPUs")
+    return int(size)
 
 
 def _cells(row: Row) -> tuple[object, ...]:

@@ -24,6 +24,7 @@ def test_a_table_of_combinations_and_the_smallest_fleet(tmp_path, capsys):
     ]  # fmt: skip
     for bad, message in (
         (["--gpus", "16,many"], "'16,many': give numbers with commas"),
+        (["--gpus", "16,inf"], "--gpus inf: give whole GPUs"),
         (["--gpus", "16", "--policy", "lifo"], "policy 'lifo' cannot be swept"),
         ([], "nothing to sweep; give --policy and --gpus"),
     ):

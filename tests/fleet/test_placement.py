@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.placement import Nodes
+from hubbub.fleet.spec import FleetSpec, Pool
+from hubbub.fleet.state import FleetState
 from tests.fleet.slow import slow_place
 
 SIZE, LEAF, NUM = 4, 3, 10
@@ -129,6 +131,13 @@ def test_a_gang_stays_under_one_switch_where_it_can_by_hand():
     nodes.avoid(8)
     assert nodes.place(56) == [(node, 8) for node in (5, 6, 7, 9, 10, 11, 2)]
     assert nodes.place(72) == [(node, 8) for node in (5, 6, 7, 9, 10, 11, 2, 3, 8)]
+
+
+def test_a_fleets_file_tells_the_leaves():
+    state = FleetState(FleetSpec(pools=(Pool(name="own", num_nodes=12, nodes_per_leaf=4),)))
+    state.pools["own"].nodes.take([(0, 8)])
+    assert state.pools["own"].nodes.place(24) == [(node, 8) for node in (1, 2, 3)]
+    assert state.pools["own"].nodes.place(32) == [(node, 8) for node in (4, 5, 6, 7)]
 
 
 def test_a_pool_that_cannot_be_is_refused():
