@@ -6,6 +6,7 @@ import pytest
 
 from hubbub.server.remote import read_address
 from tests.cli.test_status import serving  # noqa: F401  a fixture
+from tests.patience import patient
 
 pytestmark = pytest.mark.browser
 
@@ -21,7 +22,9 @@ def test_the_page_strikes_a_quote_out_when_its_post_dies_on_the_platform(serving
     start_s = time.monotonic()
     fake.delete("did:plc:anna", "k1")
     chromium.wait(lambda: chromium.all(".sentence.withdrawn .struck, .sentence .withdrawn .struck"))
-    assert time.monotonic() - start_s < 5  # a browser on a busy machine; benchmarks/deletion.py measures
+    assert time.monotonic() - start_s < patient(
+        5
+    )  # a browser on a busy machine; benchmarks/deletion.py measures
     chromium.wait(lambda: "sinks at the pier" not in chromium.html())
     assert chromium.complaints() == []
     chromium.driver.get("about:blank")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -108,9 +110,9 @@ class Browser:
     def wait(self, is_true: Callable[[], T], timeout_s: float = 30.0) -> T:
         deadline_s = time.monotonic() + timeout_s
         while True:
-            found = is_true()
-            if found:
-                return found
+            with suppress(StaleElementReferenceException):  # the page was drawn anew meanwhile
+                if found := is_true():
+                    return found
             assert time.monotonic() < deadline_s, "waited in vain"
             time.sleep(0.04)
 

@@ -17,6 +17,7 @@ from hubbub.server.app import create_app
 from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.server.surface import Limits
 from hubbub.web.run import serve_in_thread
+from tests.patience import patient
 from tests.server.reading import open_stream
 from tests.server.small_house import SmallHouse, flood, make_post
 from tests.server.test_lookup import error_of
@@ -84,7 +85,7 @@ def test_a_deletion_takes_sentences_back_within_a_second(house: SmallHouse, url:
         house.delete(post)
         taken_back = [stream.next("retraction")[1] for _ in sentences]
         gone = stream.next("gone")[1]
-        assert time.monotonic() - start_s < 1.0
+        assert time.monotonic() - start_s < patient(1.0)
     assert [data["sentence"] for data in taken_back] == sentences
     assert {data["post"] for data in taken_back} == {post} == {gone["post"]}
 

@@ -10,6 +10,7 @@ from hubbub.posts import AccountEvent, Edit
 from hubbub.server.app import create_app
 from hubbub.server.surface import Limits
 from hubbub.web.run import serve_in_thread
+from tests.patience import patient
 from tests.server.reading import open_stream
 from tests.server.small_house import SmallHouse, flood, make_post
 
@@ -20,7 +21,7 @@ def test_a_post_is_told_within_a_second(house: SmallHouse, url: str) -> None:
         start_s = time.monotonic()
         house.add(make_post(40, "The water has reached the market."))
         name, post = live.next("post", "left_out")
-        assert time.monotonic() - start_s < 1.0
+        assert time.monotonic() - start_s < patient(1.0)
     assert (name, post["text"]) == ("post", "The water has reached the market.")
 
 
@@ -30,7 +31,7 @@ def test_a_deletion_is_told_within_a_second_without_the_text(house: SmallHouse, 
         start_s = time.monotonic()
         house.delete("https://town.example/@author4/4")
         _, deletion = live.next("deletion")
-        assert time.monotonic() - start_s < 1.0
+        assert time.monotonic() - start_s < patient(1.0)
     assert deletion["id"] == "https://town.example/@author4/4"
     assert "broken" not in str(deletion)
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from importlib.util import find_spec
 
 import pytest
 
@@ -12,7 +13,7 @@ from hubbub.train.run import train
 from tests.train.ranks import finish, settings_for, source, start
 
 os.environ.setdefault("RUST_LOG", "warn")
-pytest.importorskip("torchft", reason="pip install 'hubbub[ft]'")
+pytestmark = pytest.mark.skipif(not find_spec("torchft"), reason="pip install 'hubbub[ft]'")
 
 
 def test_a_killed_group_costs_a_step_and_heals(tmp_path):

@@ -17,6 +17,7 @@ from hubbub.server.app import create_app
 from hubbub.server.desk import Desk
 from hubbub.server.surface import Limits
 from hubbub.web.run import serve_in_thread
+from tests.patience import patient
 from tests.server.reading import Stream, open_stream
 from tests.server.small_house import SmallHouse, make_post
 
@@ -58,7 +59,7 @@ def test_what_several_voices_say_anew_is_told_and_quoted_to_the_letter(
     start_s = time.monotonic()
     house.add(*say(100, *FIRE))
     _, alert = alerts.next("alert")
-    assert time.monotonic() - start_s < 3.0
+    assert time.monotonic() - start_s < patient(3.0)
     sentence = alert["sentence"]
     living = house.index.fetch([quote["post"] for quote in sentence["citations"]])
     assert len(living) >= 2 and sentence["num_voices"] >= 2 and alert["kind"] == "new"
@@ -76,7 +77,7 @@ def test_an_alert_is_taken_back_within_a_second_of_a_deletion(house: SmallHouse,
         start_s = time.monotonic()
         house.delete(sentence["citations"][1]["post"])
         _, fallen = alerts.next("retraction")
-        assert time.monotonic() - start_s < 1.0
+        assert time.monotonic() - start_s < patient(1.0)
         assert (fallen["sentence"], fallen["post"]) == (sentence["id"], sentence["citations"][1]["post"])
         assert "Anneliese" not in str(fallen)
 
