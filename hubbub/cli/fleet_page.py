@@ -16,7 +16,7 @@ from hubbub.cli.output import print_note
 @click.option("--public", is_flag=True, help="Allow a --host that others can reach: they read all names.")
 @click.option("--every", "every_s", type=click.FloatRange(0.2, 3_600), default=2.0, show_default=True,
               metavar="SECONDS", help="Between looks, one for all viewers.")  # fmt: skip
-@click.option("--deliveries", "orders_file", metavar="FILE", help="Orders as for `fleet deliveries`.")
+@click.option("--deliveries", "orders_file", metavar="FILE", help="Orders, if the fleet's file has none.")
 def page(
     url: str | None, host: str, port: int, public: bool, every_s: float, orders_file: str | None
 ) -> None:

@@ -41,7 +41,8 @@ _HEADER = (
 @click.option("--load", type=click.FloatRange(0, min_open=True), default=1.0, help="Of the invented week.")
 @click.option("--days", type=click.FloatRange(0, min_open=True), help="Stop after so many days.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of failures and of what is invented.")
-@click.option("--deliveries", "orders_file", metavar="FILE", help="Orders that the report shows, too.")
+@click.option("--deliveries", "orders_file", metavar="FILE", help="Orders, if the fleet's file has none.")
+@click.option("--drain-lemons", is_flag=True, help="Take nodes out that fail far more often than the others.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write one HTML page.")
 @json_option
 def simulate(
@@ -53,6 +54,7 @@ def simulate(
     days: float | None,
     seed: int,
     orders_file: str | None,
+    drain_lemons: bool,
     report: Path | None,
     as_json: bool,
 ) -> None:
@@ -70,7 +72,9 @@ def simulate(
     spec = fleet_of(fleet_file, gpus)
     jobs = jobs_of(trace, spec, load, seed)
     order = {"priority": "fifo"}.get(policy, policy)
-    rules = msgspec.convert({"order": order, "preempts": policy == "priority"}, Policy)
+    rules = msgspec.convert(
+        {"order": order, "preempts": policy == "priority", "drains": drain_lemons}, Policy
+    )
     began_s = time.perf_counter()
     until_s = days * 86_400 if days else None
     recorder = Recorder(rules) if report else None

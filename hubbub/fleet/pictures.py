@@ -5,7 +5,7 @@ A moment is a few numbers, a frame also knows nodes and queue. It draws nothing:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import nlargest, nsmallest
 from itertools import groupby
 from typing import Literal, TypeAlias
@@ -37,6 +37,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     num_waiting: int
     num_gpus: int
     """In the pools now: owned, and rented."""
+    num_owned: int
     num_out: int
     """Nodes that are out of order."""
 
@@ -130,9 +131,14 @@ def moment_of(state: FleetState) -> Moment:
         drawn_kw={name: round(site.drawn_kw, 3) for name, site in state.sites.items()},
         cap_kw={name: round(site.cap_kw, 3) for name, site in state.sites.items()},
         num_waiting=state.num_waiting,
-        num_gpus=sum(pool.num_active * pool.pool.gpus_per_node for pool in state.pools.values()),
+        num_gpus=_gpus_in(state.pools.values()),
+        num_owned=_gpus_in(pool for pool in state.pools.values() if not pool.pool.is_rented),
         num_out=sum(len(nodes_out(pool)) for pool in state.pools.values()),
     )
+
+
+def _gpus_in(pools: Iterable[PoolState]) -> int:
+    return sum(pool.num_active * pool.pool.gpus_per_node for pool in pools)
 
 
 def held_in(pool: PoolState) -> dict[str, int]:
@@ -399,5 +405,6 @@ def columns(moments: Sequence[Moment], tenants: Sequence[str]) -> dict[str, obje
         "cap_kw": {site: [moment.cap_kw.get(site, 0.0) for moment in moments] for site in sites},
         "num_waiting": [moment.num_waiting for moment in moments],
         "num_gpus": [moment.num_gpus for moment in moments],
+        "num_owned": [moment.num_owned for moment in moments],
         "num_out": [moment.num_out for moment in moments],
     }

@@ -16,16 +16,15 @@ export class Gpus {
 
   show(view) {
     this.view = view;
-    const { history, tenants, spec } = view.story;
-    const owned = spec.num_gpus;
+    const { history, tenants } = view.story;
     this.groups = view.palette.groups(tenants).map((group) => ({ ...group, values: history.at_s.map((_, n) => sum(group.names.map((name) => history.held.get(name)?.[n] ?? 0))) }));
     const { moment } = view.frame;
     const held = sum([...moment.held.values()]);
     const rented = sum([...moment.rented.values()]);
     this.card.tell(`${count(held)} GPUs work, ${percent(held / Math.max(moment.num_gpus, 1))} of those that are here${rented ? `; ${count(rented)} of them are rented` : ""}.`);
-    const rules = [{ kind: "rule", values: history.at_s.map(() => owned) }];
+    const rules = [{ kind: "rule", values: history.num_owned }];
     this.chart.show({ times: history.at_s, bands: this.groups, rules, unit: "GPUs", cursor: view.cursor, end: view.end, label: `GPUs by tenant over time. ${this.card.found.textContent}` });
-    this.card.key([...this.groups.map((group) => [square(group.kind), group.name, count(sum(group.names.map((name) => moment.held.get(name) ?? 0)))]), [stroke("rule"), "owned", count(owned)]]);
+    this.card.key([...this.groups.map((group) => [square(group.kind), group.name, count(sum(group.names.map((name) => moment.held.get(name) ?? 0)))]), [stroke("rule"), "owned", count(moment.num_owned)]]);
     this.card.behind("GPUs by tenant over time", ["time", ...tenants, "rented", "here"], () => this.rows());
     this.read(this.chart.at);
   }

@@ -69,7 +69,7 @@ export function live() {
   setInterval(health, 5000);
 }
 
-const columns = (history) => [history.at_s, history.rented, history.num_waiting, history.num_gpus, history.num_out, ...history.held.values(), ...history.drawn_kw.values(), ...history.cap_kw.values()];
+const columns = (history) => [history.at_s, history.rented, history.num_waiting, history.num_gpus, history.num_owned, history.num_out, ...history.held.values(), ...history.drawn_kw.values(), ...history.cap_kw.values()];
 const drop = (history) => { for (const column of columns(history)) column.pop(); };
 
 function add(history, moment, tenants) {
@@ -78,7 +78,7 @@ function add(history, moment, tenants) {
   for (const kind of ["drawn_kw", "cap_kw"]) for (const site of moment[kind].keys()) if (!history[kind].has(site)) history[kind].set(site, Array(length).fill(0));
   history.at_s.push(moment.at_s);
   history.rented.push([...moment.rented.values()].reduce((sum, gpus) => sum + gpus, 0));
-  for (const name of ["num_waiting", "num_gpus", "num_out"]) history[name].push(moment[name]);
+  for (const name of ["num_waiting", "num_gpus", "num_owned", "num_out"]) history[name].push(moment[name]);
   for (const [name, column] of history.held) column.push(moment.held.get(name) ?? 0);
   for (const kind of ["drawn_kw", "cap_kw"]) for (const [site, column] of history[kind]) column.push(moment[kind].get(site) ?? 0);
 }

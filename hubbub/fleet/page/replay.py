@@ -67,7 +67,7 @@ def replay_of(
         "held the GPUs at each moment.",
         "spec": tell_spec(spec),
         **tell_past(recorder.history.moments, recorder.roll.names if recorder.roll else [], recorder.bill),
-        "deliveries": tell_deliveries(plan),
+        "deliveries": tell_deliveries(plan, spec),
         "frames": recorder.frames,
         "outcome": outcome,
         "end_s": result.end_s,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubbub.fleet.deliveries import DeliveryPlan
+from hubbub.fleet.deliveries import DeliveryPlan, plan_deliveries
 from hubbub.fleet.pictures import Bill, Moment, columns
 from hubbub.fleet.spec import FleetSpec
 
@@ -12,7 +12,6 @@ from hubbub.fleet.spec import FleetSpec
 def tell_spec(spec: FleetSpec) -> dict[str, Any]:
     """Return what of a fleet's file the pictures need."""
     return {
-        "num_gpus": spec.num_gpus,
         "pools": [
             {
                 "name": pool.name,
@@ -41,8 +40,10 @@ def tell_past(moments: list[Moment], tenants: list[str], bill: Bill) -> dict[str
     return {"history": columns(moments, tenants), "tenants": tenants, "money": bill.days}
 
 
-def tell_deliveries(plan: DeliveryPlan | None) -> dict[str, Any] | None:
-    """Return who gets what when; None where no orders are known."""
+def tell_deliveries(plan: DeliveryPlan | None, spec: FleetSpec) -> dict[str, Any] | None:
+    """Return who gets what when, by a plan or the fleet's own file; None where no orders are known."""
+    if plan is None and spec.deliveries is not None:
+        plan = plan_deliveries(spec.deliveries)
     if plan is None:
         return None
     return {

@@ -33,10 +33,12 @@ class Watch:
         *,
         plan: DeliveryPlan | None = None,
         every_s: float = 2.0,
+        patience_s: float = 8.0,
         policy: Policy | None = None,
     ) -> None:
         """Open the fleet; it is opened again when it was away."""
-        self._open, self._plan, self._every_s = open_fleet, plan, every_s
+        self._open, self._plan = open_fleet, plan
+        self._every_s, self._patience_s = every_s, patience_s
         self._policy = policy or Policy()
         self._fleet: Launcher | None = open_fleet()
         self._url, self._spec = self._fleet.url, self._fleet.spec
@@ -54,9 +56,19 @@ class Watch:
         """Look until cancelled."""
         while True:
             began_s = time.monotonic()
-            await to_thread.run_sync(self.look)
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._lose_patience)
+                await to_thread.run_sync(self.look)
+                group.cancel_scope.cancel()
             self._tell()
             await anyio.sleep(max(self._every_s, _REST * (time.monotonic() - began_s)))
+
+    async def _lose_patience(self) -> None:
+        """Tell that it does not answer before its own commands give up, which may take them half a minute."""
+        await anyio.sleep(self._patience_s)
+        if self.away is None:
+            self._be_away("it is still being asked")
+            self._tell()
 
     def look(self) -> None:
         """Look once; an engine that does not answer is away since it last did."""
@@ -65,8 +77,7 @@ class Watch:
             truth = self._fleet.look()
         except (HubbubError, OSError, subprocess.SubprocessError) as error:
             self._fleet = None
-            self.away = {"since_s": self._good_s, "error": _words(error)}
-            self._compose(encode_event("away", self.away))
+            self._be_away(_words(error))
             return
         is_new = self.away is not None or self._spec != self._fleet.spec
         self.away, self._spec, self._good_s = None, self._fleet.spec, time.time()
@@ -88,6 +99,10 @@ class Watch:
         told["money"] = self._bill.days[-1:]
         self._compose(encode_event("now", told))
 
+    def _be_away(self, error: str) -> None:
+        self.away = {"since_s": self._good_s, "error": error}
+        self._compose(encode_event("away", self.away))
+
     def _compose(self, news: bytes) -> None:
         self._news = news
         self._number += 1
@@ -103,7 +118,7 @@ class Watch:
             "url": self._url,
             "spec": tell_spec(self._spec),
             **tell_past(self._history.moments, names, self._bill),
-            "deliveries": tell_deliveries(self._plan),
+            "deliveries": tell_deliveries(self._plan, self._spec),
             "frame": self._frame,
             "away": self.away,
             "every_s": self._every_s,

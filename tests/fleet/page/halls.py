@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Start
@@ -46,10 +47,13 @@ class StillFleet:
     def __init__(self, state: FleetState, **truth: object) -> None:
         self.spec, self.state, self.truth = state.spec, state, truth
         self.is_away = False
+        self.answers = Event()
+        self.answers.set()
         self.num_looks = 0
 
     def look(self) -> Truth:
         self.num_looks += 1
+        self.answers.wait()
         if self.is_away:
             raise InvalidInput("slurmctld does not answer: <b>connection refused</b>")
         told = {"waiting": {}, "names": {}} | self.truth
@@ -58,6 +62,6 @@ class StillFleet:
 
 @contextmanager
 def page_of(fleet: StillFleet, plan: DeliveryPlan | None = None) -> Iterator[str]:
-    watch = Watch(lambda: fleet, plan=plan, every_s=0.05)  # type: ignore[arg-type, return-value]
+    watch = Watch(lambda: fleet, plan=plan, every_s=0.05, patience_s=0.5)  # type: ignore[arg-type, return-value]
     with serve_in_thread(create_page(watch)) as url:
         yield url

@@ -41,6 +41,11 @@ def test_a_viewer_is_told_everything_then_what_is_new_then_that_it_is_away_and_b
         fleet.is_away = False
         name, back = next(each for each in told if each[0] != "away")
         assert name == "fleet" and back["away"] is None
+        fleet.answers.clear()  # it takes long to answer
+        name, away = next(each for each in told if each[0] == "away")
+        assert away["error"] == "it is still being asked"
+        fleet.answers.set()
+        assert next(each for each in told if each[0] != "away")[0] == "fleet"
         told.close()
 
 

@@ -94,7 +94,7 @@ def test_a_long_replay_keeps_only_so_many_frames() -> None:
 
 def moment(at_s: float, drawn_kw: float = 1.0) -> Moment:
     return Moment(at_s=at_s, held={}, rented={}, drawn_kw={"hall": drawn_kw}, cap_kw={"hall": 9.0},
-                  num_waiting=0, num_gpus=8, num_out=0)  # fmt: skip
+                  num_waiting=0, num_gpus=8, num_owned=8, num_out=0)  # fmt: skip
 
 
 def test_a_history_keeps_a_day_and_its_peaks_in_so_many_moments() -> None:
