@@ -24,7 +24,8 @@ from hubbub.fleet.explain import forecast
 from hubbub.fleet.launcher import pretend_fleet
 from hubbub.fleet.policy import Policy
 from hubbub.fleet.slurm import daemons
-from hubbub.fleet.slurm.cluster import Cluster, start
+from hubbub.fleet.slurm.bring_up import start
+from hubbub.fleet.slurm.cluster import Cluster
 from hubbub.fleet.spec import FleetSpec, Pool, Tenant
 
 INTERVAL_S = 2.0

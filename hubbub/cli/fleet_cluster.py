@@ -85,12 +85,25 @@ def up(
 @on_option
 @yes_option
 def down(url: str, yes: bool) -> None:
-    """Cancel its jobs and stop what `hubbub fleet up` started."""
+    """Cancel its jobs and stop what `hubbub fleet up` started, or what of it was left when it was killed."""
+    if _was_half_up(url):
+        print_note(f"what a killed `hubbub fleet up` left of {url} is removed")
+        return
     launcher, truth = look(url)
     if running := [job for job, claim in truth.state.claims.items() if claim.pool is not None]:
         confirm(f"{len(running)} jobs run on {url} and will be ended. Go on?", yes)
     launcher.stop()
     print_note(f"{url} has stopped")
+
+
+def _was_half_up(url: str) -> bool:
+    from pathlib import Path
+
+    from hubbub.fleet.launcher import kind_of
+    from hubbub.fleet.slurm.bring_up import clear
+
+    kind, where = kind_of(url)
+    return kind == "slurm" and clear(Path(where))
 
 
 @click.command()

@@ -146,11 +146,11 @@ def bring_up(
     """
     kind, where = kind_of(url)
     if kind == "slurm":
-        from hubbub.fleet.slurm.cluster import start
+        from hubbub.fleet.slurm.bring_up import start
 
         if grace_s is not None:
             raise InvalidInput(f"fleet {url!r}: a Slurm's grace is its own (KillWait, slurm.conf)")
-        return start(Path(where), spec or pretend_fleet(), has_accounts=has_accounts, tell=tell)
+        return start(Path(where), spec, has_accounts=has_accounts, tell=tell)
     if has_accounts:
         raise InvalidInput(f"fleet {url!r}: only a Slurm keeps accounts; write slurm:DIR")
     if kind == "ray":

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from hubbub.fleet.local.launcher import start_local
-from hubbub.fleet.slurm.cluster import PROGRAMS, start
+from hubbub.fleet.slurm.bring_up import PROGRAMS, start
 from hubbub.fleet.spec import FleetSpec, Pool, Site, Tenant
 
 HALL = FleetSpec(

@@ -75,29 +75,25 @@ def start(directory: Path) -> None:
         StorageError: one did not come up; the last words of its log are given.
     """
     data, socket = directory / "db", directory / "spool" / "db.sock"
-    _make_database(data)
-    daemons.spawn(
-        directory,
-        "mariadbd",
-        "--no-defaults",
-        f"--datadir={data}",
-        f"--socket={socket}",
-        "--skip-networking",
-        f"--pid-file={directory}/run/mariadbd.pid",
-        f"--user={getpass.getuser()}",
-        "--innodb-buffer-pool-size=64M",
-        "--innodb-lock-wait-timeout=900",
-    )
-    _await(directory, socket.exists, "MariaDB")
-    # MYSQL_UNIX_PORT: where slurmdbd's client library looks.
-    daemons.spawn(directory, "slurmdbd", "-D", named={"MYSQL_UNIX_PORT": str(socket)})
+    if not data.exists():
+        _make_database(data)
+    if not daemons.running(directory, "mariadbd", "mysqld"):
+        socket.unlink(missing_ok=True)
+        where = (f"--datadir={data}", f"--socket={socket}", f"--pid-file={directory}/run/mariadbd.pid")
+        small = ("--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900")
+        who = f"--user={getpass.getuser()}"
+        daemons.spawn(directory, "mariadbd", "--no-defaults", "--skip-networking", who, *where, *small)
+        _await(directory, socket.exists, "MariaDB")
+    if not daemons.running(directory, "slurmdbd"):
+        # MYSQL_UNIX_PORT: where slurmdbd's client library looks.
+        daemons.spawn(directory, "slurmdbd", "-D", named={"MYSQL_UNIX_PORT": str(socket)})
     _await(directory, lambda: _answers(directory), "slurmdbd")
-    _manage(directory, "add", "cluster", "hubbub")
+    if "hubbub" not in _manage(directory, "-nP", "list", "cluster", "format=cluster"):
+        _manage(directory, "add", "cluster", "hubbub")
 
 
 def _make_database(data: Path) -> None:
     """Make an empty database that only this user may open, without a password: by who asks at the socket."""
-    shutil.rmtree(data, ignore_errors=True)
     done = subprocess.run(
         [
             "mariadb-install-db",
@@ -129,13 +125,13 @@ def _answers(directory: Path) -> bool:
     return True
 
 
-def _manage(directory: Path, *words: str) -> None:
+def _manage(directory: Path, *words: str) -> str:
     command, environment = ["sacctmgr", "--immediate", *words], daemons.environment(directory)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise StorageError(
-            f"slurmdbd refused {' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}"
-        )
+        told = done.stderr.strip() or done.stdout.strip()
+        raise StorageError(f"slurmdbd refused {' '.join(words)}: {told}")
+    return done.stdout
 
 
 def write_accounts(cluster: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""A real Slurm on this machine, for tests and demos: pretend GPUs, loopback only, in one directory."""
+"""A real Slurm on this machine as a launcher: what is asked of it, and how it is changed and stopped."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ import contextlib
 import fcntl
 import getpass
 import os
-import re
-import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from hubbub.disk import refusals, replace_durably
-from hubbub.errors import InUse, InvalidInput, MissingExtra, StorageError
+from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action
 from hubbub.fleet.launcher import dated
 from hubbub.fleet.slurm import accounting, daemons
-from hubbub.fleet.slurm.config import POLICY, Place, check_names, policy_lines, render, render_gres
+from hubbub.fleet.slurm.config import POLICY, policy_lines
 from hubbub.fleet.slurm.hands import carry_out
-from hubbub.fleet.slurm.rented import write_programs
 from hubbub.fleet.slurm.submit import submit
 from hubbub.fleet.slurm.truth import SlurmTruth, read_truth
 from hubbub.fleet.spec import FleetSpec
-
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "scontrol", "squeue", "sinfo", "scancel")
 
 
 class Cluster:
@@ -58,7 +52,7 @@ class Cluster:
 
     def look(self) -> SlurmTruth:
         """Read this moment of Slurm's own truth, and the fleet that another process may have changed."""
-        self.spec = _read_spec(self.directory)
+        self.spec = read_spec(self.directory)
         truth = read_truth(self.run, self.spec)
         limited = [tenant.name for tenant in self.spec.tenants if tenant.max_gpus]
         if limited and not accounting.is_kept(self.directory):
@@ -138,83 +132,6 @@ class Cluster:
         return not self.run("squeue", "--noheader", "--states=R,CG").strip()
 
 
-def start(
-    directory: Path,
-    spec: FleetSpec,
-    *,
-    timeout_s: float = 60.0,
-    has_accounts: bool = False,
-    tell: Callable[[str], None] | None = None,
-) -> Cluster:
-    """Bring a pretend cluster up, and return when every node that is owned is idle.
-
-    What a start that was killed left, here or elsewhere, is ended and removed first. `has_accounts` brings
-    slurmdbd and a MariaDB up, too.
-
-    Raises:
-        MissingExtra: Slurm is not installed.
-        InUse: a cluster of this directory runs already.
-        InvalidInput: Slurm cannot hold a name, or the directory's.
-        StorageError: a daemon ended or the nodes did not come up; its log's last lines are given.
-    """
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    if missing:
-        raise MissingExtra(
-            f"{', '.join(missing)} not found; on Debian: "
-            "apt-get install --no-install-recommends slurmctld slurmd slurm-client"
-        )
-    if has_accounts:
-        accounting.check_installed()
-    check_names(spec)
-    directory = directory.resolve()
-    if not re.fullmatch(r"[\w/.+@:~-]+", str(directory), re.ASCII):
-        raise InvalidInput(
-            f"Slurm cannot keep its files in {str(directory)!r}: use a path of plain letters, without spaces"
-        )
-    daemons.sweep()
-    with refusals("use", directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / "starting").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InUse(f"another `hubbub fleet up` is starting a Slurm in {directory}") from error
-        if (directory / daemons.READY).exists() and daemons.running(directory, "slurmctld"):
-            raise InUse(
-                f"a Slurm of {directory} runs already; stop it: hubbub fleet down --on slurm:{directory}"
-            )
-        daemons.end(directory)
-        try:
-            cluster = _write(directory, dated(spec), has_accounts)
-            _bring_up(cluster, timeout_s, tell or (lambda said: None))
-            return cluster
-        except BaseException:
-            daemons.end(directory)
-            raise
-
-
-def _bring_up(cluster: Cluster, timeout_s: float, tell: Callable[[str], None]) -> None:
-    directory, spec = cluster.directory, cluster.spec
-    if accounting.is_kept(directory):
-        tell("the accounts come up")
-        accounting.start(directory)
-    daemons.spawn(directory, "slurmctld", "-D", "-c")
-    owned = [pool for pool in spec.pools if not pool.is_rented]
-    names = [f"{pool.name}-{n + 1}" for pool in owned for n in range(pool.num_nodes)]
-    for name in names:
-        daemons.spawn(directory, "slurmd", "-D", "-N", name)
-    end_s = time.monotonic() + timeout_s
-    while (num_idle := _num_idle(cluster)) < len(names):
-        tell(f"{num_idle} of {len(names)} nodes are up")
-        if time.monotonic() > end_s or not daemons.running(directory, "slurmctld"):
-            raise StorageError(f"Slurm did not come up: {daemons.last_words(directory)}")
-        time.sleep(0.05)
-    if accounting.is_kept(directory):
-        accounting.write_accounts(cluster)
-    (directory / daemons.READY).touch()
-
-
 def find(directory: Path) -> Cluster:
     """Return the cluster that runs in a directory.
 
@@ -224,44 +141,15 @@ def find(directory: Path) -> Cluster:
     directory = directory.resolve()
     if not (directory / daemons.READY).exists() or not daemons.running(directory, "slurmctld"):
         raise InvalidInput(
-            f"no Slurm of {str(directory)!r} runs; bring one up: hubbub fleet up --on slurm:{directory}"
+            f"no Slurm of {str(directory)!r} runs; hubbub fleet up --on slurm:{directory} brings one up, or "
+            "back with its jobs where only its controller died"
         )
-    return Cluster(directory, _read_spec(directory))
+    return Cluster(directory, read_spec(directory))
 
 
-def _read_spec(directory: Path) -> FleetSpec:
+def read_spec(directory: Path) -> FleetSpec:
+    """Return the fleet of a cluster's directory."""
     return msgspec.json.decode((directory / "fleet.json").read_bytes(), type=FleetSpec)
-
-
-def _write(directory: Path, spec: FleetSpec, has_accounts: bool) -> Cluster:
-    try:
-        for name in ("run", "state", "log", "dev"):
-            (directory / name).mkdir(parents=True, exist_ok=True)
-        spool = daemons.make_spool(directory)
-        control = daemons.free_ports(2 + sum(pool.num_nodes for pool in spec.pools))
-        place = Place(
-            directory=str(directory),
-            spool=str(spool),
-            user=getpass.getuser(),
-            control_port=control,
-            node_port=control + 2,
-        )
-        (directory / accounting.CONF).unlink(missing_ok=True)
-        if has_accounts:
-            accounting.write_conf(directory, control + 1)
-            place = msgspec.structs.replace(place, accounting=accounting.lines(spec, control + 1))
-        for pool in spec.pools:
-            for n in range(pool.gpus_per_node):
-                (directory / "dev" / f"gpu{n}").touch()
-            for n in range(pool.num_nodes):
-                (spool / f"{pool.name}-{n + 1}").mkdir()
-        (directory / "slurm.conf").write_text(render(spec, place))
-        (directory / "gres.conf").write_text(render_gres(spec, str(directory)))
-        write_programs(directory, spec)
-        (directory / "fleet.json").write_bytes(msgspec.json.encode(spec))
-    except OSError as error:
-        raise StorageError(f"cannot write the cluster's files in {str(directory)!r}: {error}") from error
-    return Cluster(directory, spec)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -273,11 +161,3 @@ def _replace(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         replace_durably(temporary, path)
-
-
-def _num_idle(cluster: Cluster) -> int:
-    try:
-        told = cluster.run("sinfo", "--noheader", "--Node", "--format=%N %t", timeout_s=10)
-    except (InvalidInput, subprocess.TimeoutExpired):
-        return 0
-    return len({line.split()[0] for line in told.splitlines() if line.split()[1] == "idle"})

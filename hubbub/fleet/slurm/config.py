@@ -68,10 +68,14 @@ def render_licenses(spec: FleetSpec) -> str:
     return f"Licenses={','.join(f'watt_{name}:{watts}' for name, watts in licensed_watts(spec).items())}"
 
 
-def watts_of(spec: FleetSpec, pool: Pool, gpus: int) -> str:
+def watts_of(pool: Pool, gpus: int) -> int:
+    """Return what a job on so many of a pool's GPUs draws more than they do when idle."""
+    return round(gpus * (pool.busy_kw_per_gpu - pool.idle_kw_per_gpu) * 1_000)
+
+
+def licenses_of(pool: Pool, gpus: int) -> str:
     """Return the licences that a job on a pool's GPUs takes, empty for a pool without a site."""
-    busy_w = (pool.busy_kw_per_gpu - pool.idle_kw_per_gpu) * 1_000
-    return f"watt_{pool.site}:{round(gpus * busy_w)}" if pool.site else ""
+    return f"watt_{pool.site}:{watts_of(pool, gpus)}" if pool.site else ""
 
 
 def _idle_kw(spec: FleetSpec, site: str) -> float:

@@ -98,6 +98,12 @@ def _end_job(step: int, kind: signal.Signals) -> None:
             os.killpg(os.getpgid(int(pid)), kind)
 
 
+def nodes(directory: Path) -> set[str]:
+    """Return the nodes whose daemon lives."""
+    told = (Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in running(directory, "slurmd"))
+    return {words[words.index("-N") + 1] for words in told if "-N" in words}
+
+
 def cut_power(directory: Path, node: str, jobs: Iterable[str]) -> None:
     """Kill a node's daemon and the jobs that run on it, all at once, as when its power fails."""
     told = {
@@ -120,7 +126,10 @@ def make_spool(directory: Path) -> Path:
 
 
 def sweep() -> list[Path]:
-    """End and remove what is left of clusters whose directory or controller is gone; return whose."""
+    """End and remove what is left of clusters whose directory is gone, or that never came up; return whose.
+
+    Not of those whose controller died: their jobs still run.
+    """
     swept = []
     for owner in Path(tempfile.gettempdir()).glob(f"{_SPOOL}*/{_OWNER}"):
         try:
@@ -129,7 +138,7 @@ def sweep() -> list[Path]:
             continue
         directory = Path(where)
         is_current = (directory / "spool").resolve() == owner.parent.resolve()
-        if Path("/proc", maker).exists() or (is_current and running(directory, "slurmctld")):
+        if Path("/proc", maker).exists() or (is_current and (directory / READY).exists()):
             continue
         if is_current or not directory.exists():
             end(directory)

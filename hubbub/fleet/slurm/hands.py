@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action, Drain, Lend, Preempt, Release, Rent, Restore, Start, TakeBack
-from hubbub.fleet.slurm.config import watts_of
+from hubbub.fleet.slurm.config import licenses_of
 
 if TYPE_CHECKING:
     from hubbub.fleet.slurm.cluster import Cluster
@@ -46,5 +46,5 @@ def move(cluster: Cluster, job: str, pool: str) -> None:
     if claim is None or claim.pool is not None:
         raise InvalidInput(f"job {job!r} does not wait, and so cannot go to {pool!r}")
     target = next(each for each in cluster.spec.pools if each.name == pool)
-    watts = watts_of(cluster.spec, target, claim.job.gpus)
-    cluster.run("scontrol", "update", f"JobId={job}", f"Features={pool}", f"Licenses={watts}")
+    licenses = f"Licenses={licenses_of(target, claim.job.gpus)}"
+    cluster.run("scontrol", "update", f"JobId={job}", f"Features={pool}", licenses)

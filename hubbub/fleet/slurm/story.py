@@ -18,7 +18,8 @@ from hubbub.errors import HubbubError
 from hubbub.fleet.launcher import announced, capped
 from hubbub.fleet.policy import Policy
 from hubbub.fleet.slurm import daemons
-from hubbub.fleet.slurm.cluster import Cluster, start
+from hubbub.fleet.slurm.bring_up import start
+from hubbub.fleet.slurm.cluster import Cluster
 from hubbub.fleet.slurm.steer import step
 from hubbub.fleet.spec import FleetSpec, Pool, Site, Tenant
 

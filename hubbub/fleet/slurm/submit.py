@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hubbub.errors import InvalidInput
 from hubbub.fleet.launcher import check_submission
 from hubbub.fleet.slurm.accounting import is_kept
-from hubbub.fleet.slurm.config import may_use, watts_of
+from hubbub.fleet.slurm.config import licensed_watts, licenses_of, may_use, watts_of
 from hubbub.fleet.slurm.rights import partition_for
 from hubbub.fleet.spec import FleetSpec, Pool, Tenant
 
@@ -48,10 +48,14 @@ def submit(
             f"{gpus} GPUs do not spread evenly over {num_nodes} nodes of {pool.gpus_per_node}; ask for "
             f"{num_nodes * pool.gpus_per_node}"
         )
+    most_w = licensed_watts(spec).get(pool.site, 0)
+    if pool.site and (watts := watts_of(pool, gpus)) > most_w:
+        raise InvalidInput(
+            f"{gpus} GPUs draw {watts / 1_000:g} kW more than idle; {pool.site} may draw {most_w / 1_000:g}"
+        )
     script = cluster.directory / "run" / "job.sh"
     if not script.exists():
         script.write_text(_SCRIPT)
-    watts = watts_of(spec, pool, gpus)
     options = [
         f"--job-name={name}",
         *([f"--account={tenant}"] if is_kept(cluster.directory) else []),
@@ -62,7 +66,7 @@ def submit(
         "--open-mode=append",
         f"--chdir={directory or cluster.directory}",
         f"--output={cluster.directory}/log/job-%j.out",
-        *([f"--licenses={watts}"] if watts else []),
+        *([f"--licenses={licenses_of(pool, gpus)}"] if pool.site else []),
         *([f"--comment=hubbub:expected_s={round(expected_s)}"] if expected_s else []),
     ]
     if expected_s:

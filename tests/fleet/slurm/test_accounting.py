@@ -7,7 +7,8 @@ import pytest
 from hubbub.cli.main import run
 from hubbub.errors import MissingExtra
 from hubbub.fleet.slurm import accounting, daemons
-from hubbub.fleet.slurm.cluster import PROGRAMS, find
+from hubbub.fleet.slurm.bring_up import PROGRAMS
+from hubbub.fleet.slurm.cluster import find
 
 FLEET = """
 [[tenants]]

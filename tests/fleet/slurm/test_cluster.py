@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,8 @@ from hubbub.cli.main import run
 from hubbub.errors import InUse, InvalidInput, StorageError
 from hubbub.fleet.policy import Policy
 from hubbub.fleet.slurm import daemons
-from hubbub.fleet.slurm.cluster import PROGRAMS, find, start
+from hubbub.fleet.slurm.bring_up import PROGRAMS, start
+from hubbub.fleet.slurm.cluster import find
 from hubbub.fleet.slurm.config import policy_lines
 from hubbub.fleet.slurm.steer import step
 from hubbub.fleet.spec import FleetSpec, Pool, Site, Tenant
@@ -169,6 +171,26 @@ def test_a_running_slurm_takes_another_fleet_over_and_a_predicted_run(rented, ca
 
 
 @needs_slurm
+def test_a_controller_that_was_killed_comes_back_with_its_jobs(rented, capsys):
+    cluster, url = find(rented / "slurm"), f"slurm:{rented / 'slurm'}"
+    with pytest.raises(InvalidInput, match="16 GPUs draw 16 kW more than idle; hall may draw 12"):
+        cluster.submit("tesla", 16, ["sleep", "60"])
+    cluster.submit("tesla", 8, ["sleep", "60"])
+    _until(lambda: _running(cluster))
+    now_s, kept = time.time(), cluster.directory / "state" / "job_state"
+    _until(lambda: kept.stat().st_mtime > now_s)  # Slurm itself saves its queue every five seconds
+    before = cluster.run("squeue", "--noheader", "--format=%i %P %t")
+    (pid,) = daemons.running(cluster.directory, "slurmctld")
+    os.kill(pid, signal.SIGKILL)
+    assert run(["fleet", "queue", "--on", url]) == 2
+    assert "back with its jobs" in capsys.readouterr().err
+    other = [sys.executable, "-c", "from hubbub.fleet.slurm import daemons; daemons.sweep()"]
+    subprocess.run(other, check=True)
+    assert run(["fleet", "up", "--on", url]) == 0
+    assert cluster.run("squeue", "--noheader", "--format=%i %P %t") == before
+
+
+@needs_slurm
 def test_down_asks_while_jobs_run_and_leaves_nothing(rented, capsys, monkeypatch):
     directory, url = rented / "slurm", f"slurm:{rented / 'slurm'}"
     with pytest.raises(InUse, match="runs already"):
@@ -187,7 +209,7 @@ def test_down_asks_while_jobs_run_and_leaves_nothing(rented, capsys, monkeypatch
 @needs_slurm
 def test_what_a_killed_up_left_is_cleaned_at_the_next(tmp_path):
     here, gone = tmp_path / "here", tmp_path / "gone"
-    script = "import sys, msgspec; from pathlib import Path; from hubbub.fleet.slurm.cluster import *; "
+    script = "import sys, msgspec; from pathlib import Path; from hubbub.fleet.slurm.bring_up import *; "
     script += "start(Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=FleetSpec))"
     words = [sys.executable, "-c", script]
     spec = msgspec.json.encode(_spec(2))

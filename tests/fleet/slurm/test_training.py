@@ -9,7 +9,7 @@ import time
 import pytest
 
 from hubbub.corpus.shards import write_shards
-from hubbub.fleet.slurm.cluster import PROGRAMS, start
+from hubbub.fleet.slurm.bring_up import PROGRAMS, start
 from hubbub.fleet.slurm.submit import submit
 from hubbub.fleet.spec import FleetSpec, Pool, Tenant
 from tests.corpus.made import documents, tokenizer
