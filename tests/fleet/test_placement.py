@@ -68,7 +68,7 @@ def _slow_empty(free, there, wanted, avoided):
     return [*nodes, *last][:wanted]
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_gangs_under_leaves_lie_where_the_slow_reading_puts_them_after_any_history(data):
     nodes, held, out, avoided = Nodes(0, SIZE, LEAF), [], set(), set()
@@ -97,6 +97,7 @@ def test_gangs_under_leaves_lie_where_the_slow_reading_puts_them_after_any_histo
     assert nodes.num_free == sum(count for node, count in enumerate(nodes.free) if node not in out)
 
 
+@settings(max_examples=40)
 @given(data=st.data())
 def test_without_leaves_avoided_nodes_come_last_among_equals_and_nothing_else_changes(data):
     nodes, held, avoided = Nodes(6, SIZE), [], set()

@@ -24,7 +24,7 @@ def _jobs(*rows):
     ]
 
 
-@settings(max_examples=100, deadline=None)  # the first call compiles
+@settings(max_examples=60, deadline=None)  # the first call compiles
 @given(
     rows=st.lists(
         st.tuples(st.integers(0, 400), st.floats(0, 300), st.integers(1, 130)), min_size=1, max_size=60
@@ -45,9 +45,9 @@ def test_compiled_waits_are_those_of_the_interpreted_replay_job_by_job(rows, siz
 @pytest.mark.shared
 @pytest.mark.skipif(not PHILLY.is_file(), reason="needs ../shared")
 def test_philly_compiled_is_philly_interpreted_job_by_job():
-    jobs = read_trace(PHILLY).jobs
+    jobs = read_trace(PHILLY).jobs[:25_000]  # all of them: benchmarks/fleet_sweep.py
     swept = Sweep(jobs)
-    for policy, gpus in (("fifo", 896), ("sjf", 832)):
+    for policy, gpus in (("fifo", 640), ("sjf", 512)):
         waits = swept.waits(gpus, policy)
         assert waits.mean() > 100 and list(waits) == queue_times(jobs, Nodes(gpus // 8), policy)
 
