@@ -48,6 +48,7 @@ class FleetState:
             site.name: SiteState(site.name, site.cap_kw, site.cap_kw, site.name in slow)
             for site in spec.sites
         }
+        self.half_life_s = 0.0
         self.tenants: dict[str, TenantState] = {}
         for tenant in spec.tenants:
             self._let_in(tenant)
@@ -82,8 +83,13 @@ class FleetState:
         self._num_claims = 0
 
     def _let_in(self, tenant: Tenant) -> None:
-        half_life_s = self.spec.half_life_days * 86_400
-        self.tenants[tenant.name] = TenantState(tenant, half_life_s, tenant.guaranteed_gpus)
+        self.tenants[tenant.name] = TenantState(tenant, self.half_life_s, tenant.guaranteed_gpus)
+
+    def keep_usage(self) -> None:
+        """Keep what each tenant used, halved every half-life, from here on."""
+        self.half_life_s = self.spec.half_life_days * 86_400
+        for tenant in self.tenants.values():
+            tenant.half_life_s = self.half_life_s
 
     def tenant(self, name: str) -> TenantState:
         """Return a tenant; one that the fleet's file does not name has no priority and no guarantee."""
@@ -166,11 +172,15 @@ class FleetState:
     def _seat(self, claim: Claim, pool: PoolState, shares: Sequence[Share], is_by_right: bool) -> None:
         pool.nodes.take(shares)
         pool.seat(claim, shares)
-        gpus = claim.job.gpus
-        if claim.job.min_gpus and (gpus := sum(num for _, num in shares)) < claim.job.gpus:
-            claim.rate = gpus / claim.job.gpus
-            self.reduced[claim.job.id] = claim
-        claim.pool, claim.shares, claim.gpus, claim.is_by_right = pool, shares, gpus, is_by_right
+        job = claim.job
+        gpus = job.gpus
+        if job.min_gpus and (gpus := sum(num for _, num in shares)) < job.gpus:
+            claim.rate = gpus / job.gpus
+            self.reduced[job.id] = claim
+        claim.pool = pool
+        claim.shares = shares
+        claim.gpus = gpus
+        claim.is_by_right = is_by_right
         claim.kw_per_gpu = pool.kw_per_gpu
         claim.version += 1
         if pool.site is not None:
@@ -179,32 +189,36 @@ class FleetState:
         self._hold(claim)
 
     def _hold(self, claim: Claim) -> None:
+        job = claim.job
         if claim.is_by_right:
             claim.tenant.right_gpus += claim.gpus
         else:
-            claim.tenant.borrowed[claim.job.id] = claim
-        if not claim.job.is_preemptible:
-            self.fixed[claim.job.id] = claim
+            claim.tenant.borrowed[job.id] = claim
+        if not job.is_preemptible:
+            self.fixed[job.id] = claim
             return
-        if claim.rank in self.running:
-            self.running[claim.rank][claim.job.id] = claim
-        else:
-            self.running[claim.rank] = {claim.job.id: claim}
+        rank = (claim.is_by_right, job.priority)
+        held = self.running.get(rank)
+        if held is None:
+            held = self.running[rank] = {}
+        held[job.id] = claim
         if self.weigh is not None:
             claim.weight = self.weigh(claim)
-            insort(self._weighed.setdefault(claim.rank, []), (claim.weight, claim.number, claim))
+            insort(self._weighed.setdefault(rank, []), (claim.weight, claim.number, claim))
 
     def _let_go(self, claim: Claim) -> None:
+        job = claim.job
         if claim.is_by_right:
             claim.tenant.right_gpus -= claim.gpus
         else:
-            del claim.tenant.borrowed[claim.job.id]
-        if not claim.job.is_preemptible:
-            del self.fixed[claim.job.id]
+            del claim.tenant.borrowed[job.id]
+        if not job.is_preemptible:
+            del self.fixed[job.id]
             return
-        del self.running[claim.rank][claim.job.id]
+        rank = (claim.is_by_right, job.priority)
+        del self.running[rank][job.id]
         if self.weigh is not None:
-            weighed = self._weighed[claim.rank]
+            weighed = self._weighed[rank]
             del weighed[bisect_left(weighed, (claim.weight, claim.number))]
 
     def weakest_of(self, rank: Rank, weigh: Callable[[Claim], float] | None) -> Iterable[Claim]:
@@ -222,10 +236,14 @@ class FleetState:
         pool.nodes.give(claim.shares)
         pool.leave(claim, self.now_s)
         if pool.site is not None:
-            pool.site.draw(-claim.kw, self.now_s)
+            pool.site.draw(-claim.gpus * claim.kw_per_gpu, self.now_s)
         self._let_go(claim)
         claim.tenant.hold(-claim.gpus, self.now_s)
-        claim.pool, claim.shares, claim.gpus, claim.kept_s, claim.rate = None, (), 0, 0.0, 1.0
+        claim.pool = None
+        claim.shares = ()
+        claim.gpus = 0
+        claim.kept_s = 0.0
+        claim.rate = 1.0
         if self.reduced:
             self.reduced.pop(claim.job.id, None)
         claim.version += 1
@@ -406,7 +424,7 @@ class FleetState:
         for tenant in self.tenants.values():
             twin = other.tenant(tenant.tenant.name)
             twin.guaranteed_gpus, twin.used_gpu_s = tenant.guaranteed_gpus, tenant.used_gpu_s
-            twin.counted_s = tenant.counted_s
+            twin.counted_s, twin.half_life_s = tenant.counted_s, tenant.half_life_s
         seated = [claim for claim in self.claims.values() if claim.pool is not None]
         for claim in sorted(seated, key=lambda each: each.started_s):
             assert claim.pool is not None

@@ -17,7 +17,7 @@ class TenantState(msgspec.Struct, eq=False):
 
     tenant: Tenant
     half_life_s: float
-    """Of what it used, for fair shares over time."""
+    """Of what it used, for fair shares over time; 0: that is not kept."""
     guaranteed_gpus: int
     """What the fleet's file says, and what was delivered since."""
     held_gpus: int = 0
@@ -37,11 +37,14 @@ class TenantState(msgspec.Struct, eq=False):
         passed_s = now_s - self.counted_s
         if passed_s:
             self.held_gpu_s += self.held_gpus * passed_s
-            self.used_gpu_s = self.used_at(now_s)
+            if self.half_life_s:
+                self.used_gpu_s = self.used_at(now_s)
             self.counted_s = now_s
         self.held_gpus += gpus
 
     def used_at(self, now_s: float) -> float:
         """Return the GPU-seconds that it used, each halved for every half-life since."""
+        if not self.half_life_s:
+            return 0.0
         left = math.exp(-_LN_2 * (now_s - self.counted_s) / self.half_life_s)
         return self.used_gpu_s * left + self.held_gpus * (1 - left) * self.half_life_s / _LN_2
