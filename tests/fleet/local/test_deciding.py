@@ -6,6 +6,8 @@ from hubbub.fleet.actions import Preempt, Start
 from hubbub.fleet.local.deciding import actions_now
 from hubbub.fleet.local.gpus import are_real, numbers_for
 from hubbub.fleet.local.journal import Book, Change, Row
+from hubbub.fleet.local.leading import look_once
+from hubbub.fleet.local.ranks import RankState
 from hubbub.fleet.local.settling import leave
 from hubbub.fleet.local.truth import truth_of
 from hubbub.fleet.policy import Policy
@@ -114,3 +116,24 @@ def test_real_gpus_are_numbered_as_nvidia_smi_does():
     held = _seated(_row(1, "xai", 1), [(0, 1)])
     held = msgspec.structs.replace(held, gpu_numbers=((2,),))
     assert numbers_for(spec, POOL, [(0, 2)], [held], is_real=True) == ((3, 4),)
+
+
+def test_a_node_on_which_job_after_job_fails_is_drained_where_nodes_are_different_things():
+    def failing(row):
+        return [RankState(phase="ended", code=1) for _ in row.shares]
+
+    for judges in (False, True):
+        book = _book(*[_row(number, "xai", 4) for number in (1, 2, 3)])
+        for now_s in range(10, 80, 10):
+            change = Change()
+            look_once(book, change, failing, now_s, Policy(), judges=judges)
+            book.take_in(change)
+            # Each fails once on the first node; the others are not there yet.
+            for row in book.open_rows():
+                if row.num_failures:
+                    book.rows[row.id] = msgspec.structs.replace(row, phase="ended")
+                elif row.phase == "running" and row.shares[0][0] != 0:
+                    book.rows[row.id] = _row(int(row.id), "xai", 4)
+        assert list(book.out) == (["hall-1"] if judges else []), book.seen
+    assert "3 different jobs in a row failed on it" in book.out["hall-1"]
+    assert truth_of(book, 50.0).state.pools["hall"].nodes.is_out(0)
