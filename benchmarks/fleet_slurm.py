@@ -30,9 +30,12 @@ from hubbub.fleet.spec import FleetSpec, Pool, Tenant
 
 INTERVAL_S = 2.0
 QUEUE = (
-    ("tesla", 16, 60), ("tesla", 8, 60), ("tesla", 8, 120), ("tesla", 16, 60), ("tesla", 8, 60),
+    ("tesla", 8, 180), ("tesla", 8, 60), ("tesla", 16, 60), ("tesla", 8, 60), ("tesla", 8, 120),
 )  # fmt: skip
-"""(tenant, GPUs, seconds) in order of submission; limits are whole minutes in Slurm."""
+"""(tenant, GPUs, seconds) in order of submission, for 16 GPUs; the fourth fits into the gap before the third.
+
+Limits are whole minutes in Slurm.
+"""
 
 
 def wait(holds: Callable[[], bool], timeout_s: float = 120.0) -> float:

@@ -8,6 +8,7 @@ kept), and as `clocks` says.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -31,6 +32,8 @@ class Claim(msgspec.Struct, eq=False):
     number: int
     """In order of arrival; breaks ties."""
     waiting_since_s: float
+    planned_s: float = inf
+    """When the engine means to start it at the latest: Slurm lets jobs pass a queue's head, ours does not."""
     done_s: float = 0.0
     """Work that is safe: it survives a failure."""
     pool: PoolState | None = None

@@ -184,6 +184,9 @@ def starts_of(
 
     with contextlib.suppress(_StartedError):
         simulate(state.spec, (), policy, watch=watch, state=copy)
+    for name in wanted:
+        if (planned_s := state.claims[name].planned_s) < found.get(name, math.inf):
+            found[name] = planned_s
     return found
 
 

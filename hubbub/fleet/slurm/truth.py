@@ -6,6 +6,7 @@ Read from `squeue --json` and `sinfo --json`. Numbers are plain in Slurm 22.05 a
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from hubbub.fleet.slurm.config import RIGHT
 from hubbub.fleet.spec import FleetSpec
 from hubbub.fleet.state import Claim, FleetState, PoolState
 
+_PLANNED = ("Resources", "Priority", "Licenses")
+"""Reasons to wait with which Slurm's start time is its plan, not the earliest time allowed."""
 _GPUS = re.compile(r"gpu(?::[A-Za-z]\w*)?[:=](\d+)")
 _GOOD_NODES = {"idle", "mixed", "allocated", "completing", "planned"}
 _BAD_FLAGS = {"drain", "down", "fail", "not_responding"}
@@ -121,7 +124,14 @@ def _take_in(truth: SlurmTruth, told: dict[str, Any]) -> None:
     else:
         claim = state.submit(job, submitted_s)
         claim.waiting_since_s = submitted_s
+        claim.planned_s = _planned_s(state, str(told.get("state_reason", "")), started_s)
         truth.waiting[name] = Waiting(str(told.get("state_reason", "")), submitted_s, started_s)
+
+
+def _planned_s(state: FleetState, reason: str, start_s: float) -> float:
+    """Return when Slurm's backfill means to start a job; it does not know of grid events that are to come."""
+    over = any(0 <= start_s - event.start_s < event.duration_s for event in state.spec.grid_events)
+    return start_s if reason in _PLANNED and start_s > state.now_s and not over else math.inf
 
 
 def _is_right(told: dict[str, Any]) -> bool:

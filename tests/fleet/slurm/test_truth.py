@@ -1,8 +1,12 @@
 import json
+import math
+import time
 
 import pytest
 
 from hubbub.errors import Corruption, InvalidInput
+from hubbub.fleet.explain import starts_of
+from hubbub.fleet.policy import Policy
 from hubbub.fleet.slurm.truth import expand, read_truth
 from hubbub.fleet.spec import FleetSpec, Pool, Tenant
 
@@ -44,7 +48,7 @@ def test_both_forms_of_slurms_json_say_the_same():
 
 def test_who_waits_is_taken_in_with_slurms_own_reason():
     jobs = [
-        _job(1, state_reason="Licenses", comment="hubbub:expected_s=30"),
+        _job(1, state_reason="Licenses", comment="hubbub:expected_s=30", start_time=1e12),
         _job(
             2,
             tres_per_node="",
@@ -56,8 +60,23 @@ def test_who_waits_is_taken_in_with_slurms_own_reason():
     ]
     truth = read_truth(_told(jobs, []), SPEC)
     assert sorted(truth.state.claims) == ["1", "2"]
+    assert truth.state.claims["1"].planned_s == 1e12 and math.isinf(truth.state.claims["2"].planned_s)
     assert truth.waiting["1"].reason == "Licenses" and truth.state.claims["1"].job.expected_s == 30
     assert truth.state.claims["2"].job.gpus == 3 and truth.state.claims["2"].job.run_s > 1e8
+
+
+def test_who_slurm_lets_pass_is_expected_when_slurm_plans_it():
+    soon_s = time.time() + 60
+    on_all = {"job_state": "RUNNING", "nodes": "hall-[1-3]", "gres_detail": 3 * ["gpu:h100:8(IDX:0-7)"]}
+    jobs = [
+        _job(1, **on_all, start_time=time.time(), time_limit=100),
+        _job(2, node_count=3, state_reason="Resources", start_time=soon_s + 9e3),
+        _job(3, node_count=1, state_reason="Priority", start_time=soon_s),
+        _job(4, node_count=1, state_reason="BeginTime", start_time=soon_s),
+    ]
+    starts = starts_of(read_truth(_told(jobs, []), SPEC).state, Policy())
+    assert starts["3"] == soon_s, "a job that fits into a gap"
+    assert soon_s + 5_000 < starts["2"] < soon_s + 6_000 < starts["4"], "ours, where it is earlier or alone"
 
 
 @pytest.mark.parametrize(
