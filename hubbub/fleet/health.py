@@ -8,7 +8,7 @@ Clear faults. What NVIDIA's catalogue answers with a reset, a reboot or service 
 xiderrorsmapping.csv); a contained memory error moves the job. So do heartbeats that stay away.
 
 Black holes. A broken node that ends every job at once draws the whole queue in: it drains after so many
-different jobs in a row, unless these fail elsewhere too.
+different jobs in a row, of different owners where these are known, unless they fail elsewhere too.
 
 Lemons. A node that was repaired again and again and still fails far more often than the others is taken
 out for good (Kokolis et al., HPCA 2025, arXiv 2410.21680, section IV: lemon nodes). Its score is -log10 of
@@ -67,6 +67,13 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     code: int = 0
     """The Xid, the exit code, or how many heartbeats in a row were missed."""
     job: str = ""
+    owner: str = ""
+    """Who submitted the job; what fails for one owner is one opinion, however many jobs it was."""
+
+    @property
+    def who(self) -> str:
+        """Return whose fault it would be, were it not the node's."""
+        return self.owner or self.job
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -88,7 +95,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     heartbeats: int = 3
     black_hole_jobs: int = 3
     own_fault_nodes: int = 2
-    """A job that failed on so many nodes is at fault itself."""
+    """A job, or an owner, that failed on so many nodes is at fault itself."""
     false_drains: float = 0.05
     """How many usual nodes a look may take for lemons, on the average."""
     false_avoids: float = 0.5
@@ -164,7 +171,7 @@ def _moved(by_node: Mapping[str, Sequence[Observation]], said: Mapping[str, Verd
 
 
 def failure_counts(observations: Iterable[Observation], rules: Rules = USUAL) -> Counter[str]:
-    """Count each node's failures, in order of time: one an incident, a job's once unless it is at fault."""
+    """Count each node's failures, in order of time: one an incident; an owner's once, unless at fault."""
     observations = list(observations)
     own_fault = _at_fault_themselves(observations, rules)
     counts: Counter[str] = Counter()
@@ -177,9 +184,9 @@ def failure_counts(observations: Iterable[Observation], rules: Rules = USUAL) ->
                 counts.pop(each.node, None)
             continue
         if each.kind != "node_fail" and not _is_clear(each, rules):
-            if not _failed(each) or each.job in own_fault or (each.node, each.job) in seen:
+            if not _failed(each) or each.who in own_fault or (each.node, each.who) in seen:
                 continue
-            seen.add((each.node, each.job))
+            seen.add((each.node, each.who))
         if each.at_s - last_s.get(each.node, -math.inf) > rules.incident_s:
             counts[each.node] += 1
         last_s[each.node] = each.at_s
@@ -248,15 +255,15 @@ def _clear_fault(told: Sequence[Observation], rules: Rules) -> Verdict | None:
 
 
 def _black_hole(told: Sequence[Observation], own_fault: set[str], rules: Rules) -> Verdict | None:
-    jobs: dict[str, None] = {}
+    jobs: dict[str, str] = {}
     for each in _since_repair(told):
         if each.kind == "exit" and each.code == 0:
             jobs.clear()
-        elif _failed(each) and each.job and each.job not in own_fault:
-            jobs[each.job] = None
+        elif _failed(each) and each.job and each.who not in own_fault:
+            jobs[each.who] = each.job
     if len(jobs) < rules.black_hole_jobs:
         return None
-    reason = f"{len(jobs)} different jobs in a row failed on it: {', '.join(list(jobs)[-3:])}"
+    reason = f"{len(jobs)} different jobs in a row failed on it: {', '.join(list(jobs.values())[-3:])}"
     return Verdict(node=told[-1].node, do="drain", reason=reason)
 
 
@@ -269,8 +276,8 @@ def _at_fault_themselves(observations: Iterable[Observation], rules: Rules) -> s
     failed_on: defaultdict[str, set[str]] = defaultdict(set)
     for each in observations:
         if each.job and _failed(each):
-            failed_on[each.job].add(each.node)
-    return {job for job, nodes in failed_on.items() if len(nodes) >= rules.own_fault_nodes}
+            failed_on[each.who].add(each.node)
+    return {who for who, nodes in failed_on.items() if len(nodes) >= rules.own_fault_nodes}
 
 
 def _is_clear(each: Observation, rules: Rules) -> bool:

@@ -54,6 +54,20 @@ def test_a_node_that_ends_job_after_job_is_drained_and_a_job_that_fails_everywhe
     assert _say(*[(20 * DAY + n, "n1", "exit", 143, f"j{n}") for n in range(9)])[0] == []
 
 
+def test_what_fails_for_one_owner_is_one_opinion():
+    at_s, code = 29 * DAY, {"kind": "exit", "code": 1, "node": "n1"}
+    same = [Observation(at_s=at_s + n, job=f"j{n}", owner="ann", **code) for n in range(9)]
+    others = [
+        Observation(at_s=at_s + n, job=f"j{n}", owner=who, **code) for n, who in enumerate(("bob", "eve"))
+    ]
+    now = {"num_nodes": 100, "now_s": 30 * DAY}
+    assert verdicts(same, **now) == [] and failure_counts(same) == {"n1": 1}
+    (drained, moved) = verdicts([*same, *others], **now)
+    assert (drained.do, moved.do) == ("drain", "elsewhere") and "3 different jobs in a row" in drained.reason
+    away = Observation(at_s=at_s, job="x", owner="ann", kind="exit", code=1, node="n2")
+    assert verdicts([*same, *others, away], **now) == []  # ann's fail everywhere
+
+
 def test_one_incident_counts_once_and_one_job_too():
     at_s = 20 * DAY
     rows = [
