@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from hubbub.cli.main import hubbub_command
+from hubbub.fleet.launcher import Launcher
 from hubbub.fleet.page.watch import Watch
 from tests.fleet.page.halls import StillFleet, job, page_of, settled
 from tests.fleet.page.test_pictures import SPEC
@@ -74,10 +76,25 @@ def test_the_page_is_hardened_and_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--host", "0.0.0.0"], "would let others on the network"), (["--on", "slurm:nowhere"], "bring one up")],
+    [(["--host", "0.0.0.0"], "would let others on the network"), (["--on", "slurm:nowhere"], "no Slurm of")],
 )
 def test_it_listens_here_only_and_says_where_no_fleet_is(
     options: list[str], said: str, tmp_path: Path
 ) -> None:
     done = CliRunner().invoke(hubbub_command, ["fleet", "page", *options])
     assert done.exit_code and said in str(done.exception) + done.output
+
+
+def test_what_runs_on_a_real_engine_is_shown(local: Launcher, tmp_path: Path) -> None:
+    name = local.submit("xai", 4, ["sleep", "60"], name="shown", directory=tmp_path)
+    try:
+        watch = Watch(lambda: local)
+        end_s = time.monotonic() + 20
+        while not (frame := watch.story()["frame"]) or not frame.running:
+            watch.look()
+            assert time.monotonic() < end_s
+        assert [(each.job, each.name, each.gpus) for each in frame.running] == [(name, "shown", 4)]
+        assert sum(frame.nodes["hall"][1::2]) == 3 and frame.moment.held == {"xai": 4}
+        assert watch.away is None
+    finally:
+        local.cancel(name)
