@@ -17,19 +17,21 @@ from hubbub.fleet.launcher import Truth
 from hubbub.fleet.policy import Policy, decide
 from hubbub.fleet.slurm.config import may_use
 from hubbub.fleet.slurm.grid import reserve
+from hubbub.fleet.slurm.observing import drains
 from hubbub.fleet.slurm.rights import misplaced
 from hubbub.fleet.slurm.submit import pools_for
 from hubbub.fleet.state import FleetState
 
 if TYPE_CHECKING:
     from hubbub.fleet.slurm.cluster import Cluster
+    from hubbub.fleet.slurm.truth import SlurmTruth
 
 SETTLE_S = 2.0
 """Slurm preempts by tier within a second: only who still waits after so long needs us, but for power."""
 
 
 def step(cluster: Cluster, policy: Policy, *, settle_s: float = SETTLE_S) -> list[Action]:
-    """Do what has to be done now, and return it.
+    """Do what has to be done now, and return it; with `policy.drains` also drain unhealthy nodes.
 
     Raises:
         InvalidInput: Slurm refused; its words are given.
@@ -42,9 +44,13 @@ def step(cluster: Cluster, policy: Policy, *, settle_s: float = SETTLE_S) -> lis
         wanted = {name for name in truth.waiting if _has_settled(truth, name, settle_s)}
         return [
             action
-            for action in _decisions(truth.state, policy)
+            for action in (*_unhealthy(cluster, truth, policy), *_decisions(truth.state, policy))
             if _is_ours(cluster, truth, action, wanted) and _do(cluster, action)
         ]
+
+
+def _unhealthy(cluster: Cluster, truth: SlurmTruth, policy: Policy) -> list[Drain]:
+    return drains(cluster.directory, truth) if policy.drains else []
 
 
 def tell(action: Action) -> str:
@@ -58,6 +64,8 @@ def tell(action: Action) -> str:
         return f"{nodes} given back: {action.reason}"
     if isinstance(action, Start):
         return f"{action.job} sent to {action.pool}: {action.reason}"
+    if isinstance(action, Drain):
+        return f"{action.pool}-{action.node + 1} drained: {action.reason}"
     return str(action)
 
 
