@@ -87,15 +87,23 @@ def end(directory: Path) -> None:
 
 def tell_jobs(directory: Path, kind: signal.Signals) -> None:
     """Send a signal to the processes of all jobs."""
-    for pid in running(directory, "slurmstepd"):
-        _end_job(pid, kind)
+    _tell(_groups_of(running(directory, "slurmstepd")), kind)
 
 
-def _end_job(step: int, kind: signal.Signals) -> None:
-    """End the processes of one job: its step's daemon would leave them."""
-    with contextlib.suppress(OSError):
-        for pid in Path(f"/proc/{step}/task/{step}/children").read_text().split():
-            os.killpg(os.getpgid(int(pid)), kind)
+def _groups_of(steps: Iterable[int]) -> set[int]:
+    """Return the process groups of jobs: their steps' daemons would leave them behind."""
+    found = set()
+    for step in steps:
+        with contextlib.suppress(OSError):
+            for pid in Path(f"/proc/{step}/task/{step}/children").read_text().split():
+                found.add(os.getpgid(int(pid)))
+    return found
+
+
+def _tell(groups: Iterable[int], kind: signal.Signals) -> None:
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, kind)
 
 
 def nodes(directory: Path) -> set[str]:
@@ -109,12 +117,11 @@ def cut_power(directory: Path, node: str, jobs: Iterable[str]) -> None:
     told = {
         pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in running(directory, "slurmd", "slurmstepd")
     }
-    for pid, command in told.items():
-        if any(f"[{job}.".encode() in command for job in jobs):
-            _end_job(pid, signal.SIGKILL)
-        elif node.encode() not in command.split(b"\0"):
-            continue
+    steps = [pid for pid, words in told.items() if any(f"[{job}.".encode() in words for job in jobs)]
+    groups = _groups_of(steps)
+    for pid in [*steps, *(pid for pid, words in told.items() if node.encode() in words.split(b"\0"))]:
         os.kill(pid, signal.SIGKILL)
+    _tell(groups, signal.SIGKILL)  # at last: nobody is left to say that the job ended
 
 
 def make_spool(directory: Path) -> Path:
