@@ -31,6 +31,8 @@ _NUM_ENDED_TOLD = 5
 @click.option("--name", default="job", show_default=True)
 @click.option("--expect", "expected_s", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
               help="How long it takes; on Slurm its limit is twice that.")  # fmt: skip
+@click.option("--min-gpus", type=click.IntRange(0), default=0, metavar="N",
+              help="Elastic: it is content with N, and restarted with fewer or more.")  # fmt: skip
 @click.option("--array", "num_parts", type=click.IntRange(1, 10_000), metavar="N",
               help="N jobs: {i} in COMMAND becomes 1 to N, {n} becomes N.")  # fmt: skip
 @json_option
@@ -42,6 +44,7 @@ def submit(
     spec_file: Path | None,
     name: str,
     expected_s: float | None,
+    min_gpus: int,
     num_parts: int | None,
     as_json: bool,
     command: tuple[str, ...],
@@ -55,7 +58,9 @@ def submit(
     if gpus is None:
         raise click.UsageError("say how many GPUs: --gpus N, or --spec RUN.toml")
     jobs = [
-        launcher.submit(tenant, gpus, each, name=name, expected_s=expected_s, directory=Path.cwd())
+        launcher.submit(
+            tenant, gpus, each, name=name, expected_s=expected_s, min_gpus=min_gpus, directory=Path.cwd()
+        )
         for each in _parts_of(command, num_parts)
     ]
     for job in jobs:

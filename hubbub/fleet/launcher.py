@@ -70,9 +70,13 @@ class Launcher(Protocol):
         *,
         name: str = "job",
         expected_s: float | None = None,
+        min_gpus: int = 0,
         directory: Path | None = None,
     ) -> str:
-        """Let a command wait for its GPUs, and return the job's id; SIGTERM tells it to save and leave."""
+        """Let a command wait for its GPUs, and return the job's id; SIGTERM tells it to save and leave.
+
+        With `min_gpus` it is content with so many: it is told to leave, and starts again with fewer or more.
+        """
 
     def cancel(self, job: str) -> None:
         """End a job that waits or runs; who may is for the caller to check."""
@@ -228,7 +232,9 @@ def dated(spec: FleetSpec) -> FleetSpec:
 _NAME = re.compile(r"[\w.+-]{1,64}\Z", re.ASCII)
 
 
-def check_submission(spec: FleetSpec, tenant: str, gpus: int, command: Sequence[str], name: str) -> Pool:
+def check_submission(
+    spec: FleetSpec, tenant: str, gpus: int, command: Sequence[str], name: str, min_gpus: int = 0
+) -> Pool:
     """Refuse a job that no engine can run, and return the first pool that is large enough.
 
     Raises:
@@ -240,6 +246,8 @@ def check_submission(spec: FleetSpec, tenant: str, gpus: int, command: Sequence[
         raise InvalidInput(f"job name {name!r}: use 1 to 64 letters, digits, . _ + -")
     if not command:
         raise InvalidInput("there is no command to run; write it after --")
+    if min_gpus and not 1 <= min_gpus <= gpus:
+        raise InvalidInput(f"{min_gpus} GPUs at least, of {gpus}: give 1 to {gpus}")
     pool = next((p for p in spec.pools if gpus <= p.num_nodes * p.gpus_per_node), None)
     if pool is None or gpus < 1:
         largest = max(pool.num_nodes * pool.gpus_per_node for pool in spec.pools)

@@ -7,13 +7,15 @@ given twice and no site is above its cap, and the others come up again at the ne
 
 from __future__ import annotations
 
-from hubbub.fleet.actions import Action, Preempt, Start
+from hubbub.fleet.actions import Action, Grow, Preempt, Shrink, Start
 from hubbub.fleet.carrying import carry_out
 from hubbub.fleet.local.journal import Book
 from hubbub.fleet.local.truth import state_of
 from hubbub.fleet.policy import Policy, decide
 from hubbub.fleet.state import FleetState
 
+SETTLE_S = 30.0
+"""So long an elastic job runs before it is stopped to get more GPUs."""
 _SLACK_KW = 1e-6
 
 
@@ -31,14 +33,23 @@ def actions_now(book: Book, now_s: float, policy: Policy) -> list[Action]:
                 row = book.rows[action.job]
                 if row.phase == "waiting" and row.not_before_s <= now_s and room.take(state, action):
                     found[action.job] = action
-            elif isinstance(action, Preempt):
-                if action.job in found:
-                    room.give(state, found.pop(action.job))
-                elif book.rows[action.job].phase == "running":
-                    found[action.job] = action
+            elif isinstance(action, Preempt) and action.job in found:
+                room.give(state, found.pop(action.job))
+            elif isinstance(action, Preempt | Shrink | Grow):
+                found |= _told_to_leave(book, now_s, action)
             else:
                 found[f"{type(action).__name__} {len(found)}"] = action
     return list(found.values())
+
+
+def _told_to_leave(book: Book, now_s: float, action: Preempt | Shrink | Grow) -> dict[str, Action]:
+    """Return who runs and has to save and leave; an elastic job starts again at its other size."""
+    row = book.rows[action.job]
+    if row.phase != "running" or (isinstance(action, Grow) and now_s - row.started_s < SETTLE_S):
+        return {}
+    if isinstance(action, Preempt):
+        return {action.job: action}
+    return {action.job: Preempt(action.job, f"goes on with {action.gpus} GPUs: {action.reason}")}
 
 
 class _Room:

@@ -43,8 +43,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     submitted_s: float
     expected_s: float | None = None
+    min_gpus: int = 0
+    """Elastic: content with so many."""
     phase: Phase = "waiting"
     waiting_since_s: float = 0.0
+    token: str = ""
+    """Of the hand-in: who asks twice, not knowing whether it was heard, gets the same job."""
     not_before_s: float = 0.0
     """After a failure it waits a little."""
     reason: str = ""

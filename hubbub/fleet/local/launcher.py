@@ -56,6 +56,7 @@ class Local:
         *,
         name: str = "job",
         expected_s: float | None = None,
+        min_gpus: int = 0,
         directory: Path | None = None,
     ) -> str:
         """Let a command wait for its GPUs, and return the job's number; it gets this process's environment.
@@ -64,7 +65,7 @@ class Local:
             InvalidInput: the tenant is not known, or the gang has no place.
             StorageError: the disk refused; there is no job then.
         """
-        check_submission(self.spec, tenant, gpus, command, name)
+        check_submission(self.spec, tenant, gpus, command, name, min_gpus)
         task = ranks.task_of(command, directory)
         now_s = time.time()
         with self._journal.changing() as change:
@@ -81,6 +82,7 @@ class Local:
                     submitted_s=now_s,
                     waiting_since_s=now_s,
                     expected_s=expected_s,
+                    min_gpus=min_gpus,
                 )  # fmt: skip
             )
         self._wake()

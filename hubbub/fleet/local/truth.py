@@ -86,13 +86,15 @@ def job_of(row: Row, state: FleetState) -> Job:
         submit_s=row.submitted_s,
         run_s=NO_LIMIT_S if row.expected_s is None else row.expected_s,
         expected_s=row.expected_s,
+        min_gpus=row.min_gpus,
         priority=tenant.priority,
     )
 
 
 def _seat(state: FleetState, row: Row) -> None:
     job, tenant = job_of(row, state), state.tenant(row.tenant)
-    is_by_right = tenant.right_gpus + row.gpus <= tenant.tenant.guaranteed_gpus
+    held = sum(gpus for _, gpus in row.shares)
+    is_by_right = tenant.right_gpus + held <= tenant.tenant.guaranteed_gpus
     like = Claim(job, tenant, 0, row.waiting_since_s, started_s=row.started_s, is_by_right=is_by_right)
     _remember(like, row)
     state.adopt(job, state.pools[row.pool], row.shares, like)

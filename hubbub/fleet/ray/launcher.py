@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import time
 from collections.abc import Sequence
@@ -14,14 +15,14 @@ import msgspec
 from hubbub.errors import HubbubError, InUse, InvalidInput, MissingExtra, StorageError
 from hubbub.fleet.actions import Action
 from hubbub.fleet.launcher import Truth, check_submission, pretend_fleet
-from hubbub.fleet.local.journal import GRACE_S, Book, Change
+from hubbub.fleet.local.journal import GRACE_S, Book, Change, Row
 from hubbub.fleet.local.ranks import task_of
 from hubbub.fleet.local.truth import spec_of, truth_of
 from hubbub.fleet.ray.cluster import SPACE, Store
 from hubbub.fleet.ray.leader import NAME, Leader
 from hubbub.fleet.spec import FleetSpec
 
-_ANSWER_S = 60.0
+_ANSWER_S = 30.0
 
 
 class OnRay:
@@ -46,12 +47,17 @@ class OnRay:
         *,
         name: str = "job",
         expected_s: float | None = None,
+        min_gpus: int = 0,
         directory: Path | None = None,
     ) -> str:
         """Let a command wait for its GPUs, and return the job's number; it gets this environment."""
-        check_submission(self.spec, tenant, gpus, command, name)
+        check_submission(self.spec, tenant, gpus, command, name, min_gpus)
         task = msgspec.json.encode(task_of(command, directory))
-        job: str = self._ask("submit", tenant, gpus, name, expected_s, task)
+        row = Row(
+            id="0", tenant=tenant, gpus=gpus, name=name, submitted_s=time.time(), expected_s=expected_s,
+            min_gpus=min_gpus, token=secrets.token_hex(8),
+        )  # fmt: skip
+        job: str = self._ask("submit", row, task)
         return job
 
     def cancel(self, job: str) -> None:
@@ -91,10 +97,15 @@ class OnRay:
     def _ask(self, what: str, *told: Any) -> Any:
         import ray
 
-        try:
-            refusal, answer = ray.get(self._leader.ask.remote(what, *told), timeout=_ANSWER_S)
-        except ray.exceptions.RayError as error:
-            raise HubbubError(f"{self.url} does not answer: {type(error).__name__}; ask again") from error
+        end_s = time.monotonic() + _ANSWER_S
+        while True:
+            try:
+                refusal, answer = ray.get(self._leader.ask.remote(what, *told), timeout=_ANSWER_S)
+                break
+            except ray.exceptions.RayError as error:  # it died, and Ray starts it again
+                if time.monotonic() > end_s:
+                    raise HubbubError(f"{self.url} does not answer: {type(error).__name__}") from error
+                time.sleep(0.5)
         if refusal:
             raise InvalidInput(refusal)
         return answer

@@ -67,14 +67,15 @@ class Leader:
     def _ids(self) -> dict[str, list[str]]:
         return self._nodes.ids
 
-    def _submit(self, tenant: str, gpus: int, name: str, expected_s: float | None, task: bytes) -> str:
+    def _submit(self, row: Row, task: bytes) -> str:
+        for known in self._book.rows.values():
+            if known.token == row.token:
+                return known.id
         job, now_s = str(self._book.next_id), time.time()
         self._store.put(f"task-{job}", task)
-        row = Row(
-            id=job, tenant=tenant, gpus=gpus, name=name, submitted_s=now_s, waiting_since_s=now_s,
-            expected_s=expected_s,
-        )  # fmt: skip
-        self._write(Change(rows=[row]))
+        self._write(
+            Change(rows=[msgspec.structs.replace(row, id=job, submitted_s=now_s, waiting_since_s=now_s)])
+        )
         return job
 
     def _cancel(self, job: str) -> None:

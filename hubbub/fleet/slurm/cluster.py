@@ -67,9 +67,12 @@ class Cluster:
         *,
         name: str = "job",
         expected_s: float | None = None,
+        min_gpus: int = 0,
         directory: Path | None = None,
     ) -> str:
         """Submit a command as a tenant's job, and return its number in Slurm."""
+        if min_gpus:
+            raise InvalidInput("a Slurm gives a gang all its GPUs or none: leave --min-gpus out")
         return submit(self, tenant, gpus, command, name=name, expected_s=expected_s, directory=directory)
 
     def cancel(self, job: str) -> None:

@@ -137,3 +137,23 @@ def test_a_node_on_which_job_after_job_fails_is_drained_where_nodes_are_differen
         assert list(book.out) == (["hall-1"] if judges else []), book.seen
     assert "3 different jobs in a row failed on it" in book.out["hall-1"]
     assert truth_of(book, 50.0).state.pools["hall"].nodes.is_out(0)
+
+
+def test_an_elastic_job_goes_on_with_fewer_gpus_and_with_more_when_they_are_free_again():
+    tesla = _seated(_row(1, "tesla", 8, min_gpus=4), [(0, 4), (1, 4)])
+    book = _book(tesla, _row(2, "xai", 4, expected_s=50.0))
+    book.fleet = msgspec.structs.replace(SPEC, sites=(Site(name="hall", cap_kw=8.0),), grid_events=())
+    (shrink,) = actions_now(book, 10.0, Policy())
+    assert isinstance(shrink, Preempt) and shrink.reason.startswith("goes on with 4 GPUs: ")
+    book.rows["1"] = leave(tesla, "preempted", shrink.reason)
+    assert actions_now(book, 10.0, Policy()) == []
+    book.rows["1"] = _row(1, "tesla", 8, min_gpus=4)
+    told = {
+        action.job: sum(gpus for _, gpus in action.shares) for action in actions_now(book, 11.0, Policy())
+    }
+    assert told == {"1": 4, "2": 4}
+    book.rows["1"] = _seated(_row(1, "tesla", 8, min_gpus=4), [(0, 4)])
+    book.rows["2"] = _row(2, "xai", 4, phase="ended")
+    assert actions_now(book, 12.0, Policy()) == [], "it has only just started"
+    (grow,) = actions_now(book, 60.0, Policy())
+    assert isinstance(grow, Preempt) and grow.reason.startswith("goes on with 8 GPUs: ")
