@@ -35,7 +35,7 @@ ENTRY = np.dtype([("hash", "<u8"), ("row", "<u4")])
 COLUMNS = np.dtype([("key", "<u8"), ("time", "<i8"), ("rank", "<u4"), ("start", "<u8")])
 """`rank`: among its author's posts, by key; `start`: of its word pairs in the run's."""
 KINDS = ("exact", "near")
-_BATCH = 512
+_BATCH = 1024
 _NOISE = re.compile("|".join((*MASKS, MENTION.pattern)))
 
 _T = TypeVar("_T")

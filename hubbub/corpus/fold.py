@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from operator import attrgetter
@@ -59,6 +59,7 @@ class Word(msgspec.Struct, frozen=True, array_like=True, tag="w"):
 
 Record: TypeAlias = Version | Word
 POSTS = (Post, Edit)
+SILENT = AuthorState()
 
 
 class Scattered(msgspec.Struct):
@@ -202,7 +203,7 @@ def living(
     records: Iterable[Record], dead: U64, blocked: frozenset[AuthorId]
 ) -> tuple[list[Version], Counter[str]]:
     """Return the posts of one bucket that may be collected, in order of time, and count the others."""
-    states: defaultdict[AuthorId, AuthorState] = defaultdict(AuthorState)
+    states: dict[AuthorId, AuthorState] = {}
     handles: dict[AuthorId, str | None] = {}
     current: dict[tuple[int, AuthorId], Version] = {}
     first_seen: dict[tuple[int, AuthorId], int] = {}
@@ -220,11 +221,12 @@ def living(
                 current[place] = record
     kept = []
     authors = {author for _, author in current}
-    refused = {author: _refuse_author(author, states[author], blocked) for author in authors}
+    refused = {author: _refuse_author(author, states.get(author, SILENT), blocked) for author in authors}
+    erased = {author: state.erased_before for author, state in states.items() if state.erased_before}
     is_dead = _is_dead([key for key, _ in current], dead)
     for (place, version), gone in zip(current.items(), is_dead, strict=True):
         reason = "deleted" if gone else refused[version.author] or _refuse_version(version)
-        if not reason and first_seen.get(place, version.seq) < states[version.author].erased_before:
+        if erased and not reason and first_seen.get(place, version.seq) < erased.get(version.author, 0):
             reason = "author removed or hidden"
         if reason:
             dropped[reason] += 1
@@ -241,7 +243,7 @@ def _listen(word: Word, states: dict[AuthorId, AuthorState], handles: dict[Autho
     if isinstance(event, AccountEvent) and event.status == "named":
         handles[event.author] = event.handle
     else:
-        states[event.author] = states[event.author].after(word.seq, event)
+        states[event.author] = states.get(event.author, SILENT).after(word.seq, event)
 
 
 def _refuse_author(author: AuthorId, state: AuthorState, blocked: frozenset[AuthorId]) -> str | None:

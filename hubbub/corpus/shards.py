@@ -235,6 +235,7 @@ class _Writer:
     def _end_shard(self) -> None:
         os.fsync(self.fd)
         columns = {name: np.concatenate([part[name] for part in self._parts]) for name, _, _ in COLUMNS}
+        self._parts = []
         for name, end in (("start", self._num_written), ("first_piece", self._num_pieces)):
             columns[name] = np.append(columns[name], columns[name].dtype.type(end))
         order = np.lexsort((columns["key_piece"], columns["key"]))
