@@ -253,7 +253,8 @@ def power(
 @on_option
 @click.option("--once", is_flag=True, help="One look, then end.")
 @click.option("--every", "every_s", type=click.FloatRange(0.1), default=1.0, show_default=True)
-def steer(url: str, once: bool, every_s: float) -> None:
+@click.option("--drain", is_flag=True, help="Also drain nodes that fail again and again.")
+def steer(url: str, once: bool, every_s: float, drain: bool) -> None:
     """Watch Slurm, and preempt where it does not: for power, and for what is guaranteed."""
     from hubbub.fleet.launcher import kind_of
     from hubbub.fleet.policy import Policy
@@ -268,7 +269,7 @@ def steer(url: str, once: bool, every_s: float) -> None:
         return
     cluster = find(Path(where))
     while True:
-        for action in step(cluster, Policy(), settle_s=0.0 if once else 2.0):
+        for action in step(cluster, Policy(drains=drain), settle_s=0.0 if once else 2.0):
             click.echo(tell(action))
         if once:
             return
