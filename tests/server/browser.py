@@ -64,16 +64,20 @@ class Browser:
             deviceScaleFactor=2 if is_phone else 1,
             mobile=is_phone,
         )
-        features = [
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce"},  # drawn without a GPU, motion costs most
-        ]
-        self._cdp("Emulation.setEmulatedMedia", features=features)
+        self.colour(dark)
         agent = self.driver.execute_script("return navigator.userAgent")
         self._cdp("Network.setUserAgentOverride", userAgent=agent, acceptLanguage=language)
         self.driver.get(url)
         if is_ours:
             self.wait(lambda: self.all("#dot.on"))
+
+    def colour(self, dark: bool) -> None:
+        """Have the reader prefer dark or light pages from now on."""
+        features = [
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce"},  # drawn without a GPU, motion costs most
+        ]
+        self._cdp("Emulation.setEmulatedMedia", features=features)
 
     def _cdp(self, command: str, **parameters: Any) -> None:
         self.driver.execute_cdp_cmd(command, parameters)
