@@ -39,3 +39,53 @@ def slow_queue_times(jobs, num_nodes, size, order):
             running.append((now + jobs[number][1], chosen))
         now += 1
     return waits
+
+
+def slow_srtf_times(jobs, num_nodes, size):
+    """Tick through every second as the published simulator does; `jobs` are (submit, run, gpus)."""
+    free = [size] * num_nodes
+    left = [job[1] for job in jobs]
+    waits, since = [0] * len(jobs), [job[0] for job in jobs]
+    queue, running, ended, now = [], [], 0, 0
+    while ended < len(jobs):
+        for number, chosen in list(running):
+            if left[number] == 0:
+                running.remove((number, chosen))
+                _give(free, chosen)
+                ended += 1
+            else:
+                left[number] -= 1
+        queue += [number for number, job in enumerate(jobs) if job[0] == now]
+        held = dict(running)
+        fitting = _fitting(sorted([*queue, *held], key=left.__getitem__), jobs, size * num_nodes)
+        for number in [number for number in sorted(held, key=left.__getitem__) if number not in fitting]:
+            _give(free, held[number])
+            running.remove((number, held[number]))
+            queue.append(number)
+            gpus = jobs[number][2]
+            left[number] += 7 if gpus == 1 else 30 if gpus <= 8 else 60
+            since[number] = now
+        for number in [number for number in fitting if number not in held]:
+            chosen = slow_place(free, jobs[number][2], size)
+            if chosen is not None:
+                for node, gpus in chosen.items():
+                    free[node] -= gpus
+                queue.remove(number)
+                running.append((number, chosen))
+                waits[number] += now - since[number]
+        now += 1
+    return waits
+
+
+def _fitting(order, jobs, quota):
+    found = []
+    for number in order:
+        if jobs[number][2] <= quota:
+            quota -= jobs[number][2]
+            found.append(number)
+    return found
+
+
+def _give(free, chosen):
+    for node, gpus in chosen.items():
+        free[node] += gpus
