@@ -9,7 +9,7 @@ export class Card {
     this.found = make("p", { class: "found" });
     this.plot = make("div", { class: "plot" });
     this.keys = make("ul", { class: "keys" });
-    this.said = make("p", { class: "said" });
+    this.said = make("p", { class: "said", "aria-live": "polite" });
     this.body = make("div", { class: "body" });
     this.more = make("details", {}, make("summary", {}, "Figures"));
     this.root.append(this.found, this.plot, this.keys, this.said, this.more);

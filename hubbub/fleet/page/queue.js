@@ -11,7 +11,7 @@ export class Queue {
     this.root = find("queue");
     this.found = make("p", { class: "found" });
     this.plot = make("div", { class: "plot" });
-    this.said = make("p", { class: "said" });
+    this.said = make("p", { class: "said", "aria-live": "polite" });
     this.root.append(this.found, this.plot, this.said);
     this.chart = new TimeChart(this.plot, 96, (index) => this.read(index));
     fit(this.plot, () => this.chart.draw());

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
 
 import anyio
+import msgspec
 from anyio import to_thread
 
 from hubbub.errors import HubbubError
@@ -17,8 +19,11 @@ from hubbub.fleet.launcher import Launcher, Truth
 from hubbub.fleet.page.story import tell_deliveries, tell_past, tell_spec
 from hubbub.fleet.pictures import Bill, Frame, History, Roll, frame_of, waiters_of
 from hubbub.fleet.policy import Policy
+from hubbub.fleet.spec import FleetSpec
 from hubbub.web.streams import Emit
 from hubbub.web.wire import KEEP_ALIVE, KEEP_ALIVE_S, encode_event
+
+log = logging.getLogger("hubbub.fleet")
 
 _REST = 4.0
 """It rests so many times as long as a look took: a large Slurm must not be kept busy by who watches it."""
@@ -72,29 +77,32 @@ class Watch:
 
     def look(self) -> None:
         """Look once; an engine that does not answer is away since it last did."""
+        fleet, self._fleet = self._fleet, None
         try:
-            self._fleet = self._fleet or self._open()
-            truth = self._fleet.look()
+            fleet = fleet or self._open()
+            self._fold(fleet.look(), fleet.spec)
+            self._fleet = fleet
         except (HubbubError, OSError, subprocess.SubprocessError) as error:
-            self._fleet = None
             self._be_away(_words(error))
-            return
-        is_new = self.away is not None or self._spec != self._fleet.spec
-        self.away, self._spec, self._good_s = None, self._fleet.spec, time.time()
-        self._fold(truth, is_new)
+        except Exception as error:  # of ours, or JSON that no known version writes: the page must say so
+            log.exception("the fleet could not be read")
+            self._be_away(f"{type(error).__name__}: {error}; the log of the page has more")
 
-    def _fold(self, truth: Truth, is_new: bool) -> None:
+    def _fold(self, truth: Truth, spec: FleetSpec) -> None:
         state = truth.state
         self._roll = self._roll or Roll(state)
-        starts = starts_of(state, self._policy) if state.num_waiting else {}
-        queue = waiters_of(state, self._policy, names=truth.names, held=truth.held, starts=starts)
+        queue = waiters_of(state, self._policy, names=truth.names, held=truth.held)
+        if queue:
+            starts = starts_of(state, self._policy, [each.job for each in queue])
+            queue = [msgspec.structs.replace(each, start_s=starts.get(each.job)) for each in queue]
         self._frame = frame_of(
             state, self._roll, queue, names=truth.names, out=truth.out, lemons=truth.lemons, notes=truth.notes
         )
         kept = self._history.add(self._frame.moment)
         self._bill.add(state, is_continued=False)
-        if kept == "thinned" or is_new:
+        if kept == "thinned" or self.away is not None or self._spec != spec:
             self._whole_at = self._number + 1
+        self.away, self._spec, self._good_s = None, spec, time.time()
         told = {"frame": self._frame, "tenants": self._roll.names, "kept": kept}
         told["money"] = self._bill.days[-1:]
         self._compose(encode_event("now", told))
