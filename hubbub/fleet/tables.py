@@ -19,7 +19,7 @@ without a zone are UTC.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -96,42 +96,57 @@ def _philly_rows(text: str, path: Path) -> Iterator[Row]:
     except msgspec.DecodeError as error:
         raise InvalidInput(f"trace {str(path)!r} is no list of Philly's jobs: {error}") from error
     for number, job in enumerate(jobs, 1):
-        where = f"{path}, entry {number} ({job.jobid}), "
-        run_s, gpus = 0.0, 0
-        for attempt in job.attempts:
-            run_s += _between(attempt.start_time or "", attempt.end_time or "", f"{where}'end_time'")
-            gpus = max(gpus, sum(len(detail.gpus) for detail in attempt.detail))
-        yield Row(
-            -number, job.jobid, job.vc, _time(job.submitted_time, f"{where}'submitted_time'"), run_s, gpus
-        )
+        try:
+            yield _philly_row(-number, job)
+        except InvalidInput as error:
+            raise InvalidInput(f"{path}, entry {number}, {error}") from None
+
+
+def _philly_row(line: int, job: _PhillyJob) -> Row:
+    run_s, gpus = 0.0, 0
+    for attempt in job.attempts:
+        run_s += _between(attempt.start_time or "", attempt.end_time or "", "'end_time'")
+        gpus = max(gpus, sum(len(detail.gpus) for detail in attempt.detail))
+    return Row(line, job.jobid, job.vc, _time(job.submitted_time, "'submitted_time'"), run_s, gpus)
 
 
 def _csv_rows(lines: TextIO, path: Path, first: str) -> Iterator[Row]:
     reader = csv.reader(chain([first], lines))
     header = [name.strip().lower() for name in next(reader, [])]
+    read = _reader_of(header, path)
+    for row in reader:
+        if row:
+            try:
+                yield read(reader.line_num, row)
+            except InvalidInput as error:
+                raise InvalidInput(f"{path}, line {reader.line_num}{error}") from None
+
+
+def _reader_of(header: list[str], path: Path) -> Callable[[int, list[str]], Row]:
+    """Return what reads a line of a table with such a header; its errors begin after the line's number."""
     at = {field: _column(field, header, path) for field in _NAMES}
-    submit, run, gpus = (at[field] for field in ("submit", "run", "gpus"))
+    name, tenant, submit, run, gpus = (at[field] for field in ("id", "tenant", "submit", "run", "gpus"))
+    told = [f", column {title!r}" for title in header]
     is_pod = header[run] == "deletion_time" and "scheduled_time" in header
     start = header.index("scheduled_time") if is_pod else None
-    workers = next((header.index(name) for name in _TIMES_GPUS if name in header), None)
-    for row in reader:
-        line = reader.line_num
-        if not row:
-            continue
+    workers = next((header.index(title) for title in _TIMES_GPUS if title in header), None)
+
+    def read(line: int, row: list[str]) -> Row:
         if len(row) != len(header):
-            raise InvalidInput(f"{path}, line {line}: {len(row)} columns; its header has {len(header)}")
-        where = f"{path}, line {line}, column "
-        submit_s = _time(row[submit], f"{where}{header[submit]!r}")
-        if start is not None:
-            run_s = _between(row[start], row[run], f"{where}'deletion_time'")
+            raise InvalidInput(f": {len(row)} columns; its header has {len(header)}")
+        if not row[name].strip():
+            raise InvalidInput(f"{told[name]}: the job has no id; give it one")
+        submit_s = _time(row[submit], told[submit])
+        if start is None:
+            run_s = _number(row[run], told[run], _LONGEST_S, "seconds")
         else:
-            run_s = _number(row[run], f"{where}{header[run]!r}", _LONGEST_S, "seconds")
-        asked = _number(row[gpus], f"{where}{header[gpus]!r}", _MOST_GPUS, "GPUs")
+            run_s = _between(row[start], row[run], told[run])
+        asked = _number(row[gpus], told[gpus], _MOST_GPUS, "GPUs")
         if workers is not None:
-            asked *= _number(row[workers], f"{where}{header[workers]!r}", _MOST_GPUS, "workers")
-        if not row[at["id"]].strip():
-            raise InvalidInput(f"{where}{header[at['id']]!r}: the job has no id; give it one")
-        yield Row(line, row[at["id"]], row[at["tenant"]] or "nobody", submit_s, run_s, asked)
+            asked *= _number(row[workers], told[workers], _MOST_GPUS, "workers")
+        return Row(line, row[name], row[tenant] or "nobody", submit_s, run_s, asked)
+
+    return read
 
 
 def _column(field: str, header: list[str], path: Path) -> int:
@@ -153,28 +168,30 @@ def _swf_rows(lines: TextIO, path: Path) -> Iterator[Row]:
                 f"{path}, line {line}: {len(cells)} fields; the Standard Workload Format has 18"
             )
         submit, run, gpus = ("0" if cells[at] == "-1" else cells[at] for at in (1, 3, 4))
-        where = f"{path}, line {line}, field "
-        yield Row(
-            line,
-            cells[0],
-            f"group-{cells[12]}",
-            _number(submit, f"{where}2 (submit time)", _LATEST_S, "seconds"),
-            _number(run, f"{where}4 (run time)", _LONGEST_S, "seconds"),
-            _number(gpus, f"{where}5 (processors)", _MOST_GPUS, "processors"),
-        )
+        try:
+            yield Row(
+                line,
+                cells[0],
+                f"group-{cells[12]}",
+                _number(submit, "field 2 (submit time)", _LATEST_S, "seconds"),
+                _number(run, "field 4 (run time)", _LONGEST_S, "seconds"),
+                _number(gpus, "field 5 (processors)", _MOST_GPUS, "processors"),
+            )
+        except InvalidInput as error:
+            raise InvalidInput(f"{path}, line {line}, {error}") from None
 
 
-def _between(start: str, end: str, where: str) -> float:
+def _between(start: str, end: str, what: str) -> float:
     """Return how long something ran; what was not started, or has not ended yet, never ran."""
     if {start.strip(), end.strip()} & {"", "None"}:
         return 0.0
-    started_s, ended_s = _time(start, where), _time(end, where)
+    started_s, ended_s = _time(start, what), _time(end, what)
     if ended_s < started_s:
-        _refuse(end, where, f"is before the start, {start!r}")
+        _refuse(end, what, f"is before the start, {start!r}")
     return ended_s - started_s
 
 
-def _time(text: str, where: str) -> float:
+def _time(text: str, what: str) -> float:
     """Return seconds of a number, or of a date as ISO 8601 writes it."""
     try:
         value = float(text)
@@ -182,27 +199,27 @@ def _time(text: str, where: str) -> float:
         try:
             date = datetime.fromisoformat(text.strip())
         except ValueError:
-            _refuse(text, where, "is no time in seconds and no date like 2026-11-22 20:30:00")
+            _refuse(text, what, "is no time in seconds and no date like 2026-11-22 20:30:00")
         value = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    return _within(value, text, where, _LATEST_S, "seconds; are these milliseconds?")
-
-
-def _number(text: str, where: str, most: float, unit: str) -> float:
-    try:
-        value = float(text or 0)
-    except ValueError:
-        _refuse(text, where, "is not a number")
-    return _within(value, text, where, most, unit)
-
-
-def _within(value: float, text: str, where: str, most: float, unit: str) -> float:
-    if not 0 <= value < float("inf"):
-        _refuse(text, where, "must be 0 or more")
-    if value > most:
-        _refuse(text, where, f"is more than {most:,.0f} {unit}")
+    if not 0 <= value <= _LATEST_S:
+        _refuse(text, what, _beyond(value, _LATEST_S, "seconds; are these milliseconds?"))
     return value
 
 
-def _refuse(text: str, where: str, why: str) -> NoReturn:
+def _number(text: str, what: str, most: float, unit: str) -> float:
+    try:
+        value = float(text or 0)
+    except ValueError:
+        _refuse(text, what, "is not a number")
+    if not 0 <= value <= most:
+        _refuse(text, what, _beyond(value, most, unit))
+    return value
+
+
+def _beyond(value: float, most: float, unit: str) -> str:
+    return f"is more than {most:,.0f} {unit}" if most < value < float("inf") else "must be 0 or more"
+
+
+def _refuse(text: str, what: str, why: str) -> NoReturn:
     shown = text if len(text) <= 40 else f"{text[:40]}..."
-    raise InvalidInput(f"{where}: {shown!r} {why}; correct the line or leave it out")
+    raise InvalidInput(f"{what}: {shown!r} {why}; correct the line or leave it out")
