@@ -116,6 +116,7 @@ def observations(row: Row, ranks: Sequence[RankState], now_s: float) -> list[Obs
                     kind="node_fail" if rank.phase == "lost" else "exit",
                     code=rank.code if rank.code >= 0 else 128 - rank.code,
                     job=row.id,
+                    owner=row.tenant,
                 )
             )
     return told

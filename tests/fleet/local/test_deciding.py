@@ -123,7 +123,8 @@ def test_a_node_on_which_job_after_job_fails_is_drained_where_nodes_are_differen
         return [RankState(phase="ended", code=1) for _ in row.shares]
 
     for judges in (False, True):
-        book = _book(*[_row(number, "xai", 4) for number in (1, 2, 3)])
+        owners = {"1": "xai", "2": "tesla", "3": "x"}
+        book = _book(*[_row(number, owner, 4) for number, owner in owners.items()])
         for now_s in range(10, 80, 10):
             change = Change()
             look_once(book, change, failing, now_s, Policy(), judges=judges)
@@ -133,7 +134,7 @@ def test_a_node_on_which_job_after_job_fails_is_drained_where_nodes_are_differen
                 if row.num_failures:
                     book.rows[row.id] = msgspec.structs.replace(row, phase="ended")
                 elif row.phase == "running" and row.shares[0][0] != 0:
-                    book.rows[row.id] = _row(int(row.id), "xai", 4)
+                    book.rows[row.id] = _row(int(row.id), row.tenant, 4)
         assert list(book.out) == (["hall-1"] if judges else []), book.seen
     assert "3 different jobs in a row failed on it" in book.out["hall-1"]
     assert truth_of(book, 50.0).state.pools["hall"].nodes.is_out(0)
