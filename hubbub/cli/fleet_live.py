@@ -11,6 +11,7 @@ import click
 from hubbub.cli.fleet_cluster import DEFAULT_URL, look, on_option
 from hubbub.cli.options import json_option
 from hubbub.cli.output import format_table, print_json, print_note
+from hubbub.errors import InvalidInput
 
 if TYPE_CHECKING:
     from hubbub.fleet.launcher import Launcher
@@ -252,7 +253,7 @@ def power(
 @click.command()
 @on_option
 @click.option("--once", is_flag=True, help="One look, then end.")
-@click.option("--every", "every_s", type=click.FloatRange(0.1), default=1.0, show_default=True)
+@click.option("--every", "every_s", type=click.FloatRange(0.1), default=0.5, show_default=True)
 @click.option("--drain", is_flag=True, help="Also drain nodes that fail again and again.")
 def steer(url: str, once: bool, every_s: float, drain: bool) -> None:
     """Watch Slurm, and preempt where it does not: for power, and for what is guaranteed."""
@@ -268,9 +269,20 @@ def steer(url: str, once: bool, every_s: float, drain: bool) -> None:
         )
         return
     cluster = find(Path(where))
-    while True:
-        for action in step(cluster, Policy(drains=drain), settle_s=0.0 if once else 2.0):
+    if once:
+        for action in step(cluster, Policy(drains=drain), settle_s=0.0):
             click.echo(tell(action))
-        if once:
-            return
+        return
+    trouble = ""
+    while True:
+        try:
+            for action in step(cluster, Policy(drains=drain)):
+                click.echo(tell(action))
+            trouble = ""
+        except InvalidInput as error:
+            if not cluster.is_up:
+                raise
+            if str(error) != trouble:
+                print_note(f"{error}; trying again")
+            trouble = str(error)
         time.sleep(every_s)

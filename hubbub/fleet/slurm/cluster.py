@@ -32,20 +32,28 @@ class Cluster:
         self.directory, self.spec = directory, spec
         self.url = f"slurm:{directory}"
 
+    @property
+    def is_up(self) -> bool:
+        """Tell whether it came up and was not taken down, whatever its controller does now."""
+        return (self.directory / daemons.READY).exists()
+
     def run(self, *command: str, timeout_s: float = 30.0) -> str:
         """Run one of Slurm's commands, without a shell, and return what it printed.
 
         Raises:
-            InvalidInput: it refused; its own words are given.
+            InvalidInput: it refused (its own words are given), or did not answer.
         """
-        done = subprocess.run(
-            command,
-            env=daemons.environment(self.directory),
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                command,
+                env=daemons.environment(self.directory),
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InvalidInput(f"{command[0]} did not answer within {timeout_s:g} s") from error
         if done.returncode:
             raise InvalidInput(f"{command[0]} refused: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
@@ -124,7 +132,7 @@ class Cluster:
 
     def stop(self) -> None:
         """Cancel all jobs, then stop every daemon; safe to call twice."""
-        with contextlib.suppress(InvalidInput, subprocess.TimeoutExpired, OSError):
+        with contextlib.suppress(InvalidInput, OSError):
             self.run("scancel", f"--user={getpass.getuser()}", timeout_s=10)
             if not daemons.until(self._is_empty, 1):
                 daemons.tell_jobs(self.directory, signal.SIGTERM)  # who just started may not have heard
