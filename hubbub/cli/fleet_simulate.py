@@ -30,14 +30,18 @@ _HEADER = (
     "ETTR",
 )
 
+RULES = {
+    "las": ("las", True), "srtf": ("srtf", True), "fairshare": ("fairshare", True),
+    "goodput": ("goodput", True), "priority": ("fifo", True), "fifo": ("fifo", False), "sjf": ("sjf", False), "fair": ("fair", False),
+}  # fmt: skip
+"""The policy's order, and whether anybody is preempted."""
+
 
 @click.command()
 @click.option("--trace", default="invented", metavar="FILE", help="Recorded jobs, or `invented` (a week).")
 @click.option("--fleet", "fleet_file", default="memphis", metavar="FILE", help="A fleet's TOML, or memphis.")
 @click.option("--gpus", type=click.IntRange(8), help="Instead of a fleet's file: so many GPUs, 8 a node.")
-@click.option(
-    "--policy", type=click.Choice(["priority", "fifo", "sjf", "fair"]), default="priority", show_default=True
-)
+@click.option("--policy", type=click.Choice([*RULES]), default="las", show_default=True)
 @click.option("--load", type=click.FloatRange(0, min_open=True), default=1.0, help="Of the invented week.")
 @click.option("--days", type=click.FloatRange(0, min_open=True), help="Stop after so many days.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of failures and of what is invented.")
@@ -60,8 +64,10 @@ def simulate(
 ) -> None:
     """Replay jobs on a fleet and show what each tenant got.
 
-    priority: rights, then priorities, with preemption; fifo, sjf, fair: the same without preemption, by
-    arrival, by expected time, or by who holds least of its share.
+    Rights first, then priorities; among equals: las, who ran least so far (it knows no durations, and takes
+    from who ran an hour and more); srtf, who is done soonest; fairshare, whose tenant used least lately;
+    goodput, whose GPUs do most work that counts; priority, who came first. Without any preemption: fifo, sjf
+    (shortest first), fair (whose tenant holds least of its share).
     """
     from hubbub.fleet.deliveries import plan_deliveries, read_orders
     from hubbub.fleet.outcome import outcomes_of
@@ -71,10 +77,8 @@ def simulate(
 
     spec = fleet_of(fleet_file, gpus)
     jobs = jobs_of(trace, spec, load, seed)
-    order = {"priority": "fifo"}.get(policy, policy)
-    rules = msgspec.convert(
-        {"order": order, "preempts": policy == "priority", "drains": drain_lemons}, Policy
-    )
+    order, preempts = RULES[policy]
+    rules = msgspec.convert({"order": order, "preempts": preempts, "drains": drain_lemons}, Policy)
     began_s = time.perf_counter()
     until_s = days * 86_400 if days else None
     recorder = Recorder(rules) if report else None

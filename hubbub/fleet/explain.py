@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action, Preempt, Rent, Start
+from hubbub.fleet.carrying import carry_out
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.policy import Policy, decide, heads, may_use, short_kw
+from hubbub.fleet.power import clock_of
 from hubbub.fleet.simulator import simulate
 from hubbub.fleet.state import Claim, FleetState, PoolState
 
@@ -55,7 +57,7 @@ def why(state: FleetState, policy: Policy, job: str) -> Reason:
     """
     claim = _claim(state, job)
     if claim.pool is not None:
-        return Reason(kind="runs", text=f"it runs on {claim.job.gpus:,} GPUs of {claim.pool.pool.name}")
+        return Reason(kind="runs", text=_running(claim))
     head = claim.tenant.queues[claim.job.priority][0][2]
     if head is not claim:
         bound = _bound(state, policy, head).text
@@ -105,6 +107,17 @@ def _bound(state: FleetState, policy: Policy, claim: Claim) -> Reason:
         )
     free = f"{pool.nodes.num_free:,} are free in {pool.pool.name}"
     return Reason(kind="gpus", text=f"it needs {job.gpus:,} GPUs, {free}; {_held(state)}")
+
+
+def _running(claim: Claim) -> str:
+    assert claim.pool is not None
+    asked = f" (it asked for {claim.job.gpus:,}, and grows when they are free)"
+    clock = clock_of(claim)
+    return (
+        f"it runs on {claim.gpus:,} GPUs of {claim.pool.pool.name}"
+        + (asked if claim.gpus < claim.job.gpus else "")
+        + (f", at {clock:.0%} of their clock while power lacks" if clock < 1 else "")
+    )
 
 
 def _named(rank: tuple[bool, int]) -> str:
@@ -212,19 +225,41 @@ def what_if(state: FleetState, policy: Policy, job: str) -> list[Option]:
     claim = _claim(state, job)
     if claim.pool is not None:
         return []
-    options = [_fewer(state, policy, claim), _rented(state, claim), _stronger(state, policy, claim)]
+    options = [
+        _fewer(state, policy, claim),
+        _rented(state, claim),
+        _more_power(state, policy, claim),
+        _stronger(state, policy, claim),
+    ]
     return sorted((option for option in options if option), key=lambda option: option.usd_per_hour)
 
 
 def _fewer(state: FleetState, policy: Policy, claim: Claim) -> Option | None:
-    gpus = claim.job.gpus
+    gpus, is_elastic = claim.job.gpus, bool(claim.job.min_gpus)
     while gpus > 1:
         gpus //= 2
-        smaller = msgspec.structs.replace(claim.job, gpus=gpus)
+        smaller = msgspec.structs.replace(claim.job, gpus=gpus, min_gpus=0)
         actions = _actions_for(state, policy, smaller)
         if actions is not None and not any(isinstance(action, Preempt) for action in actions):
+            longer = f"{claim.job.gpus / gpus:.2g} times as long"
+            told = f"{longer} until it grows" if is_elastic else f"{longer}, if it scales"
+            return Option(change=f"with {gpus:,} GPUs", costs=told)
+    return None
+
+
+def _more_power(state: FleetState, policy: Policy, claim: Claim) -> Option | None:
+    """Tell how much power is lacking where nothing else is."""
+    for pool in state.pools.values():
+        lack_kw = short_kw(pool, claim.job.gpus)
+        if pool.site is None or lack_kw <= 0 or not pool.nodes.fits(claim.job.gpus):
+            continue
+        name, cap_kw = pool.site.name, pool.site.cap_kw
+        actions = _actions_for(state, policy, claim.job, {name: cap_kw + lack_kw + 1e-3})
+        if actions is not None:
             return Option(
-                change=f"with {gpus:,} GPUs", costs=f"{claim.job.gpus / gpus:.2g} times as long, if it scales"
+                change=f"with {lack_kw:,.0f} kW more at {name}",
+                costs=f"its cap of {cap_kw:,.0f} kW would be {cap_kw + lack_kw:,.0f}",
+                usd_per_hour=math.inf,
             )
     return None
 
@@ -262,26 +297,21 @@ def _stronger(state: FleetState, policy: Policy, claim: Claim) -> Option | None:
     return None
 
 
-def _actions_for(state: FleetState, policy: Policy, job: Job) -> list[Action] | None:
+def _actions_for(
+    state: FleetState, policy: Policy, job: Job, caps_kw: Mapping[str, float] | None = None
+) -> list[Action] | None:
     """Return what the policy would do on a copy until the changed job starts, None where it does not."""
     copy = state.copied(lambda claim: job if claim.job.id == job.id else claim.job)
+    for site, cap_kw in (caps_kw or {}).items():
+        copy.sites[site].cap_kw = cap_kw
     done: list[Action] = []
-    for _ in range(len(copy.claims) + 8):
+    for _ in range(2 * len(copy.claims) + 8):
         actions = decide(copy, policy)
         if not actions or any(isinstance(action, Rent) for action in actions):
             return None
         done += actions
         for action in actions:
-            if isinstance(action, Preempt):
-                left = copy.claims[action.job]
-                copy.preempt(left, policy.place_of(left.job, copy.now_s))
-            elif isinstance(action, Start):
-                if action.job == job.id:
-                    return done
-                copy.start(
-                    copy.claims[action.job],
-                    copy.pools[action.pool],
-                    action.shares,
-                    is_by_right=action.is_by_right,
-                )
+            if isinstance(action, Start) and action.job == job.id:
+                return done
+            carry_out(copy, action, policy)
     return None

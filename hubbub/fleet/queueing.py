@@ -6,10 +6,11 @@ now give their GPUs back; jobs that are submitted now join the queue; then the q
 can place starts, until the first that cannot. No job passes the head of the queue, none is preempted.
 
 SRTF, for each whole second: running jobs with nothing left end, of the others a second of work is done (so
-a job of d seconds holds its GPUs d + 1); submitted jobs join the queue; who waits and who runs are gone through
-in order of the time that is left (ties: who waits, then who runs, each as they came there), and GPUs are counted
-off to each that still fits into the number that is left; who runs and does not fit is preempted, has 7, 30 or
-60 s more to do (1, up to 8, more GPUs) and waits again; who waits and fits starts if it can be placed.
+a job of d seconds holds its GPUs d + 1); submitted jobs join the queue; who waits and who runs are gone
+through in order of the time that is left (ties: who waits, then who runs, each as they came there), and
+GPUs are counted off to each that still fits into the number that is left; who runs and does not fit is
+preempted, has 7, 30 or 60 s more to do (1, up to 8, more GPUs) and waits again; who waits and fits starts
+if it can be placed.
 
 Nothing changes in a second without a submission or an end (SRTF: nor after one in which something started or
 was preempted, nor when a running job overtakes one that counts as fitting and finds no place), so this steps

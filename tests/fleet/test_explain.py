@@ -56,6 +56,13 @@ def test_each_kind_of_wait_is_named():
     spec = FleetSpec(pools=(pool,), tenants=TENANTS, sites=(Site(name="hall", cap_kw=10),))
     state = _of(spec, 5, _job("a", "xai", 8, 0, 100), _job("b", "lab", 8, 1, 10))
     assert why(state, POLICY, "b").text == ("GPUs are free in own, but hall draws 8 of 10 kW, and 6 kW lack")
+    told = {option.change: option.costs for option in what_if(state, POLICY, "b")}
+    assert told["with 6 kW more at hall"] == "its cap of 10 kW would be 16" and "with 2 GPUs" in told
+
+    state = _at(5, _job("a", "lab", 16, 0, 100, min_gpus=4), _job("b", "xai", 8, 1, 10))
+    assert why(state, POLICY, "a").text == (
+        "it runs on 8 GPUs of own (it asked for 16, and grows when they are free)"
+    )
 
 
 def test_a_forecast_is_what_then_happens():
