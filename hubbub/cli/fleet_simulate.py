@@ -32,7 +32,8 @@ _HEADER = (
 
 RULES = {
     "las": ("las", True), "srtf": ("srtf", True), "fairshare": ("fairshare", True),
-    "goodput": ("goodput", True), "priority": ("fifo", True), "fifo": ("fifo", False), "sjf": ("sjf", False), "fair": ("fair", False),
+    "goodput": ("goodput", True), "priority": ("fifo", True),
+    "fifo": ("fifo", False), "sjf": ("sjf", False), "fair": ("fair", False),
 }  # fmt: skip
 """The policy's order, and whether anybody is preempted."""
 
