@@ -300,5 +300,6 @@ def _asked(post: Post) -> list[str]:
     lang = "de" if post.langs[:1] == ("de",) else "en"
     topic = found[-1].rstrip("?").partition(" mit " if lang == "de" else " about ")[2]
     asked = [form for intent, form in _OPENING[lang].items() if holds(intent, post.text)]
-    names = [form.format(name) for name in set(_NAME.findall(post.text)) for form in _NEWS_OF[lang]]
-    return found + [form.format(topic) for form in asked if topic] + sorted(names)
+    names = {name for name in _NAME.findall(post.text) if lang != "de" or " " in name}  # nouns have one too
+    said = [form.format(name) for name in sorted(names) for form in _NEWS_OF[lang]]
+    return found + [form.format(topic) for form in asked if topic] + said

@@ -1,10 +1,11 @@
 """A start that can copy: two kinds of attention heads that a small model would need long to find.
 
-In the first layer, heads look one or two tokens back (their queries and keys are constants, turned apart by
-so many positions) and note what stood there; in the second, heads look for where the present token and the
-one before it were noted, so for what followed them the last time, and write that as the next one. These are
-the induction heads of Olsson et al. (arXiv 2209.11895), set as weights of a plain Llama. A state is cut into
-a constant, the token's own numbers, and the notes. Training changes all of it as it likes.
+In the first layer, heads look one and two tokens back and for the last digit (their queries are constants, as
+are the keys, turned apart by so many positions, or a mark) and note what stands there. In the second, heads
+look for where the present token and the one before it were noted under the same digit, so in the same record
+of a prompt, and write what followed there as the next token. These are the induction heads of Olsson et al.
+(arXiv 2209.11895), set as weights of a plain Llama. A state is cut into a constant, a mark, the token's own
+numbers, and the notes. Training changes all of it as it likes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,16 @@ that moves each weight by its rate then blurs tokens less before it has learnt a
 could be copied was lost within 60,000 tokens, with 16 and a third of the rate it stayed."""
 _CONSTANT = 4.0
 """Times the embedding's spread: what every token has in its first number, for queries to stand on."""
-_NEAR, _ALIKE = 25.0, 100.0
+_OWN = 2
+"""Where a token's own numbers begin, behind the constant and the mark."""
+_MARK = 8.0
+"""Times the embedding's spread: what marks a digit, in the second number."""
+_DIGITS = slice(55, 64)
+"""1 to 9 in every tokenizer that `hubbub.corpus` trains: six special tokens, then the bytes. They number the
+records of a prompt; where other tokens stand there, the heads that look for them find nothing."""
+_DIGIT, _LATE = 60.0, (0.012, 0.05)
+"""Attention logits for the last digit, and the turns a token that tell it from those before it."""
+_NEAR, _ALIKE = 25.0, 200.0
 """Attention logits, about: for the place looked back to, and for one where the same was noted."""
 _NUM_QUICK = 6
 """Pairs of numbers, the quickest to turn, that tell neighbours apart."""
@@ -41,21 +51,24 @@ _SPLIT = 0.2
 
 
 class _Note(NamedTuple):
-    """What is noted of the token `back` before: its first own numbers, at these places of a state."""
+    """What one head or more of the first layer note: the first own numbers of the token that they look at."""
 
     back: int
+    """How far they look back; 0: to the last digit."""
+    head: int
     start: int
     stop: int
 
 
 def notes(shape: LlamaShape) -> list[_Note]:
-    """Return where the notes stand: behind the constant and the token's own numbers."""
+    """Return where the notes stand: behind the constant, the mark and the token's own numbers."""
     size, heads = shape.head_dim, shape.num_heads
-    sizes = [max(heads // 3, 1) * size] + [size] * (heads > 3)
-    start, found = shape.hidden - sum(sizes), []
-    for back, count in enumerate(sizes, 1):
-        found.append(_Note(back, start, start + count))
-        start += count
+    first = max(heads // 3, 1)
+    start = shape.hidden - (first + (heads > 3)) * size
+    found = [_Note(1, 0, start, start + first * size)]
+    if heads > 3:
+        middle = found[0].stop + size // 2
+        found += [_Note(2, first, found[0].stop, middle), _Note(0, first + 1, middle, shape.hidden)]
     return found
 
 
@@ -74,10 +87,12 @@ def wire(name: str, weight: Tensor, shape: LlamaShape, std: float) -> None:
     if name == "model.embed_tokens.weight":
         weight *= _WIDE
         weight[:, own:] = 0.0
+        weight[:, :_OWN] = 0.0
         weight[:, 0] = _CONSTANT * _WIDE * std
+        weight[_DIGITS, 1] = _MARK * _WIDE * std
     elif name == "model.norm.weight":
         weight[:] = _PLAIN / _WIDE
-        weight[0] = 0.0
+        weight[:_OWN] = 0.0
         weight[own:] = 0.0
     elif name.startswith("model.layers.0.self_attn."):
         _look_back(name.split(".")[-2], weight, shape, std * _WIDE)
@@ -111,21 +126,32 @@ def _turns(shape: LlamaShape) -> Tensor:
 
 
 def _look_back(part: str, weight: Tensor, shape: LlamaShape, std: float) -> None:
-    size, first = shape.head_dim, notes(shape)[0].start
-    quick = _turns(shape)[:_NUM_QUICK].float()
-    amplitude = math.sqrt(_NEAR / (_CONSTANT**2 * shape.hidden / (first - 1 + _CONSTANT**2)))
-    _clear(part, weight, shape.hidden - first)
+    size, turns = shape.head_dim, _turns(shape)
+    quick = turns[:_NUM_QUICK].float()
+    scale = shape.hidden / (notes(shape)[0].start - _OWN + _CONSTANT**2)
+    amplitude = math.sqrt(_NEAR / (_CONSTANT**2 * scale))
+    late = [place for place, turn in enumerate(turns.tolist()) if _LATE[0] < turn < _LATE[1]]
     for note in notes(shape):
-        for i in range(note.start - first, note.stop - first):
+        first, count = note.head * size, note.stop - note.start
+        _clear(part, weight, first, max(count, size))
+        for i in range(count):
             if part == "v_proj":
-                weight[i, 1 + i + first - note.start] = _SPLIT
+                weight[first + i, _OWN + i] = _SPLIT
             elif part == "o_proj":
-                weight[first + i, i] = std / _SPLIT
-        for head in range(note.start - first, note.stop - first, size):
-            if part in ("q_proj", "k_proj"):
-                turned = quick * (note.back if part == "k_proj" else 0)
-                weight[head : head + len(quick), 0] = amplitude * turned.cos()
-                weight[head + size // 2 : head + size // 2 + len(quick), 0] = amplitude * turned.sin()
+                weight[note.start + i, first + i] = std / _SPLIT
+        if part not in ("q_proj", "k_proj"):
+            continue
+        if not note.back:  # a constant meets the mark, the more the nearer
+            for place in late:
+                is_query = part == "q_proj"
+                weight[first + place, 0 if is_query else 1] = math.sqrt(
+                    _DIGIT / (len(late) * _CONSTANT * _MARK * scale) * math.sqrt(size)
+                )
+            continue
+        for head in range(first, first + count, size):
+            turned = quick * (note.back if part == "k_proj" else 0)
+            weight[head : head + len(quick), 0] = amplitude * turned.cos()
+            weight[head + size // 2 : head + size // 2 + len(quick), 0] = amplitude * turned.sin()
 
 
 def _look_for_it(part: str, weight: Tensor, shape: LlamaShape, std: float) -> None:
@@ -133,24 +159,25 @@ def _look_for_it(part: str, weight: Tensor, shape: LlamaShape, std: float) -> No
     slow = [place for place, turn in enumerate(_turns(shape).tolist()) if turn < _SLOW]
     slots = [each for place in slow for each in (place, size // 2 + place)]
     amplitude = math.sqrt(_ALIKE * math.sqrt(size) / max(len(slots), 1))
-    _clear(part, weight, shape.num_heads * size)
-    sought = [1, *(note.start for note in noted)]  # the present token, then those that are noted
+    _clear(part, weight, 0, shape.num_heads * size)
+    # the present token is sought among those one back, the one before it two back, the last digit as it is
+    sought = {1: _OWN, 2: noted[0].start, 0: noted[-1].start}
     for head in range(shape.num_heads if part in ("q_proj", "k_proj") else 0):
         for turn, note in enumerate(noted):
             mine = slots[turn :: len(noted)]
             shift = head * (note.stop - note.start - len(mine)) // (shape.num_heads - 1)
-            start = (sought[turn] if part == "q_proj" else note.start) + shift
+            start = (sought[note.back] if part == "q_proj" else note.start) + shift
             for i, slot in enumerate(mine):
                 weight[head * size + slot, start + i] = amplitude
-    for i in range(min(noted[0].start - 1, shape.num_heads * size)):
+    for i in range(min(noted[0].start - _OWN, shape.num_heads * size)):
         if part == "v_proj":
-            weight[i, 1 + i] = _SPLIT
+            weight[i, _OWN + i] = _SPLIT
         elif part == "o_proj":
-            weight[1 + i, i] = _LOUD * std / _SPLIT
+            weight[_OWN + i, i] = _LOUD * std / _SPLIT
 
 
-def _clear(part: str, weight: Tensor, count: int) -> None:
+def _clear(part: str, weight: Tensor, start: int, count: int) -> None:
     if part == "o_proj":
-        weight[:, :count] = 0.0
+        weight[:, start : start + count] = 0.0
     else:
-        weight[:count] = 0.0
+        weight[start : start + count] = 0.0

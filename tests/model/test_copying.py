@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from hubbub.errors import InvalidInput
+from hubbub.model import copying
 from hubbub.model.copying import roomy
 from hubbub.model.llama import Llama
 from hubbub.model.shape import LlamaShape, shape_for
+from tests.corpus.made import tokenizer
 
 SHAPE = LlamaShape(
     vocab=500, hidden=192, num_layers=2, num_heads=6, num_kv_heads=6, head_dim=32, ffn=128, seq=128
@@ -40,3 +42,19 @@ def test_more_room_costs_hardly_more_weights(params):
     plain = shape_for(params, vocab=2048)
     assert 0.75 < roomy(plain).num_params / plain.num_params < 1.35
     Llama(roomy(plain), is_wired=True)
+
+
+def test_digits_have_the_ids_that_are_marked():
+    ids = [tokenizer().encode(str(digit)) for digit in range(1, 10)]
+    assert ids == [[each] for each in range(512)[copying._DIGITS]]
+
+
+def test_of_two_records_that_begin_alike_the_one_of_the_digit_is_copied():
+    shape = roomy(shape_for("3M", vocab=2048))
+    one, two, seven, eight = 55, 56, 700, 800
+    same = [300, 301, 302]
+    asked = [one, *same, seven, 400, two, *same, eight, 401]
+    model = Llama(shape, 0, is_wired=True)
+    with torch.inference_mode():
+        foreseen = [int(model(torch.tensor([[*asked, each, *same]]))[0, -1].argmax()) for each in (one, two)]
+    assert foreseen == [seven, eight]
