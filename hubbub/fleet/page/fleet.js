@@ -42,7 +42,7 @@ export class Fleet {
     for (const picture of this.pictures) picture.show(view);
   }
 
-  tiles({ frame: { moment, tenants, lemons, notes }, story: { spec } }) {
+  tiles({ frame: { moment, tenants, lemons }, story: { spec } }) {
     const held = sum([...moment.held.values()]);
     const rented = sum([...moment.rented.values()]);
     const [drawn, cap] = [sum([...moment.drawn_kw.values()]), sum([...moment.cap_kw.values()])];
@@ -55,6 +55,5 @@ export class Fleet {
     const price = new Map(spec.pools.map((pool) => [pool.name, pool.is_rented ? pool.usd_per_gpu_hour : 0]));
     if ([...price.values()].filter(Boolean).length === 1 && rented) tiles.push(["rent now", usd(rented * Math.max(...price.values())), "an hour"]);
     find("figures").replaceChildren(...tiles.map(([name, value, more, isBad]) => make("div", { class: isBad ? "is-bad" : null }, make("dt", {}, name), make("dd", {}, value, more ? make("small", {}, more) : null))));
-    find("foot").textContent = notes.join(" ");
   }
 }

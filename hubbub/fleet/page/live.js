@@ -11,6 +11,7 @@ export function live() {
   let story = null;
   let lastMs = 0;
   let trouble = null; // what is wrong, or null
+  let notes = ""; // what the engine wants a person to know
   let silentSince = null;
 
   const health = () => {
@@ -18,17 +19,23 @@ export function live() {
     find("dot").className = `dot ${isOn ? "on" : trouble ? "bad" : ""}`;
     const text = trouble ? "away" : isOn ? (Date.now() - lastMs > 15000 ? `live, ${lasting((Date.now() - lastMs) / 1000)} old` : "live") : "Connecting";
     if (find("health-text").textContent !== text) find("health-text").textContent = text;
-    find("banner").hidden = trouble === null;
-    if (trouble !== null && find("banner").textContent !== trouble) find("banner").textContent = trouble;
+    const said = trouble ?? notes;
+    find("banner").hidden = said === "";
+    if (find("banner").textContent !== said) find("banner").textContent = said;
   };
   const away = (told) => { trouble = told && `The scheduler has not answered since ${clock(told.since_s)}; what you see is from then. ${told.error}`; };
+
+  const show = (frame) => {
+    notes = frame.notes.join(" ");
+    fleet.show(frame);
+  };
 
   const handlers = {
     fleet(told) {
       story = readStory(told);
       fleet.tell(story);
       away(told.away);
-      if (told.frame) fleet.show(readFrame(told.frame));
+      if (told.frame) show(readFrame(told.frame));
     },
     now(told) {
       if (story === null) return;
@@ -43,7 +50,7 @@ export function live() {
         const at = story.money.findIndex((each) => each.day === day.day);
         if (at < 0) story.money.push(day); else story.money[at] = day;
       }
-      fleet.show(frame);
+      show(frame);
     },
     away(told) { away(told); },
   };

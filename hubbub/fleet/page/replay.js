@@ -28,7 +28,6 @@ export async function replay(packed) {
     find("at-text").textContent = text;
     slider.setAttribute("aria-valuetext", text);
     fleet.show(frame, { cursor: frame.moment.at_s, end: told.end_s });
-    find("foot").textContent = told.foot;
   };
   let timer = 0;
   const stop = () => { clearInterval(timer); timer = 0; play.textContent = "Play"; play.setAttribute("aria-pressed", "false"); };

@@ -44,7 +44,7 @@ def test_a_small_fleet_with_hostile_names_goes_away_and_comes_back(
     state = settled(spec, [job("1", "__proto__", 8), job("2", "xai", 16, priority=20), job("3", "xai", 4)])
     state.pools["hall"].nodes.remove(1)
     fleet = StillFleet(state, names={"1": SCRIPT, "2": RTL}, out={("hall", 1): "drained: ECC errors"},
-                       lemons={("hall", 0): "5 failures in 7 days"})  # fmt: skip
+                       lemons={("hall", 0): "5 failures in 7 days"}, notes=("nobody leads it",))  # fmt: skip
     with page_of(fleet, plan_deliveries(read_orders(DECEMBER))) as url:
         chromium.open(url, width=width, dark=dark)
         chromium.wait(lambda: chromium.texts("#queue tbody th bdi") == ["2", RTL, "3"])
@@ -62,13 +62,14 @@ def test_a_small_fleet_with_hostile_names_goes_away_and_comes_back(
         chromium.run("document.querySelector('#nodes details').open = true")
         chromium.wait(lambda: "drained: ECC errors" in chromium.texts("#nodes td.words"))
         checked(chromium, width)
+        assert chromium.one("#banner").text == "nobody leads it"
         fleet.is_away = True
         chromium.wait(lambda: chromium.all("#dot.bad"))
         assert "has not answered since" in chromium.one("#banner").text
         assert "<b>connection refused</b>" in chromium.one("#banner").text
         assert chromium.worst_contrast() >= 4.5
         fleet.is_away = False
-        chromium.wait(lambda: chromium.all("#dot.on") and not chromium.one("#banner").is_displayed())
+        chromium.wait(lambda: chromium.all("#dot.on") and chromium.texts("#banner") == ["nobody leads it"])
         assert {
             each for each in chromium.requests() if not each.startswith((url, "data:", "about:"))
         } == set()
