@@ -2,7 +2,7 @@
 
     python -m benchmarks.fleet_sweep [--philly ../shared/data/fleet/philly_2017.csv.gz] [--days 60] [--json]
 
-CPU seconds of one process, compilation apart. Lemons: one run on 16,384 GPUs with spare nodes, failing as
+CPU seconds of one process, compilation apart; the best of three for jobs a CPU second. Lemons: one run on 16,384 GPUs with spare nodes, failing as
 Llama 3's did; 1.2 % of the nodes fail 30 times as often, the share of lemon nodes that Meta reports
 (arXiv 2410.21680); the factor is ours.
 """
@@ -51,13 +51,15 @@ def compiled(num_jobs: int) -> Iterator[dict[str, object]]:
         "bar": "-",
     }
     for order, load in ((order, load) for order in ORDERS for load in (1.0, 1.5)):
-        began_s = time.process_time()
-        row = made.row(100_000, order, load)
-        spent_s = time.process_time() - began_s
+        spent_s = []
+        for _ in range(3):
+            began_s = time.process_time()
+            row = made.row(100_000, order, load)
+            spent_s.append(time.process_time() - began_s)
         yield {
             "what": f"100,000 GPUs, {num_jobs:,} jobs, load {load:g}, {order} (mean wait "
             f"{row.wait_mean_s:,.0f} s), compiled: jobs a CPU s",
-            "measured": f"{num_jobs / spent_s:,.0f}",
+            "measured": f"{num_jobs / min(spent_s):,.0f}",
             "bar": "1,000,000",
         }
 
