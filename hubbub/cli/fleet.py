@@ -7,7 +7,7 @@ import click
 from hubbub.cli.lazy import LazyVerbs
 
 VERBS = {
-    "apply": ("fleet_apply", "Write a fleet as Kueue or SkyPilot files, or change a running Slurm."),
+    "apply": ("fleet_apply", "Write a fleet as Kueue or SkyPilot files, or change a running engine."),
     "cancel": ("fleet_cluster", "End jobs that wait or run."),
     "check": ("fleet_apply", "Check Kueue and SkyPilot files, field by field."),
     "deliveries": ("fleet_deliveries", "Find the swaps of shipments that leave the fewest GPUs idle."),

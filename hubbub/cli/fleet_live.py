@@ -86,10 +86,15 @@ def _parts_of(command: tuple[str, ...], num_parts: int | None) -> list[tuple[str
 
 def _tell_start(launcher: Launcher, job: str, url: str) -> None:
     """Say what became of a job within the first half second: a mistyped command has failed by then."""
-    end_s = time.monotonic() + 0.5
-    while job in (truth := launcher.look()).state.claims and time.monotonic() < end_s:
+    from hubbub.fleet.explain import why
+    from hubbub.fleet.policy import Policy
+
+    began_s = time.monotonic()
+    while (claim := (truth := launcher.look()).state.claims.get(job)) is not None:
+        is_to_start = claim.pool is None and why(truth.state, Policy(), job).kind == "starts"
+        if time.monotonic() - began_s > (3.0 if is_to_start else 0.5):
+            break
         time.sleep(0.05)
-    claim = truth.state.claims.get(job)
     on = "" if url == DEFAULT_URL else f" --on {url}"
     if claim is None:
         print_note(f"{job} {truth.ended.get(job, 'has ended')}")

@@ -90,7 +90,7 @@ def test_a_stronger_tenant_goes_first_and_the_weaker_learns_why_and_until_when(e
     xai = _submit(engine, "xai", 8, name="grok")
     began_s = time.monotonic()
     _until(lambda: _led(engine) and _runs(engine, xai))
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 10
     rows = {row["job"]: row for row in _until(lambda: _fleet(engine, capsys, "queue"))}
     assert (rows[xai]["name"], rows[xai]["runs"], rows[tesla]["runs"]) == ("grok", True, False)
     assert 40 <= rows[tesla]["starts_in_s"] <= 61

@@ -35,7 +35,7 @@ class Local:
     def look(self) -> Truth:
         """Read this moment; nothing changes."""
         book = self._journal.read()
-        truth = truth_of(book, time.time())
+        self.spec, truth = spec_of(book), truth_of(book, time.time())
         notes = []
         if book.next_id == 1:
             is_real = gpus.are_real(spec_of(book), len(gpus.real_gpus()))
@@ -65,6 +65,7 @@ class Local:
             InvalidInput: the tenant is not known, or the gang has no place.
             StorageError: the disk refused; there is no job then.
         """
+        self.spec = spec_of(self._journal.read())
         check_submission(self.spec, tenant, gpus, command, name, min_gpus)
         task = ranks.task_of(command, directory)
         now_s = time.time()

@@ -34,7 +34,8 @@ class OnRay:
 
     def look(self) -> Truth:
         """Read this moment; nothing changes."""
-        truth = truth_of(self._book(), time.time())
+        book = self._book()
+        self.spec, truth = spec_of(book), truth_of(book, time.time())
         unit = self.spec.pools[0].gpu
         truth.notes = () if unit == "gpu" else (f"{self.url} has no GPUs: a job's GPUs are CPUs there",)
         return truth
