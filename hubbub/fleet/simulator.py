@@ -74,6 +74,7 @@ def simulate(
     policy = policy or Policy()
     if spec.deliveries and spec.begins and state.supply is None:
         state.expect(Supply(spec.deliveries, spec.begins))
+    state.has_news = state.has_news or policy.drains
     if policy.order == "fairshare" and not state.half_life_s:
         state.keep_usage()
     if policy.weigher and not state.claims:
@@ -164,12 +165,12 @@ class _Replay:
                 _, kind, _, what = heappop(events)
                 self._num_awaited -= kind != _NODE_FAILS
                 deal[kind](what)
-                is_changed = True
+                is_changed = is_changed or kind != _ENDS or not state.is_quiet
             while arrivals and arrivals[-1].submit_s == at_s:
                 job = arrivals.pop()
                 claim = state.submit(job, policy.place_of(job, at_s))
                 is_changed = is_changed or state.is_head(claim)
-            if is_changed:  # who comes behind others of its queue changes nothing
+            if is_changed:  # neither an end where nobody waits nor who comes behind its queue's head is
                 self._decide()
             if self._look is not None and at_s >= self._next_look_s:
                 self._next_look_s = at_s + self._look_every_s
@@ -235,6 +236,8 @@ class _Replay:
                     for told in (*told_of(state, action), action):
                         watch(state, told)
                 self._carry_out(action)
+            if state.is_quiet:
+                break
         for site in state.sites.values():
             if site.drawn_kw - site.cap_kw - SLACK_KW > result.over_cap_kw:
                 result.over_cap_kw = site.drawn_kw - site.cap_kw - SLACK_KW

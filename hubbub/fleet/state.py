@@ -85,6 +85,11 @@ class FleetState:
     def _let_in(self, tenant: Tenant) -> None:
         self.tenants[tenant.name] = TenantState(tenant, self.half_life_s, tenant.guaranteed_gpus)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is to be decided, as long as no cap falls and no node fails."""
+        return not (self.num_waiting or self.reduced or self.has_news)
+
     def keep_usage(self) -> None:
         """Keep what each tenant used, halved every half-life, from here on."""
         self.half_life_s = self.spec.half_life_days * 86_400
