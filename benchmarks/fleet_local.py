@@ -130,7 +130,7 @@ def kills(fleet: Local, num_kills: int, seed: int) -> Iterator[dict[str, object]
 
 def etas(fleet: Local) -> Iterator[dict[str, object]]:
     """Compare the starts that `eta` tells of a queue of known durations with the real ones."""
-    plan = [("tesla", 32, 4), ("tesla", 16, 6), ("tesla", 16, 8), ("tesla", 32, 4), ("tesla", 8, 4)]
+    plan = [("tesla", 32, 8), ("tesla", 16, 12), ("tesla", 16, 16), ("tesla", 32, 8), ("tesla", 8, 8)]
     jobs = [fleet.submit(who, gpus, ["sleep", str(s)], expected_s=float(s)) for who, gpus, s in plan]
     wait(lambda: runs(fleet, jobs[0]))
     state, now_s = fleet.look().state, time.time()
