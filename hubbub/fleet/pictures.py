@@ -1,4 +1,4 @@
-"""What the pictures of a fleet are drawn from: moments, frames, money; the same live and replayed.
+"""What the pictures of a fleet are drawn from: moments and frames, the same live and replayed.
 
 A moment is a few numbers, a frame also knows nodes and queue. It draws nothing: `page/` does.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import nlargest, nsmallest
-from itertools import groupby
-from typing import Literal, TypeAlias
+from itertools import chain, groupby
 
 import msgspec
 
@@ -109,20 +108,21 @@ class Roll:
         self.names = [each.tenant.name for each in ranked]
         self._numbers = {name: n for n, name in enumerate(self.names)}
 
-    def number(self, name: str) -> int:
-        """Return a tenant's number."""
-        if name not in self._numbers:
-            self._numbers[name] = len(self.names)
-            self.names.append(name)
-        return self._numbers[name]
+    def learn(self, state: FleetState) -> dict[str, int]:
+        """Return the tenants' numbers; who is new is next."""
+        for name in state.tenants:
+            if name not in self._numbers:
+                self._numbers[name] = len(self.names)
+                self.names.append(name)
+        return self._numbers
 
 
 def moment_of(state: FleetState) -> Moment:
     """Read a moment off a state."""
     rented: dict[str, int] = {}
-    for pool in state.pools.values():
-        if pool.pool.is_rented:
-            for name, gpus in held_in(pool).items():
+    for pool, held in held_in(state).items():
+        if state.pools[pool].pool.is_rented:
+            for name, gpus in held.items():
                 rented[name] = rented.get(name, 0) + gpus
     return Moment(
         at_s=state.now_s,
@@ -141,42 +141,37 @@ def _gpus_in(pools: Iterable[PoolState]) -> int:
     return sum(pool.num_active * pool.pool.gpus_per_node for pool in pools)
 
 
-def held_in(pool: PoolState) -> dict[str, int]:
-    """Return the GPUs that each tenant holds in a pool."""
-    held: dict[str, int] = {}
-    claims = {id(claim): claim for claims in pool.on_node.values() for claim in claims}
-    for claim in claims.values():
-        held[claim.job.tenant] = held.get(claim.job.tenant, 0) + sum(gpus for _, gpus in claim.shares)
+def held_in(state: FleetState) -> dict[str, dict[str, int]]:
+    """Return by pool the GPUs that each tenant holds."""
+    held: dict[str, dict[str, int]] = {name: {} for name in state.pools}
+    for claim in chain(state.fixed.values(), *(claims.values() for claims in state.running.values())):
+        if claim.pool is not None:
+            those, tenant = held[claim.pool.pool.name], claim.job.tenant
+            those[tenant] = those.get(tenant, 0) + claim.gpus
     return held
 
 
 def nodes_out(pool: PoolState) -> list[int]:
     """Return the nodes that are there and out of order."""
-    absent = set(pool.given_back)
-    return [n for n in range(len(pool.nodes.free)) if pool.nodes.is_out(n) and n not in absent]
+    return sorted(pool.nodes.removed - set(pool.given_back))
 
 
-def node_map(pool: PoolState, roll: Roll, is_drained: Mapping[tuple[str, int], str]) -> list[int]:
+def node_map(pool: PoolState, numbers: Mapping[str, int], out: Mapping[tuple[str, int], str]) -> list[int]:
     """Return what each node of a pool is, in runs; nodes that were never there are absent."""
-    free, whole, absent = pool.nodes.free, pool.pool.gpus_per_node, set(pool.given_back)
-    codes = []
-    for node in range(len(free)):
-        if pool.nodes.is_out(node):
-            is_left = is_drained.get((pool.pool.name, node), "").startswith("drained")
-            code = ABSENT if node in absent else DRAINED if is_left else DOWN
-        elif free[node] == whole:
-            code = FREE
-        else:
-            code = FIRST_TENANT + 2 * roll.number(_main_tenant(pool, node)) + (free[node] > 0)
-        codes.append(code)
-    codes += [ABSENT] * (pool.pool.num_nodes - len(codes))
+    free = pool.nodes.free
+    codes = [FREE] * len(free) + [ABSENT] * (pool.pool.num_nodes - len(free))
+    for node, claims in pool.on_node.items():
+        if claims:
+            tenant = claims[0].job.tenant if len(claims) == 1 else _main_tenant(claims, node)
+            codes[node] = FIRST_TENANT + 2 * numbers[tenant] + (free[node] > 0)
+    for node in pool.given_back:
+        codes[node] = ABSENT
+    for node in nodes_out(pool):
+        codes[node] = DRAINED if out.get((pool.pool.name, node), "").startswith("drained") else DOWN
     return [value for code, run in groupby(codes) for value in (code, len(list(run)))]
 
 
-def _main_tenant(pool: PoolState, node: int) -> str:
-    claims = pool.on_node[node]
-    if len(claims) == 1:
-        return claims[0].job.tenant
+def _main_tenant(claims: Sequence[Claim], node: int) -> str:
     held: dict[str, int] = {}
     for claim in claims:
         gpus = next(gpus for at, gpus in claim.shares if at == node)
@@ -260,13 +255,13 @@ def frame_of(
     notes: tuple[str, ...] = (),
 ) -> Frame:
     """Read a frame off a state; why nodes are out only a scheduler tells."""
-    out, moment = out or {}, moment_of(state)
+    out, moment, numbers = out or {}, moment_of(state), roll.learn(state)
     broken = {(name, node): out.get((name, node), "down")
               for name, pool in state.pools.items() for node in nodes_out(pool)}  # fmt: skip
     return Frame(
         moment=moment,
         tenants=holdings_of(state, moment, roll),
-        nodes={name: node_map(pool, roll, out) for name, pool in state.pools.items()},
+        nodes={name: node_map(pool, numbers, out) for name, pool in state.pools.items()},
         queue=queue,
         running=runners_of(state, names or {}),
         out=_odd(broken),
@@ -285,8 +280,6 @@ def holdings_of(state: FleetState, moment: Moment, roll: Roll) -> list[Holding]:
     for claim in state.claims.values():
         if claim.pool is not None:
             num_running[claim.job.tenant] = num_running.get(claim.job.tenant, 0) + 1
-    for name in state.tenants:
-        roll.number(name)
     return [
         Holding(
             tenant=name,
@@ -301,110 +294,3 @@ def holdings_of(state: FleetState, moment: Moment, roll: Roll) -> list[Holding]:
         for name in roll.names
         if (tenant := state.tenants.get(name)) is not None
     ]
-
-
-class Spending(msgspec.Struct, kw_only=True):
-    """Dollars of one day by tenant; GPUs that nobody holds are `idle`."""
-
-    day: int
-    """86,400 s each, from second 0 of the clock."""
-    own: dict[str, float] = {}
-    rented: dict[str, float] = {}
-
-
-IDLE = ""
-"""Nobody: who pays for GPUs that stand idle."""
-
-
-class Bill:
-    """Money by day and tenant, from the prices of the fleet's file; a pool without one costs nothing here."""
-
-    def __init__(self) -> None:
-        self.days: list[Spending] = []
-        self._counted: dict[str, float] = {}
-        self._at_s = 0.0
-
-    def add(self, state: FleetState, *, is_continued: bool) -> None:
-        """Add what passed since the last call, split by who holds what at this one.
-
-        In a replay (`is_continued`) the state has counted the seconds of every node; a live one is read anew
-        each time, and its nodes are taken to have been there since the last look.
-        """
-        passed_s = state.now_s - self._at_s if self._at_s else 0.0
-        self._at_s = state.now_s
-        for name, pool in state.pools.items():
-            if not pool.pool.usd_per_gpu_hour:
-                continue
-            counted_s = pool.active_node_s + pool.num_active * (state.now_s - pool.counted_s)
-            node_s = counted_s - self._counted.get(name, 0.0) if is_continued else pool.num_active * passed_s
-            self._counted[name] = counted_s
-            if node_s > 0:
-                self._split(pool, node_s)
-
-    def _split(self, pool: PoolState, node_s: float) -> None:
-        usd = node_s * pool.pool.gpus_per_node / 3_600 * pool.pool.usd_per_gpu_hour
-        day = int(self._at_s // 86_400)
-        if not self.days or self.days[-1].day != day:
-            self.days.append(Spending(day=day))
-        kind = self.days[-1].rented if pool.pool.is_rented else self.days[-1].own
-        num_gpus = max(pool.num_active * pool.pool.gpus_per_node, 1)
-        held = held_in(pool)
-        for name, gpus in (*held.items(), (IDLE, max(num_gpus - sum(held.values()), 0))):
-            if gpus:
-                share = gpus / max(num_gpus, sum(held.values()))
-                kind[name] = kind.get(name, 0.0) + usd * share
-
-
-Kept: TypeAlias = Literal["added", "replaced", "left", "thinned"]
-"""What became of a moment: it is a new one, stands for the last one, is left out, or led to fewer of all."""
-
-
-class History:
-    """The moments of a day at most; of several so close that one must do, the one nearest its cap stays.
-
-    The distance between them doubles as time goes by: seconds at first, a minute or two after a day.
-    """
-
-    def __init__(self, max_moments: int = 1_440, keep_s: float = 86_400.0) -> None:
-        self.moments: list[Moment] = []
-        self._max, self._keep_s = max_moments, keep_s
-        self._gap_s, self._since_s = 0.0, 0.0
-
-    def add(self, moment: Moment) -> Kept:
-        """Take a moment in."""
-        moments = self.moments
-        if moments and moment.at_s - self._since_s < self._gap_s:
-            if _headroom_kw(moment) >= _headroom_kw(moments[-1]):
-                return "left"
-            moments[-1] = moment
-            return "replaced"
-        self._since_s = moment.at_s
-        moments.append(moment)
-        while moments[0].at_s < moment.at_s - self._keep_s:
-            moments.pop(0)
-        if len(moments) <= self._max:
-            return "added"
-        pairs = zip(moments[1::2], moments[2::2], strict=False)
-        self.moments = [moments[0], *(min(pair, key=_headroom_kw) for pair in pairs)]
-        self._gap_s = (moment.at_s - self.moments[0].at_s) / len(self.moments)
-        return "thinned"
-
-
-def _headroom_kw(moment: Moment) -> float:
-    return min((moment.cap_kw[site] - drawn for site, drawn in moment.drawn_kw.items()), default=0.0)
-
-
-def columns(moments: Sequence[Moment], tenants: Sequence[str]) -> dict[str, object]:
-    """Return moments by column, as a page takes them: shorter, and quick to draw."""
-    sites = list(moments[-1].drawn_kw) if moments else []
-    return {
-        "at_s": [round(moment.at_s, 1) for moment in moments],
-        "held": {name: [moment.held.get(name, 0) for moment in moments] for name in tenants},
-        "rented": [sum(moment.rented.values()) for moment in moments],
-        "drawn_kw": {site: [moment.drawn_kw.get(site, 0.0) for moment in moments] for site in sites},
-        "cap_kw": {site: [moment.cap_kw.get(site, 0.0) for moment in moments] for site in sites},
-        "num_waiting": [moment.num_waiting for moment in moments],
-        "num_gpus": [moment.num_gpus for moment in moments],
-        "num_owned": [moment.num_owned for moment in moments],
-        "num_out": [moment.num_out for moment in moments],
-    }

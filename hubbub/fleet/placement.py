@@ -11,6 +11,7 @@ Where the leaf switches are known, empty nodes are taken by leaf (`leaves.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
@@ -144,6 +145,11 @@ class Nodes:
         self._keys[node] = node + _LAST * is_avoided
         if is_in:
             self._join(node)
+
+    @property
+    def removed(self) -> AbstractSet[int]:
+        """The nodes on which nothing is placed."""
+        return self._is_out
 
     def is_out(self, node: int) -> bool:
         """Tell whether a node was removed."""

@@ -7,7 +7,8 @@ import math
 import msgspec
 
 from hubbub.fleet.actions import Action, Drain, Start
-from hubbub.fleet.pictures import Bill, Frame, History, Roll, Waiter, frame_of, moment_of, waiters_of
+from hubbub.fleet.page.past import Bill, History
+from hubbub.fleet.pictures import Frame, Roll, Waiter, frame_of, moment_of, waiters_of
 from hubbub.fleet.policy import Policy
 from hubbub.fleet.state import FleetState
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hubbub.fleet.deliveries import DeliveryPlan, plan_deliveries
-from hubbub.fleet.pictures import Bill, Moment, columns
+from hubbub.fleet.page.past import Bill, columns
+from hubbub.fleet.pictures import Moment
 from hubbub.fleet.spec import FleetSpec
 
 

@@ -16,8 +16,9 @@ from hubbub.errors import HubbubError
 from hubbub.fleet.deliveries import DeliveryPlan
 from hubbub.fleet.explain import starts_of
 from hubbub.fleet.launcher import Launcher, Truth
+from hubbub.fleet.page.past import Bill, History
 from hubbub.fleet.page.story import tell_deliveries, tell_past, tell_spec
-from hubbub.fleet.pictures import Bill, Frame, History, Roll, frame_of, waiters_of
+from hubbub.fleet.pictures import Frame, Roll, frame_of, waiters_of
 from hubbub.fleet.policy import Policy
 from hubbub.fleet.spec import FleetSpec
 from hubbub.web.streams import Emit

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from hubbub.fleet.page.past import IDLE, History
 from hubbub.fleet.page.recorder import Recorder
 from hubbub.fleet.pictures import (
     ABSENT,
@@ -9,8 +10,6 @@ from hubbub.fleet.pictures import (
     DRAINED,
     FIRST_TENANT,
     FREE,
-    IDLE,
-    History,
     Moment,
     Roll,
     frame_of,
@@ -38,10 +37,11 @@ def test_a_node_map_tells_what_every_node_is() -> None:
     own.nodes.remove(3)
     own.nodes.remove(4)
     roll = Roll(state)
-    told = node_map(own, roll, {("own", 3): "drained: ECC errors", ("own", 4): "down"})
+    numbers = roll.learn(state)
+    told = node_map(own, numbers, {("own", 3): "drained: ECC errors", ("own", 4): "down"})
     xai, tesla = FIRST_TENANT, FIRST_TENANT + 2
     assert told == [xai, 1, tesla + 1, 1, FREE, 1, DRAINED, 1, DOWN, 1]
-    assert node_map(state.pools["rented"], roll, {}) == [ABSENT, 3]
+    assert node_map(state.pools["rented"], numbers, {}) == [ABSENT, 3]
     assert frame_of(state, roll, []).moment.num_out == 2
 
 
