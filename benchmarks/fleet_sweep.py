@@ -2,9 +2,9 @@
 
     python -m benchmarks.fleet_sweep [--philly ../shared/data/fleet/philly_2017.csv.gz] [--days 60] [--json]
 
-CPU seconds of one process, compilation apart; the best of three for jobs a CPU second. Lemons: one run on 16,384 GPUs with spare nodes, failing as
-Llama 3's did; 1.2 % of the nodes fail 30 times as often, the share of lemon nodes that Meta reports
-(arXiv 2410.21680); the factor is ours.
+CPU seconds of one process, compilation apart; jobs a CPU second are the best of three. Lemons: one run on
+16,384 GPUs with spare nodes, failing as Llama 3's did; 1.2 % of the nodes fail 30 times as often. That there
+are such nodes is published (arXiv 2410.21680); share and factor are assumed here.
 """
 
 from __future__ import annotations
