@@ -1,6 +1,7 @@
 """The fleet's simulator: recorded jobs, 100,000 GPUs, a grid event, failures beside the closed form.
 
     python -m benchmarks.fleet [--philly ../shared/data/fleet/philly_2017.csv.gz] [--jobs 1000000] [--json]
+    python -m benchmarks.fleet --traces ../shared/data/fleet        (every policy on several clusters' jobs)
 
 CPU seconds of one process. The clusters of Philly and their nodes are those of the simulator of Helios
 (github.com/S-Lab-System-Group/HeliosArtifact, philly_vc.csv); jobs larger than their cluster are left out.
@@ -14,10 +15,16 @@ import random
 import time
 from collections.abc import Iterator
 
+import msgspec
+
 from benchmarks.report import show
+from hubbub.cli.fleet_simulate import RULES
 from hubbub.fleet.goodput import effective_share
+from hubbub.fleet.invented import invented_jobs
 from hubbub.fleet.jobs import Job
+from hubbub.fleet.outcome import quantile
 from hubbub.fleet.placement import Nodes
+from hubbub.fleet.policy import Policy
 from hubbub.fleet.queueing import Order, queue_times
 from hubbub.fleet.simulator import simulate
 from hubbub.fleet.spec import FleetSpec, GridEvent, Pool, Site, Tenant
@@ -154,6 +161,44 @@ def goodput() -> Iterator[dict[str, object]]:
         }
 
 
+def traces(directory: str, load: float, num_jobs: int) -> Iterator[dict[str, object]]:
+    """Replay recorded jobs of several clusters under every policy, on a fleet wanted `load` times over.
+
+    No job says what it will take: sjf and srtf look at what it took, the others at nothing.
+    """
+    sets = {
+        "Philly 2017": read_trace(f"{directory}/philly_2017.csv.gz").jobs,
+        "Alibaba 2023": read_trace(f"{directory}/alibaba_openb_2023.csv.gz").jobs,
+        "an invented week": invented_jobs(4_096),
+        "made": made_jobs(5_000, 2.0),
+    }
+    for name, jobs in sets.items():
+        # what a restart costs was not recorded: five minutes, of which no policy is free
+        own = [
+            msgspec.structs.replace(job, priority=0, expected_s=None, restart_s=300.0)
+            for job in jobs[:num_jobs]
+        ]
+        span_s = max(job.submit_s for job in own) - own[0].submit_s
+        wanted = sum(job.gpus * job.run_s for job in own) / span_s / load
+        num_nodes = -(-max(int(wanted), *(job.gpus for job in own)) // 8)
+        spec = FleetSpec(pools=(Pool(name="own", num_nodes=num_nodes),))
+        for policy, (order, preempts) in RULES.items():
+            rules = msgspec.convert({"order": order, "preempts": preempts}, Policy)
+            ended = simulate(spec, own, rules).finished
+            waits = sorted(claim.waited_s / 3_600 for claim in ended)
+            whole = sorted(((claim.finished_s or 0.0) - claim.job.submit_s) / 3_600 for claim in ended)
+            yield {
+                "trace": f"{name}: {len(ended):,} jobs, {8 * num_nodes:,} GPUs" if policy == "las" else "",
+                "policy": policy,
+                "wait h, mean": f"{sum(waits) / len(waits):.2f}",
+                "wait h, 95 %": f"{quantile(waits, 0.95):.2f}",
+                "wait h, longest": f"{waits[-1]:.0f}",
+                "finish h, mean": f"{sum(whole) / len(whole):.2f}",
+                "finish h, 95 %": f"{quantile(whole, 0.95):.2f}",
+                "preempted": f"{sum(claim.num_preempted for claim in ended):,}",
+            }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -161,8 +206,13 @@ def main() -> None:
     parser.add_argument("--philly", help="Philly's trace")
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--load", type=float, default=1.0)
+    parser.add_argument("--traces", help="A folder of traces: every policy on each, and nothing else")
+    parser.add_argument("--trace-jobs", type=int, default=8_000, help="Of each trace, at most")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if args.traces:
+        show(list(traces(args.traces, min(args.load, 0.9), args.trace_jobs)), args.json)
+        return
     rows = [
         *(philly(args.philly) if args.philly else ()),
         *hundred_thousand(args.jobs, args.load),

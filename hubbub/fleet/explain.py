@@ -12,6 +12,7 @@ import msgspec
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action, Preempt, Rent, Start
 from hubbub.fleet.carrying import carry_out
+from hubbub.fleet.copies import copy_of
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.policy import Policy, decide, heads, may_use, short_kw
 from hubbub.fleet.power import clock_of
@@ -183,7 +184,7 @@ def starts_of(
 
     Expected times are multiplied by what `factor` returns; who does not start is left out.
     """
-    copy = state.copied(lambda claim: _expected(claim, state.now_s, factor()))
+    copy = copy_of(state, lambda claim: _expected(claim, state.now_s, factor()))
     wanted = (
         {name for name, claim in state.claims.items() if claim.pool is None} if jobs is None else set(jobs)
     )
@@ -301,7 +302,7 @@ def _actions_for(
     state: FleetState, policy: Policy, job: Job, caps_kw: Mapping[str, float] | None = None
 ) -> list[Action] | None:
     """Return what the policy would do on a copy until the changed job starts, None where it does not."""
-    copy = state.copied(lambda claim: job if claim.job.id == job.id else claim.job)
+    copy = copy_of(state, lambda claim: job if claim.job.id == job.id else claim.job)
     for site, cap_kw in (caps_kw or {}).items():
         copy.sites[site].cap_kw = cap_kw
     done: list[Action] = []

@@ -15,12 +15,12 @@ import msgspec
 from hubbub.errors import InvalidInput
 from hubbub.fleet.claims import Claim, Rank
 from hubbub.fleet.clocks import clock_at
+from hubbub.fleet.ground import Ground
 from hubbub.fleet.health import Observation
 from hubbub.fleet.jobs import Job
-from hubbub.fleet.placement import Nodes, Share
+from hubbub.fleet.placement import Share
 from hubbub.fleet.pools import PoolState, SiteState
-from hubbub.fleet.spec import FleetSpec, GridEvent, Tenant
-from hubbub.fleet.supply import Supply
+from hubbub.fleet.spec import FleetSpec, Tenant
 from hubbub.fleet.tenants import TenantState
 
 __all__ = ["Claim", "FleetState", "PoolState", "Rank", "SiteState", "TenantState"]
@@ -36,18 +36,12 @@ class Orphan(msgspec.Struct, frozen=True, eq=False):
     at_s: float
 
 
-class FleetState:
+class FleetState(Ground):
     """A whole fleet at one moment; every change is a method, and leaves the sums right."""
 
     def __init__(self, spec: FleetSpec) -> None:
-        self.spec = spec
-        self.now_s = 0.0
+        super().__init__(spec)
         self.claims: dict[str, Claim] = {}
-        slow = {pool.site for pool in spec.pools if pool.min_clock < 1}
-        self.sites = {
-            site.name: SiteState(site.name, site.cap_kw, site.cap_kw, site.name in slow)
-            for site in spec.sites
-        }
         self.half_life_s = 0.0
         self.tenants: dict[str, TenantState] = {}
         for tenant in spec.tenants:
@@ -62,23 +56,6 @@ class FleetState:
         self.weigh: Callable[[Claim], float] | None = None
         """Who leaves first among equals; kept sorted from the first start on."""
         self._weighed: dict[Rank, list[tuple[float, int, Claim]]] = {}
-        self.pools: dict[str, PoolState] = {}
-        for pool in spec.pools:
-            self.pools[pool.name] = PoolState(
-                pool,
-                Nodes(0, pool.gpus_per_node, pool.nodes_per_leaf),
-                self.sites.get(pool.site),
-                pool.busy_kw_per_gpu - pool.idle_kw_per_gpu,
-            )
-            if not pool.is_rented:
-                self.add_nodes(self.pools[pool.name], pool.num_nodes)
-                for node in range(pool.num_nodes - pool.num_spares, pool.num_nodes):
-                    self._keep_spare(self.pools[pool.name], node)
-        self.own_pools = [pool for pool in self.pools.values() if not pool.pool.is_rented]
-        self.rents = any(pool.is_rented for pool in spec.pools)
-        self.supply: Supply | None = None
-        self.has_news = self.rents
-        """Whether there may be something to decide although nothing waits."""
         self.num_waiting = 0
         self._num_claims = 0
 
@@ -336,32 +313,6 @@ class FleetState:
         pool.failures.append(Observation(at_s=self.now_s, node=str(node), kind="node_fail"))
         return failed
 
-    def drain_node(self, pool: PoolState, node: int) -> None:
-        """Start nothing more on a node until it is mended; what runs on it goes on."""
-        pool.nodes.remove(node)
-        pool.idle_since_s.pop(node, None)
-        pool.drained[node] = self.now_s + pool.pool.mend_s
-
-    def mend_node(self, pool: PoolState, node: int) -> None:
-        """Let a node in again: as a spare where one is missing; one that was drained starts anew."""
-        if pool.drained.pop(node, None) is not None:
-            pool.failures.append(Observation(at_s=self.now_s, node=str(node), kind="mended"))
-            pool.nodes.avoid(node, is_avoided=False)
-        if len(pool.spares) < pool.pool.num_spares:
-            self._keep_spare(pool, node)
-            return
-        pool.nodes.restore(node)
-        if pool.pool.is_rented:
-            pool.idle_since_s[node] = self.now_s
-
-    def _keep_spare(self, pool: PoolState, node: int) -> None:
-        pool.nodes.remove(node)
-        pool.spares.append(node)
-
-    def expect(self, supply: Supply) -> None:
-        """Await deliveries."""
-        self.supply, self.has_news = supply, True
-
     def receive(self) -> None:
         """Take in what was told of deliveries, and let in what is switched on now."""
         assert self.supply is not None
@@ -371,89 +322,6 @@ class FleetState:
             pool = self.pools[name] if name else self.own_pools[0]
             self.add_nodes(pool, handing.gpus // pool.pool.gpus_per_node)
             self.tenant(handing.goes_to).guaranteed_gpus += handing.gpus
-
-    def add_nodes(self, pool: PoolState, num_nodes: int) -> None:
-        """Let nodes in that were rented or delivered; numbers that were given back are used again."""
-        again = pool.given_back[:num_nodes]
-        del pool.given_back[:num_nodes]
-        for node in again:
-            pool.nodes.restore(node)
-        new = [*again, *pool.nodes.add(num_nodes - len(again))]
-        if pool.pool.is_rented:
-            pool.idle_since_s.update((node, self.now_s) for node in new)
-        self._count_nodes(pool, num_nodes)
-
-    def remove_nodes(self, pool: PoolState, nodes: Iterable[int]) -> None:
-        """Give rented nodes back, on which nothing runs."""
-        for node in nodes:
-            if pool.on_node.get(node):
-                raise InvalidInput(
-                    f"node {node} of pool {pool.pool.name!r} still works; preempt its jobs first"
-                )
-            pool.nodes.remove(node)
-            pool.idle_since_s.pop(node, None)
-            pool.given_back.append(node)
-            self._count_nodes(pool, -1)
-
-    def _count_nodes(self, pool: PoolState, num_nodes: int) -> None:
-        pool.active_node_s += pool.num_active * (self.now_s - pool.counted_s)
-        pool.counted_s = self.now_s
-        pool.num_active += num_nodes
-        pool.draw(num_nodes * pool.pool.gpus_per_node * pool.pool.idle_kw_per_gpu, self.now_s)
-
-    def claims_on(self, pool: PoolState, node: int) -> list[Claim]:
-        """Return who runs on a node."""
-        return list(pool.on_node.get(node, ()))
-
-    def apply_cap(self, events: Iterable[GridEvent]) -> None:
-        """Set every site's cap to what the grid events that hold now leave of it."""
-        for site in self.sites.values():
-            cuts = [
-                event.cut
-                for event in events
-                if event.site == site.name
-                and event.start_s - event.notice_s <= self.now_s < event.start_s + event.duration_s
-            ]
-            site.cap_kw = site.full_cap_kw * (1 - max(cuts, default=0.0))
-
-    def copied(self, change: Callable[[Claim], Job] = lambda claim: claim.job) -> FleetState:
-        """Return a fleet in the same state, with jobs as `change` would have them, by the same ids."""
-        other = FleetState(self.spec)
-        other.now_s = self.now_s
-        for name, pool in self.pools.items():
-            self._copy_pool(pool, other, other.pools[name])
-        for site, state in self.sites.items():
-            other.sites[site].cap_kw = state.cap_kw
-        if self.supply is not None:
-            other.expect(self.supply.copied())
-        for tenant in self.tenants.values():
-            twin = other.tenant(tenant.tenant.name)
-            twin.guaranteed_gpus, twin.used_gpu_s = tenant.guaranteed_gpus, tenant.used_gpu_s
-            twin.counted_s, twin.half_life_s = tenant.counted_s, tenant.half_life_s
-        seated = [claim for claim in self.claims.values() if claim.pool is not None]
-        for claim in sorted(seated, key=lambda each: each.started_s):
-            assert claim.pool is not None
-            other.adopt(change(claim), other.pools[claim.pool.pool.name], claim.shares, claim)
-        for tenant in self.tenants.values():
-            for queue in tenant.queues.values():
-                for order, _, claim in sorted(queue, key=lambda entry: entry[:2]):
-                    waiting = other.submit(change(claim), order)
-                    waiting.waiting_since_s = claim.waiting_since_s
-                    waiting.done_s, waiting.num_starts = claim.done_s, claim.num_starts
-        return other
-
-    def _copy_pool(self, pool: PoolState, other: FleetState, twin: PoolState) -> None:
-        missing = len(pool.nodes.free) - len(twin.nodes.free)
-        if missing > 0:  # rented or delivered
-            other.add_nodes(twin, missing)
-        other.remove_nodes(twin, pool.given_back)
-        twin.idle_since_s = dict(pool.idle_since_s)
-        twin.num_ordered, twin.spares = pool.num_ordered, list(pool.spares)
-        twin.failures, twin.drained = list(pool.failures), dict(pool.drained)
-        for node in range(len(pool.nodes.free)):
-            twin.nodes.avoid(node, is_avoided=pool.nodes.is_avoided(node))
-            if pool.nodes.is_out(node) != twin.nodes.is_out(node):
-                (twin.nodes.remove if pool.nodes.is_out(node) else twin.nodes.restore)(node)
 
     def count_up(self) -> None:
         """Bring all sums over time up to now."""

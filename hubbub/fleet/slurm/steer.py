@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action, Drain, Preempt, Release, Rent, Start
 from hubbub.fleet.carrying import carry_out as imagine
+from hubbub.fleet.copies import copy_of
 from hubbub.fleet.launcher import Truth
 from hubbub.fleet.policy import Policy, decide
+from hubbub.fleet.power import SLACK_KW, short_kw
 from hubbub.fleet.slurm.config import may_use
 from hubbub.fleet.slurm.grid import reserve
 from hubbub.fleet.slurm.observing import drains
@@ -85,8 +87,14 @@ def _do(cluster: Cluster, action: Action) -> bool:
 
 def _has_settled(truth: Truth, name: str, settle_s: float) -> bool:
     """Tell whether Slurm has had its time; for who waits for power it would do nothing at all."""
-    waiting = truth.waiting[name]
-    return waiting.reason == "Licenses" or truth.state.now_s - waiting.submitted_s >= settle_s
+    return _lacks_power(truth, name) or truth.state.now_s - truth.waiting[name].submitted_s >= settle_s
+
+
+def _lacks_power(truth: Truth, name: str) -> bool:
+    """Tell whether power keeps a job waiting, before Slurm itself has found out."""
+    gpus = truth.state.claims[name].job.gpus
+    is_short = all(short_kw(pool, gpus) > SLACK_KW for pool in truth.state.own_pools)
+    return is_short or truth.waiting[name].reason == "Licenses"
 
 
 def _is_ours(cluster: Cluster, truth: Truth, action: Action, wanted: set[str]) -> bool:
@@ -104,7 +112,7 @@ def _lacks_right(truth: Truth, name: str) -> bool:
     """Tell whether a job waits for power or for its tenant's guarantee: Slurm preempts for neither."""
     claim = truth.state.claims[name]
     room = claim.tenant.tenant.guaranteed_gpus - claim.tenant.held_gpus
-    return truth.waiting[name].reason == "Licenses" or claim.job.gpus <= room
+    return _lacks_power(truth, name) or claim.job.gpus <= room
 
 
 def _is_elsewhere(cluster: Cluster, truth: Truth, action: Start) -> bool:
@@ -117,7 +125,7 @@ def _is_elsewhere(cluster: Cluster, truth: Truth, action: Start) -> bool:
 
 def _decisions(state: FleetState, policy: Policy) -> list[Action]:
     """Let the policy run to its end on a copy, and return all that it would do."""
-    copy, found = state.copied(), []
+    copy, found = copy_of(state), []
     for _ in range(2 * len(copy.claims) + 8):
         actions = decide(copy, policy)
         if not actions:
