@@ -8,7 +8,7 @@ from typing import Any
 
 from hubbub.posts import Post
 
-_NOISE = re.compile(r"https?://\S+|[@#]\S+")
+_LINK_OR_NAME, _NAME = re.compile(r"https?://\S+|[@#]\S+"), re.compile(r"[@#]\S+")
 _MIN_LETTERS = 12  # shorter texts are a coin toss (reference/models.md, section 5)
 _SURE_LENGTH = 60  # code points: longer texts are not counted, which takes longer than detecting
 _MAX_TEXT = 1000
@@ -22,11 +22,17 @@ def post_language(post: Post) -> str:
 def text_language(text: str) -> str:
     """Return the ISO 639-1 code of a text's language, or 'und'; links and names do not count."""
     plain = text[:_MAX_TEXT]
-    if "@" in plain or "#" in plain or "://" in plain:
-        plain = _NOISE.sub(" ", plain)
-    if len(plain) < _SURE_LENGTH and sum(map(str.isalpha, plain)) < _MIN_LETTERS:
+    if "://" in plain:
+        plain = _LINK_OR_NAME.sub(" ", plain)
+    elif "@" in plain or "#" in plain:
+        plain = _NAME.sub(" ", plain)
+    if len(plain) < _SURE_LENGTH and not any(
+        sum(map(str.isalpha, part)) >= _MIN_LETTERS for part in (plain[: 2 * _MIN_LETTERS], plain)
+    ):
         return "und"
-    return str(_detector().detect(plain.encode("utf-8", "replace").decode()))
+    if not plain.isascii():
+        plain = plain.encode("utf-8", "replace").decode()
+    return str(_detector().detect(plain))
 
 
 @cache
