@@ -15,6 +15,8 @@ from hubbub.fleet.state import FleetState
 MAX_MOMENTS, MAX_FRAMES = 1_200, 240
 _ROWS = 12
 """Waiting jobs that a frame names: what one screen shows."""
+_LEMON = "drained: a lemon: "
+"""How `health` begins."""
 
 
 class Recorder:
@@ -44,7 +46,9 @@ class Recorder:
         self._drained = {
             place: why for place, why in self._drained.items() if state.pools[place[0]].nodes.is_out(place[1])
         }
-        lemons = {place: why for place, why in self._drained.items() if "lemon" in why}
+        lemons = {
+            place: why.removeprefix(_LEMON) for place, why in self._drained.items() if why.startswith(_LEMON)
+        }
         waiters = waiters_of(state, self._policy, max_rows=_ROWS)
         frame = frame_of(state, self.roll, waiters, out=self._drained, lemons=lemons)
         self.history.add(frame.moment)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from hubbub.fleet.actions import Drain
 from hubbub.fleet.page.past import IDLE, History
 from hubbub.fleet.page.recorder import Recorder
 from hubbub.fleet.pictures import (
@@ -81,6 +82,19 @@ def test_a_frame_knows_when_who_waited_started() -> None:
         ("j1", 1_000.0),
         ("j2", 2_000.0),
     ]
+
+
+def test_a_frame_of_a_replay_tells_which_node_is_a_lemon() -> None:
+    recorder, state = Recorder(Policy()), settled(SPEC, [])
+    recorder.watch(state, Drain("own", 3, "a lemon: 9 failures in 28 days"))
+    state.pools["own"].nodes.remove(3)
+    recorder.look(state)
+    frame = recorder.frames[0]
+    assert frame.nodes["own"] == [FREE, 3, DRAINED, 1, FREE, 1]
+    assert [(each.node, each.why) for each in frame.lemons] == [("own-4", "9 failures in 28 days")]
+    state.pools["own"].nodes.restore(3)
+    recorder.look(state)
+    assert recorder.frames[1].lemons == [] == recorder.frames[1].out
 
 
 def test_a_long_replay_keeps_only_so_many_frames() -> None:
