@@ -111,14 +111,14 @@ def kept_shares(claim: Claim, kw: float) -> tuple[Share, ...]:
 
 
 def quicken(state: FleetState, least: tuple[bool, int] | None) -> list[Action]:
-    """Raise the clock of the strongest capped job that a site has power for; none weaker than `least`.
+    """Raise the clock of the strongest capped job that a site has power for; only of who ranks above `least`.
 
     A raise of less than a tenth of what is missing is not worth an action.
     """
     for site in state.sites.values():
         room_kw = site.cap_kw - site.drawn_kw
         for claim in sorted(state.reduced.values(), key=lambda each: each.rank, reverse=True):
-            if least is not None and claim.rank < least:
+            if least is not None and claim.rank <= least:
                 break
             if claim.pool is None or claim.pool.site is not site:
                 continue
