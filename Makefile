@@ -13,16 +13,20 @@ train-demo: .venv/train ## the whole loop on an invented forum: posts, corpus, m
 	rm -rf $(DEMO) && mkdir -p $(DEMO)
 	$(BIN)/python -m hubbub.sample.forum --posts 40000 > $(DEMO)/forum.ndjson
 	$(BIN)/hubbub follow $(DEMO)/forum.ndjson --data $(DEMO)/house
-	$(BIN)/hubbub corpus build $(DEMO)/house $(DEMO)/corpus --vocab 4096 --held-out-days 7
+	$(BIN)/hubbub corpus build $(DEMO)/house $(DEMO)/corpus --vocab 2048 --held-out-days 7
 	$(BIN)/hubbub corpus stats $(DEMO)/corpus
-	$(BIN)/hubbub train $(DEMO)/corpus $(DEMO)/run --params 3M --tokens 1M --archive $(DEMO)/house
-	$(BIN)/hubbub train evaluate $(DEMO)/run $(DEMO)/corpus
-	$(BIN)/hubbub train lessons $(DEMO)/house $(DEMO)/corpus $(DEMO)/lessons --limit 400
-	$(BIN)/hubbub train sft $(DEMO)/run $(DEMO)/lessons $(DEMO)/answerer --epochs 1
-	$(BIN)/hubbub model export $(DEMO)/answerer $(DEMO)/answerer.gguf
-	$(BIN)/hubbub model check $(DEMO)/answerer $(DEMO)/answerer.gguf
+	$(BIN)/hubbub train $(DEMO)/corpus $(DEMO)/run --params 3M --tokens 600k --batch-tokens 2048 --wired --archive $(DEMO)/house
+	$(BIN)/hubbub train evaluate $(DEMO)/run $(DEMO)/corpus --limit 1000
+	$(BIN)/hubbub train lessons $(DEMO)/house $(DEMO)/corpus $(DEMO)/lessons --limit 400 --drills 6000
+	$(BIN)/hubbub train lessons $(DEMO)/house $(DEMO)/corpus $(DEMO)/held-out --held-out --limit 150
+	$(BIN)/hubbub train sft $(DEMO)/run $(DEMO)/lessons $(DEMO)/answerer --epochs 1 --batch-tokens 2048 --rate 1e-3
+	$(BIN)/hubbub train evaluate $(DEMO)/answerer $(DEMO)/corpus --limit 200 --lessons $(DEMO)/held-out
+	$(BIN)/hubbub model export $(DEMO)/answerer $(DEMO)/answerer.gguf --kind F32
 	$(BIN)/hubbub model card $(DEMO)/answerer
 	$(BIN)/hubbub ask "What is happening at the Weaver Bridge?" --data $(DEMO)/house --model $(DEMO)/answerer.gguf --at 2026-04-05
+	$(BIN)/hubbub ask "What is new at Saint Orlo School?" --data $(DEMO)/house --model $(DEMO)/answerer.gguf --at 2026-04-05
+	$(BIN)/hubbub ask "When does the opera in Vienna begin?" --data $(DEMO)/house --model $(DEMO)/answerer.gguf --at 2026-04-05
+	$(BIN)/hubbub model check $(DEMO)/answerer $(DEMO)/answerer.gguf
 	@echo "loss curve: $(DEMO)/run/loss.html  corpus: $(DEMO)/corpus/report.html"
 
 test: .venv/dev check ## everything CI runs
@@ -51,7 +55,8 @@ docs: .venv/dev ## write the true output into the console blocks of README and q
 
 .venv/dev: .venv/base constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,local-llm]' --group dev --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[train,local-llm]' --group dev --constraint constraints.txt
+	-$(BIN)/python -m compileall -q -j 0 -x '/tests/|/transformers/models/(?!auto|llama)' .venv/lib # pip would, on one core
 	touch $@
 
 clean:
