@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import tokenizers
 from hypothesis import example, given, settings
@@ -157,3 +158,21 @@ def test_ids_fit_their_type(trained):
     (first, second) = tokenizer().encode_batch(["river", ""])
     assert first.dtype == tokenizer().dtype
     assert second.tolist() == []
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["river", "", "bridge!", " \n", "a  ", "<|end|> tonight <|post"],
+        ["<|post|>", "river<|post|>bridge"],
+        ["<|post", "|>"],
+        ["<|po", "st|>", "<|post|>"],
+        ["one"],
+        [],
+    ],
+)
+def test_texts_encoded_in_one_call_are_each_ones_ids(texts):
+    ids, sizes = tokenizer().encode_joined(texts)
+    parts = np.split(ids, np.cumsum(sizes)[:-1]) if texts else []
+    assert [part.tolist() for part in parts] == [tokenizer().encode(text) for text in texts]
+    assert sum(sizes) == len(ids)
