@@ -256,7 +256,7 @@ class FleetState(Ground):
         claim.num_preempted += 1
         self._requeue(claim, order)
 
-    def fail(self, claim: Claim, order: float) -> None:
+    def fail(self, claim: Claim, place_of: Callable[[Claim], float]) -> None:
         """Stop a running job whose node died: what it did since its last checkpoint is lost."""
         worked_s = claim.worked_s(self.now_s)
         interval_s = claim.job.checkpoint_s * claim.rate
@@ -264,7 +264,7 @@ class FleetState(Ground):
         claim.done_s += safe_s
         claim.lost_s += worked_s - safe_s
         claim.num_failures += 1
-        self._requeue(claim, order)
+        self._requeue(claim, place_of(claim))
 
     def _requeue(self, claim: Claim, order: float) -> None:
         self._free(claim)
@@ -303,7 +303,7 @@ class FleetState(Ground):
         failed = self.claims_on(pool, node)
         for claim in failed:
             held = dict(claim.shares)
-            self.fail(claim, place_of(claim))
+            self.fail(claim, place_of)
             if pool.spares:
                 gpus = held.pop(node)
                 self.orphans[claim.job.id] = Orphan(pool, tuple(held.items()), gpus, self.now_s)
