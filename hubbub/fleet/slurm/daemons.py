@@ -81,8 +81,18 @@ def end(directory: Path) -> None:
     (directory / READY).unlink(missing_ok=True)
     link = directory / "spool"
     if link.is_symlink():
-        shutil.rmtree(link.resolve(), ignore_errors=True)
+        _remove(link.resolve())
         link.unlink()
+
+
+def _remove(path: Path) -> None:
+    """Remove a directory, into which a dying daemon's threads may still write for a moment."""
+
+    def is_gone() -> bool:
+        shutil.rmtree(path, ignore_errors=True)
+        return not path.exists()
+
+    until(is_gone, 2)
 
 
 def tell_jobs(directory: Path, kind: signal.Signals) -> None:
@@ -149,7 +159,7 @@ def sweep() -> list[Path]:
             continue
         if is_current or not directory.exists():
             end(directory)
-        shutil.rmtree(owner.parent, ignore_errors=True)
+        _remove(owner.parent)
         swept.append(directory)
     return swept
 

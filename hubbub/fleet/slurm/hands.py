@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidInput
-from hubbub.fleet.actions import Action, Drain, Lend, Preempt, Release, Rent, Restore, Start, TakeBack
+from hubbub.fleet.actions import Action, Cap, Drain, Lend, Preempt, Release, Rent, Restore, Start, TakeBack
 from hubbub.fleet.slurm.config import licenses_of
+from hubbub.plan.hardware import find_gpu
+from hubbub.plan.tables import figure
 
 if TYPE_CHECKING:
     from hubbub.fleet.slurm.cluster import Cluster
@@ -32,8 +34,29 @@ def carry_out(cluster: Cluster, action: Action) -> None:
         cluster.run("scontrol", "update", f"NodeName={action.pool}-{action.node + 1}", "State=DRAIN", reason)
     elif isinstance(action, Restore):
         cluster.run("scontrol", "update", f"NodeName={action.pool}-{action.node + 1}", "State=RESUME")
+    elif isinstance(action, Cap):
+        raise InvalidInput(
+            f"Slurm limits no GPU's power; its nodes' administrator can: {render_cap(cluster, action)}"
+        )
     elif not isinstance(action, Lend | TakeBack):
         raise InvalidInput(f"Slurm cannot {type(action).__name__.lower()} a job that runs: {action}")
+
+
+def render_cap(cluster: Cluster, action: Cap) -> str:
+    """Return the command that limits a running job's GPUs, for each of its nodes; it runs nothing.
+
+    A GPU draws a share of its server (`hubbub.plan`); the rest of the server draws the same at any limit.
+
+    Raises:
+        InvalidInput: the job does not run, or `hubbub.plan` does not know the GPU.
+    """
+    claim = cluster.look().state.claims.get(action.job)
+    if claim is None or claim.pool is None or not claim.pool.pool.busy_kw_per_gpu:
+        raise InvalidInput(f"job {action.job!r} does not run, or draws nothing: there is nothing to cap")
+    pool, share = claim.pool.pool, figure("power.gpu_share")
+    left = (action.kw_per_gpu / pool.busy_kw_per_gpu - 1 + share) / share
+    nodes = ",".join(f"{pool.name}-{node + 1}" for node, _ in claim.shares)
+    return f"nvidia-smi -pl {round(max(left, 0.0) * find_gpu(pool.gpu).tdp_w)} on {nodes}"
 
 
 def move(cluster: Cluster, job: str, pool: str) -> None:

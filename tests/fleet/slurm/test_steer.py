@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from hubbub.errors import InvalidInput
-from hubbub.fleet.actions import Cap, Preempt
+from hubbub.fleet.actions import Cap, Preempt, Shrink
 from hubbub.fleet.launcher import capped
 from hubbub.fleet.policy import Policy
 from hubbub.fleet.slurm import daemons
@@ -116,8 +116,15 @@ def test_two_that_steer_at_once_preempt_once_and_one_that_is_killed_nobody(hall)
 
 
 def test_what_slurm_cannot_do_is_said(hall):
-    with pytest.raises(InvalidInput, match="Slurm cannot cap a job that runs"):
-        hall.carry_out(Cap("1", 0.5, "power"))
+    job = _submit(hall, "xai", 8)
+    _until(lambda: job in _running(hall))
+    told = r"its nodes' administrator can: nvidia-smi -pl 445 on hall-\d,hall-\d"
+    with pytest.raises(InvalidInput, match=told):  # 700 W x (.8 - 1 + .55) / .55
+        hall.carry_out(Cap(job, 0.8, "power"))
+    with pytest.raises(InvalidInput, match="job '1x' does not run, or draws nothing"):
+        hall.carry_out(Cap("1x", 0.8, "power"))
+    with pytest.raises(InvalidInput, match="Slurm cannot shrink a job that runs"):
+        hall.carry_out(Shrink(job, 4, ((0, 4),), "power"))
     with pytest.raises(InvalidInput, match="scontrol refused"):
         hall.carry_out(Preempt("999999", "for a test"))
     with pytest.raises(InvalidInput, match="neither waits nor runs"):
