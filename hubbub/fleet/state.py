@@ -209,7 +209,8 @@ class FleetState(Ground):
             return reversed(self.running[rank].values())
         if self.weigh is not None:
             return (claim for _, _, claim in reversed(self._weighed.get(rank, ())))
-        return sorted(self.running[rank].values(), key=weigh, reverse=True)
+        held = self.running[rank].values()
+        return sorted(held, key=lambda claim: (weigh(claim), claim.number), reverse=True)
 
     def _free(self, claim: Claim) -> None:
         pool = claim.pool
