@@ -11,6 +11,7 @@ Slurm notes starts in whole seconds and looks at its queue every 2 s (bf_interva
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import tempfile
 import time
@@ -28,7 +29,7 @@ from hubbub.fleet.slurm.bring_up import start
 from hubbub.fleet.slurm.cluster import Cluster
 from hubbub.fleet.spec import FleetSpec, Pool, Tenant
 
-INTERVAL_S = 2.0
+INTERVAL_S, NUM_WAITING = 2.0, 3
 QUEUE = (
     ("tesla", 8, 180), ("tesla", 8, 60), ("tesla", 16, 60), ("tesla", 8, 60), ("tesla", 8, 120),
 )  # fmt: skip
@@ -92,17 +93,15 @@ def queue(directory: Path) -> Iterator[dict[str, object]]:
     cluster = start(directory, FleetSpec(pools=(Pool(name="hall", num_nodes=2),), tenants=tenants))
     try:
         jobs = [submit(cluster, *each) for each in QUEUE]
-        wait(lambda: bool(cluster.look().state.claims[jobs[0]].pool))
-        wait(lambda: all(cluster.look().waiting[job].expected_start_s for job in jobs[1:]))
-        truth = cluster.look()
-        ours = {job: forecast(truth.state, Policy(), job, num_draws=1).start_s or 0.0 for job in jobs[1:]}
-        slurm = {job: truth.waiting[job].expected_start_s for job in jobs[1:]}
+        wait(lambda: len(planned(cluster)) == NUM_WAITING)
+        truth, slurm = cluster.look(), planned(cluster)
+        ours = {job: forecast(truth.state, Policy(), job, num_draws=1).start_s or 0.0 for job in slurm}
         real: dict[str, float] = {}
         while len(real) < len(ours):
             claims = cluster.look().state.claims
             real |= {job: claims[job].started_s for job in ours if job in claims and claims[job].pool}
             time.sleep(0.2)
-        for (tenant, gpus, run_s), job in zip(QUEUE[1:], jobs[1:], strict=True):
+        for (tenant, gpus, run_s), job in zip(QUEUE[-NUM_WAITING:], jobs[-NUM_WAITING:], strict=True):
             waited_s = real[job] - truth.state.now_s
             off_s, bar_s = ours[job] - real[job], max(0.1 * waited_s, INTERVAL_S)
             yield row(
@@ -115,6 +114,14 @@ def queue(directory: Path) -> Iterator[dict[str, object]]:
             )
     finally:
         cluster.stop()
+
+
+def planned(cluster: Cluster) -> dict[str, float]:
+    """Return when Slurm's backfill means to start what waits."""
+    claims = cluster.look().state.claims.values()
+    return {
+        claim.job.id: claim.planned_s for claim in claims if not claim.pool and claim.planned_s < math.inf
+    }
 
 
 def submit(cluster: Cluster, tenant: str, gpus: int, run_s: int) -> str:

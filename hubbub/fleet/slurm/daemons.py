@@ -157,7 +157,7 @@ def sweep() -> list[Path]:
         is_current = (directory / "spool").resolve() == owner.parent.resolve()
         if Path("/proc", maker).exists() or (is_current and (directory / READY).exists()):
             continue
-        if is_current or not directory.exists():
+        if is_current or not (directory / "spool").is_symlink():
             end(directory)
         _remove(owner.parent)
         swept.append(directory)
