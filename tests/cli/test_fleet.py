@@ -45,7 +45,7 @@ def test_a_replay_tells_what_each_tenant_got_and_draws_it(tmp_path, capsys):
     assert told["over_cap_kw"] == 0 and told["end_s"] == 150
     assert "1 jobs ask for no GPU" in err
     html = page.read_text()
-    assert html.count("<figure") == 4 and "Power against the cap" in html
+    assert html.count("<figure") == 5 and "Power against the cap" in html
     assert run(command) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[0].split()[:2] == ["tenant", "jobs"] and "never above the cap" in err
@@ -53,7 +53,10 @@ def test_a_replay_tells_what_each_tenant_got_and_draws_it(tmp_path, capsys):
 
 def test_what_cannot_be_is_misuse_and_named(tmp_path, capsys):
     for text, message in (
-        (FLEET.replace("cap_kw = 12.0", "cap_kw = 3.0"), "draw 4 kW when idle, above its cap of 3 kW"),
+        (
+            FLEET.replace("cap_kw = 12.0", "cap_kw = 3.0"),
+            "draw 4 kW when idle, above its cap of 2.1 kW that a cut",
+        ),
         (FLEET.replace('site = "hall"\nnum', 'site = "moon"\nnum'), "site 'moon' is not described"),
         (FLEET.replace('"second"', '"first"'), "tenant 'first' is named 2 times"),
         (FLEET.replace("num_nodes", "nodes"), "unknown field `nodes`"),
