@@ -6,6 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import settings
+
+# On a busy machine an example may take its time.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # Started in the background of a script, we ignore interrupts, and so would processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -50,7 +50,7 @@ def test_a_broken_off_text_is_marked():
     assert [span.is_cut for span in cut("The mayor said that the bridge...")] == [True]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.text(max_size=200) | st.text(alphabet='ab .!?:#@\n"\u201c\u2026\U0001f30a\u202e\ud800', max_size=120)
 )

@@ -155,9 +155,7 @@ def test_no_deleted_token_in_any_batch_over_random_interleavings(tmp_path):
     Interleavings.root, Interleavings.count = tmp_path, itertools.count()
     run_state_machine_as_test(
         Interleavings,
-        settings=settings(
-            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=25, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
     )
 
 

@@ -18,7 +18,6 @@ def pairs_of(text):
     return set(zip(words, words[1:], strict=False)) if len(words) > 1 else {(words[0],)}
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_similarity_is_that_of_sets_of_word_pairs(texts):
     left, right = np.triu_indices(len(texts), 1)
@@ -28,7 +27,6 @@ def test_similarity_is_that_of_sets_of_word_pairs(texts):
         assert abs(similarity - len(a & b) / len(a | b)) < 1e-9
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_bands_do_not_depend_on_the_batch(texts):
     together = bands(word_pairs(read_words(texts)))
@@ -50,7 +48,7 @@ def test_bands_meet_as_often_as_the_formula_says():
     assert strangers.sum() <= 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=40), st.randoms())
 def test_each_post_meets_an_earlier_one_whatever_the_order(posts, random):
     numbered = [(bucket, time, key) for key, (bucket, time) in enumerate(posts)]

@@ -165,7 +165,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(EVENTS)
 def test_nothing_is_collected_that_the_index_would_not_hand_out(events):
     """The index is the model; the fold may be stricter (see its docstring), never laxer."""

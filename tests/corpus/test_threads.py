@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.corpus.clean import Clean
@@ -66,7 +66,6 @@ def test_many_people():
     assert names.name("https://town.example/@noor") != names.name("https://town.example/@omar")
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=12), st.randoms())
 def test_every_post_comes_once_and_behind_what_it_answers(parents, random):
     members = [post(key, parent) for key, parent in enumerate(parents, 1)]

@@ -28,7 +28,7 @@ def peer(trained):
     return tokenizers.Tokenizer.from_str(json.dumps(trained.model))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 @example("aaaaaaaaaaaaaaaaaaaaa")
 @example("'\u017f 'S we'LL  \r\n \u2028x")
@@ -41,7 +41,7 @@ def test_ids_are_those_of_hugging_face_and_text_comes_back(trained, peer, text):
     assert max(ids, default=0) < trained.vocab_size
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([*WORDS, *MIXED, " ", "aa", "a", "\n", "'s", "river" * 3]), max_size=12))
 def test_ids_are_those_of_hugging_face_on_words_that_were_merged(trained, peer, parts):
     for text in ("".join(parts), " ".join(parts)):

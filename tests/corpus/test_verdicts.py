@@ -13,7 +13,6 @@ from hubbub.corpus.verdicts import EXACT, KEPT, find_cap, find_cut
 COUNTS = st.lists(st.integers(1, 50), max_size=60)
 
 
-@settings(deadline=None)
 @given(COUNTS, st.floats(0, 1), st.integers(1, 60))
 def test_at_most_the_given_share_of_authors_is_cut_down(counts, share, floor):
     activities = [dict(Counter(counts[::2])), dict(Counter(counts[1::2]))]
@@ -24,7 +23,7 @@ def test_at_most_the_given_share_of_authors_is_cut_down(counts, share, floor):
         assert sum(count >= cap for count in counts) > int(share * len(counts)), "a lower cap would do"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=20), min_size=1, max_size=3), st.floats(0, 1))
 def test_at_most_the_given_share_is_held_out(tmp_path_factory, runs, share):
     work = tmp_path_factory.mktemp("cut")

@@ -3,7 +3,7 @@
 import re
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.corpus.words import count_digits, digests, distinct, read_words, runs_of
@@ -18,7 +18,6 @@ def of(text):
     return read_words([text]).hashes.tolist()
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_a_batch_holds_each_texts_own_words(texts):
     words = read_words(texts)
@@ -29,7 +28,6 @@ def test_a_batch_holds_each_texts_own_words(texts):
         assert words.num_digits[i] == sum(char in "09" for char in text) == count_digits(texts)[i]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.text(st.sampled_from("abcXYZ01"), min_size=1, max_size=90), max_size=5),
     st.sampled_from([" ", ", ", "\n#"]),

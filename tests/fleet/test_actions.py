@@ -204,7 +204,7 @@ _rows = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=_rows,
     order=st.sampled_from(ORDERS),

@@ -141,7 +141,7 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_whatever_stands_in_a_file_is_taken_or_refused_with_words(data):
     document = data.draw(st.sampled_from(DOCUMENTS))

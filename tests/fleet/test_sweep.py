@@ -24,7 +24,7 @@ def _jobs(*rows):
     ]
 
 
-@settings(max_examples=60, deadline=None)  # the first call compiles
+@settings(max_examples=60)  # the first call compiles
 @given(
     rows=st.lists(
         st.tuples(st.integers(0, 400), st.floats(0, 300), st.integers(1, 130)), min_size=1, max_size=60

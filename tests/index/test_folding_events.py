@@ -157,7 +157,7 @@ def post_id(number, version):
 
 
 @pytest.mark.parametrize("backend", ["edge", "sqlite", "memory"])
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=5, max_size=40))
 def test_any_history_ends_where_a_dictionary_ends(backend, steps):
     directory = tempfile.mkdtemp()
@@ -204,7 +204,7 @@ def test_what_came_while_an_author_was_removed_stays_away_when_told_again(kind, 
 )
 @example(kinds=[("post", 0, 1), ("edit", 0, 0), ("account", 1, "removed"), ("edit", 0, 0)], cuts=[1, 3])
 @example(kinds=[("account", 0, "removed"), ("post", 0, 1), ("edit", 0, 0), ("post", 0, 2)], cuts=[])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(kinds=st.lists(EVENT_KINDS, min_size=3, max_size=40), cuts=st.lists(st.integers(1, 39)))
 def test_it_does_not_matter_which_events_are_folded_together(kinds, cuts):
     oracle, events = Oracle(), []

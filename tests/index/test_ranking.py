@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.index import open_index
@@ -61,7 +61,6 @@ def test_recency_lifts_the_newer_of_equals_and_halves_with_age() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.text("abcdef", min_size=1, max_size=2), st.floats(0, 5), min_size=1),
     st.integers(1, 6),

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.index.folding import fold
@@ -157,7 +157,6 @@ def test_a_ten_million_character_post_is_cut_short(unit: str) -> None:
     assert len(query_terms(text)) <= MAX_QUERY_TERMS
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(), max_size=80), st.sampled_from(LANGS))
 def test_any_text_yields_stable_terms(text: str, lang: str | None) -> None:
     first = terms(text, lang)
@@ -166,7 +165,6 @@ def test_any_text_yields_stable_terms(text: str, lang: str | None) -> None:
     assert all(words(text))
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["floods", "#CityHall", "rivers", "\u5730\u9707", "Caf\u00e9", "@ann"]), min_size=1

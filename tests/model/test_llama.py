@@ -29,7 +29,7 @@ def shapes(draw):
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(shapes(), st.integers(0, 5))
 def test_logits_are_those_of_transformers(size, seed):
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -127,7 +127,7 @@ def test_bfloat16_gradients_point_where_float32_ones_do():
     assert torch.cosine_similarity(found, wanted, dim=0) > 0.999
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=5))
 def test_packed_documents_are_as_if_alone(lengths):
     model = llama(shape())
@@ -162,7 +162,7 @@ def test_a_model_made_without_weights_gets_the_same_ones():
     assert not torch.equal(whole(ids), Llama(shape(is_tied=False), seed=8)(ids))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1, 60), st.integers(1, 60))
 def test_the_cache_changes_no_logits(first, second):
     model = llama(shape())

@@ -3,7 +3,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.errors import InvalidInput
@@ -68,7 +68,6 @@ def test_large_orders_pay_less():
     assert volume_factor(10_000).mid == pytest.approx(0.86)
 
 
-@settings(deadline=None)
 @given(a=st.integers(1, 400_000), b=st.integers(1, 400_000))
 def test_more_gpus_never_cost_less(a, b):
     a, b = sorted((a, b))
@@ -84,7 +83,6 @@ def test_what_was_bought_can_be_sold_again():
     assert three.mid == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(a=st.floats(0, 1), b=st.floats(0, 1))
 def test_dearer_power_is_never_cheaper(a, b):
     a, b = sorted((a, b))

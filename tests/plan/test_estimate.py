@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.plan.estimate import Estimate, exact, inverse, predicted, product, total, within
@@ -27,7 +27,6 @@ def test_a_prediction_band_by_hand():
     assert predicted(1.0, [1.0, math.exp(2)], 0.5).high == pytest.approx(math.exp(0.5 * math.sqrt(3)))
 
 
-@settings(deadline=None)
 @given(a=bands, b=bands)
 def test_bands_hold_their_middle(a, b):
     for joined in (product(a, b), total(a, b), inverse(a)):

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.errors import InvalidInput
@@ -44,7 +44,6 @@ def test_time_to_an_interruption_meets_what_was_published(num_gpus, rate, hours)
     assert mttf_s(num_gpus, rate) / 3600 == pytest.approx(hours, rel=0.05)
 
 
-@settings(deadline=None)
 @given(a=sizes, b=sizes, rate=rates)
 def test_a_bigger_job_is_never_interrupted_less(a, b, rate):
     assert interruptions_per_day(min(a, b), rate) <= interruptions_per_day(max(a, b), rate) * (1 + 1e-12)
@@ -79,7 +78,6 @@ def test_big_jobs_on_rsc_1_are_published_at_nine_tenths():
     assert meta_ettr(3600, 40, 600, 7.9 * 3600) == pytest.approx(0.906, abs=0.001)
 
 
-@settings(deadline=None)
 @given(
     save=st.floats(0.1, 5_000), mttf=st.floats(60, 1e7), restart=st.floats(1, 5_000), off=st.floats(0.2, 5)
 )
@@ -90,7 +88,6 @@ def test_no_other_interval_is_better(save, mttf, restart, off):
     )
 
 
-@settings(deadline=None)
 @given(save=st.floats(0.1, 60), mttf=st.floats(36_000, 1e7))
 def test_young_and_daly_come_near_the_best(save, mttf):
     assert daly_s(save, mttf) == pytest.approx(best_interval_s(save, mttf), rel=0.01)
@@ -105,7 +102,6 @@ def test_spares_by_hand():
     assert enough_servers(0, 0.0) == 1.0
 
 
-@settings(deadline=None)
 @given(mean=st.floats(0.01, 300), coverage=st.floats(0.5, 0.9999))
 def test_one_spare_less_would_not_do(mean, coverage):
     need = spares_needed(mean, coverage)
@@ -113,7 +109,6 @@ def test_one_spare_less_would_not_do(mean, coverage):
     assert need == 0 or enough_servers(need - 1, mean) < coverage
 
 
-@settings(deadline=None)
 @given(num_gpus=sizes, low=rates, high=rates, params=st.floats(1e8, 2e12))
 def test_more_failures_never_take_less_time(num_gpus, low, high, params):
     low, high = sorted((low, high))
@@ -126,7 +121,6 @@ def test_more_failures_never_take_less_time(num_gpus, low, high, params):
     assert shares[1] >= shares[3] * (1 - 1e-9)
 
 
-@settings(deadline=None)
 @given(num_gpus=sizes, rate=st.sampled_from(RATES), params=st.floats(1e6, 2e12))
 def test_shares_add_to_one_and_lie_in_the_band(num_gpus, rate, params):
     told = expect_goodput(num_gpus, params, FailureModel(rate=published_rate(rate)))

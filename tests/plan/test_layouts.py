@@ -219,7 +219,7 @@ SEARCHES = st.tuples(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEARCHES)
 def test_every_layout_that_is_returned_can_be_and_fits(asked: tuple[ModelSpec, int, int, str]) -> None:
     model, num_gpus, batch, name = asked
@@ -238,7 +238,7 @@ def best_s(found: LayoutSearch) -> float:
     return found.ranked[0].prediction.step_s.mid if found.ranked else math.inf
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEARCHES, st.floats(1.0, 4.0))
 def test_more_memory_never_shrinks_the_set(asked: tuple[ModelSpec, int, int, str], more: float) -> None:
     model, num_gpus, batch, name = asked
@@ -250,7 +250,7 @@ def test_more_memory_never_shrinks_the_set(asked: tuple[ModelSpec, int, int, str
     assert best_s(after) <= best_s(before)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEARCHES, st.floats(1.0, 8.0), st.sampled_from(["nic", "link", "memory"]))
 def test_more_bandwidth_is_never_slower(
     asked: tuple[ModelSpec, int, int, str], more: float, what: str

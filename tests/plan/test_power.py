@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.errors import InvalidInput
@@ -61,7 +61,6 @@ def test_switches_by_hand():
     assert switches_w(65_536, H100) == 691 * 1024 * 2.5
 
 
-@settings(deadline=None)
 @given(gpu=st.sampled_from(sorted(servers())), num_gpus=st.integers(1, 500_000), share=st.floats(0, 1))
 def test_a_hall_never_needs_less_than_it_draws(gpu, num_gpus, share):
     told = draw(gpu, num_gpus, busy_share=share)
@@ -77,7 +76,6 @@ def test_clocks_by_hand():
     assert clock_speed(1.0, 0.9) == exact(1.0)
 
 
-@settings(deadline=None)
 @given(few=megawatts, more=megawatts, share=st.floats(0, 1))
 def test_more_megawatts_never_train_less(few, more, share):
     few, more = sorted((few, more))

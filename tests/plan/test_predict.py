@@ -66,7 +66,7 @@ def with_layout(run, **changes):
     return msgspec.structs.replace(run, layout=msgspec.structs.replace(run.layout, **changes))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(runs())
 def test_any_run_that_can_be_has_a_time_and_a_size(run):
     told = predict(run)
@@ -80,7 +80,7 @@ def test_any_run_that_can_be_has_a_time_and_a_size(run):
     assert told.fits == (told.memory_gib <= told.capacity_gib)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(runs(), st.integers(2, 4))
 def test_memory_grows_with_the_micro_batch_and_time_with_the_tokens(run, times):
     more = msgspec.structs.replace(
@@ -94,7 +94,7 @@ def test_memory_grows_with_the_micro_batch_and_time_with_the_tokens(run, times):
     assert slower >= predict(run).step_s.mid * (1 - 1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(runs(), st.sampled_from(["nic", "link", "hbm"]), st.floats(1.01, 10))
 def test_more_bandwidth_is_never_slower(run, what, times):
     cluster, gpu = run.cluster, run.cluster.gpu
@@ -108,7 +108,7 @@ def test_more_bandwidth_is_never_slower(run, what, times):
     assert predict(faster).step_s.mid <= predict(run).step_s.mid * (1 + 1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(runs())
 def test_one_formula_serves_one_run_and_many(run):
     fields = ("tp", "pp", "vpp", "cp", "ep", "etp", "dp", "zero", "shard", "micro_batch")

@@ -136,7 +136,7 @@ def test_what_never_ends_says_so():
     assert (both.earliest, both.cheapest) == (None, None)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(few=st.floats(1, 200), more=st.floats(1, 200), gpus=st.integers(1000, 100_000))
 def test_more_megawatts_are_never_later(few, more, gpus):
     ends = []
@@ -146,7 +146,7 @@ def test_more_megawatts_are_never_later(few, more, gpus):
     assert ends[1] <= ends[0] * (1 + 1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(a=st.floats(0, 1), b=st.floats(0, 1), gpus=st.integers(8, 50_000))
 def test_dearer_power_never_costs_less(a, b, gpus):
     costs = []
@@ -156,7 +156,7 @@ def test_dearer_power_never_costs_less(a, b, gpus):
     assert costs[0] <= costs[1]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(a=st.floats(1e9, 1e15), b=st.floats(1e9, 1e15), late=st.integers(0, 300))
 def test_more_tokens_are_never_earlier_nor_cheaper(a, b, late):
     ends = [
@@ -202,7 +202,7 @@ sources = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     phases=st.lists(phases, min_size=1, max_size=5).map(lambda found: sorted(found, key=lambda p: p.date)),
     power=st.lists(sources, max_size=4),

@@ -3,7 +3,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.drawing import linear_axis, nice_ticks, short
@@ -108,7 +108,6 @@ def test_it_opens_in_a_browser_without_a_request_or_a_complaint(report, tmp_path
     chromium.driver.get("about:blank")
 
 
-@settings(deadline=None)
 @given(low=st.floats(-1e9, 1e9), span=st.floats(1e-3, 1e9))
 def test_ticks_are_few_round_and_hold_the_values(low, span):
     ticks = nice_ticks(low, low + span)

@@ -195,7 +195,7 @@ def test_who_leaves_while_waiting_takes_no_place() -> None:
     anyio.run(run)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     num_places=st.integers(1, 5),
     steps=st.lists(

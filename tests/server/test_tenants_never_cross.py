@@ -136,7 +136,7 @@ OPS = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @example([("tesla", "explain", 3, 0), ("x", "explain", 3, 0)])
 @given(st.lists(OPS, min_size=2, max_size=8))
 def test_each_sees_what_it_would_see_alone(worlds: list[World], ops: list[Op]) -> None:
@@ -151,7 +151,7 @@ def test_each_sees_what_it_would_see_alone(worlds: list[World], ops: list[Op]) -
         assert together.num_requests(name) - alone[name].num_requests(name) == before[name]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     owner=st.sampled_from(TENANTS),
     other=st.sampled_from(TENANTS),

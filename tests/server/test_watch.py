@@ -97,7 +97,7 @@ class World:
             del self.standing[number]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(happened=st.lists(happenings, max_size=12))
 def test_whatever_happens_what_stands_is_what_still_holds(
     town: SmallHouse, happened: list[tuple[str, object]]

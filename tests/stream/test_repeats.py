@@ -64,7 +64,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(events, st.data())
 def test_a_whole_repetition_ends_as_the_first_telling_did(tmp_path_factory, happened, data):
     known = data.draw(st.integers(0, len(happened)))

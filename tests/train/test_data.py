@@ -46,7 +46,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps, st.booleans(), st.booleans())
 def test_a_deleted_post_is_in_no_batch_after(built, tmp_path_factory, steps, is_packed, is_ahead):
     directory = tmp_path_factory.mktemp("deleting") / "corpus"

@@ -113,7 +113,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(EVENTS)
 def test_no_batch_after_a_deletion_holds_a_lesson_of_that_post(events):
     directory = Path(tempfile.mkdtemp())

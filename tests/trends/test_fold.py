@@ -36,7 +36,7 @@ consents = st.builds(
     scope=st.sampled_from(["index", "show", "prompt", "corpus"]), allow=st.sampled_from([True, False, None]),
 )  # fmt: skip
 events = st.lists(st.one_of(posts(), posts(), posts(), deletions, edits, accounts, consents), max_size=30)
-fast = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fast = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 
 def folded(numbered):

@@ -36,7 +36,7 @@ def test_a_text_is_the_unit_sum_of_its_pieces() -> None:
     assert np.allclose(vectors[2], table[0] / np.linalg.norm(table[0]), atol=1e-6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text(st.sampled_from("flods nightg#\u00e9\u5730 "), max_size=30), max_size=200))
 def test_a_batch_gives_what_single_texts_give(texts: list[str]) -> None:
     embedder = StaticEmbedder(Pieces(NAMES), make_table())

@@ -318,7 +318,7 @@ def test_blank_is_what_blanking_does_not_change(event):
     assert is_blank(blank(event))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     events=st.lists(small_events, max_size=14), cut=st.integers(0, 14), size=st.sampled_from([1, 150, 10_000])
 )

@@ -15,7 +15,7 @@ sources = st.text(max_size=400)
 cursors = st.dictionaries(sources, sources, max_size=20)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(cursors, st.integers(0, 40))
 def test_cursors_are_read_without_the_events(given_cursors, num_events):
     events = [Deletion(id=f"x://status/{n}", received_us=n) for n in range(num_events)]

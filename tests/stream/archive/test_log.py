@@ -82,7 +82,7 @@ def test_cursors_are_kept_over_files_and_known_to_readers(tmp_path):
         assert [archive.cursor(name) for name in "abcd"] == ["9", "x", "only a cursor", None]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     batches=st.lists(
         st.tuples(st.integers(0, 2), st.dictionaries(st.sampled_from("abc"), st.text())), max_size=9
@@ -103,7 +103,7 @@ def test_cursors_are_the_newest_however_often_all_are_repeated(tmp_path_factory,
         assert {name: archive.cursor(name) for name in expected} == expected
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(batches=st.lists(st.lists(any_event, max_size=5), max_size=5))
 def test_any_event_comes_back_as_it_was(tmp_path_factory, batches):
     path = tmp_path_factory.mktemp("archive")

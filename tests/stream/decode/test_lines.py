@@ -200,7 +200,7 @@ json_values = st.recursive(
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=json_values)
 def test_no_json_crashes_a_decoder(format, value):
     events, counts = read(json.dumps(value).encode("utf-8", "replace"), format=format)
@@ -210,7 +210,7 @@ def test_no_json_crashes_a_decoder(format, value):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(data=st.binary(max_size=60))
 def test_no_bytes_crash_a_decoder(format, data):
     events, counts = read(data, format=format)

@@ -181,7 +181,7 @@ def test_a_clock_that_was_set_back_is_followed():
     assert V1Position(position.cursor()).resume_us < 1_000_000_100
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(1, 2**50), st.booleans()), unique_by=lambda e: e[0], max_size=150))
 def test_what_was_noted_is_known_after_a_restart(events):
     position = V1Position("1")
