@@ -97,7 +97,7 @@ def _take_in(truth: SlurmTruth, told: dict[str, Any]) -> None:
     state = truth.state
     name = str(round(_number(told["job_id"])))
     gpus = _gpus_of(told)
-    if gpus < 1 or not (_runs(told) or "PENDING" in _words(told["job_state"])):
+    if gpus < 1 or not (_runs(told) or _waits(told, state.now_s)):
         return
     tenant = state.tenant(told["partition"].removesuffix(RIGHT))
     truth.partitions[name] = told["partition"]
@@ -141,6 +141,12 @@ def _is_right(told: dict[str, Any]) -> bool:
 def _runs(told: dict[str, Any]) -> bool:
     """Tell whether a job has its nodes; CONFIGURING: rented ones that come up."""
     return bool({"RUNNING", "CONFIGURING"} & set(_words(told["job_state"])))
+
+
+def _waits(told: dict[str, Any], now_s: float) -> bool:
+    """Tell whether a job waits, or will when its processes have left: an end to come is no end."""
+    words = _words(told["job_state"])
+    return "PENDING" in words or ("COMPLETING" in words and _number(told.get("end_time")) > now_s)
 
 
 def _places(spec: FleetSpec, told: dict[str, Any]) -> Iterator[tuple[str, int]]:

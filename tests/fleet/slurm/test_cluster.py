@@ -175,10 +175,11 @@ def test_a_controller_that_was_killed_comes_back_with_its_jobs(rented, capsys):
     cluster, url = find(rented / "slurm"), f"slurm:{rented / 'slurm'}"
     with pytest.raises(InvalidInput, match="16 GPUs draw 16 kW more than idle; hall may draw 12"):
         cluster.submit("tesla", 16, ["sleep", "60"])
-    cluster.submit("tesla", 8, ["sleep", "60"])
+    job = cluster.submit("tesla", 8, ["sleep", "60"])
     _until(lambda: _running(cluster))
     now_s, kept = time.time(), cluster.directory / "state" / "job_state"
-    _until(lambda: kept.stat().st_mtime > now_s)  # Slurm itself saves its queue every five seconds
+    cluster.run("scontrol", "update", f"JobId={job}", "AdminComment=changed")
+    _until(lambda: kept.stat().st_mtime > now_s)  # Slurm itself saves what changed every five seconds
     before = cluster.run("squeue", "--noheader", "--format=%i %P %t")
     (pid,) = daemons.running(cluster.directory, "slurmctld")
     os.kill(pid, signal.SIGKILL)

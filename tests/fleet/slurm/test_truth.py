@@ -46,6 +46,11 @@ def test_both_forms_of_slurms_json_say_the_same():
         assert claim.shares == [(0, 8), (2, 8)] and truth.state.pools["hall"].nodes.free == [0, 8, 0]
 
 
+def test_who_is_requeued_waits_while_its_processes_leave():
+    leaving = [_job(1, job_state="COMPLETING", end_time=2e12), _job(2, job_state="COMPLETING", end_time=9)]
+    assert list(read_truth(_told(leaving, []), SPEC).waiting) == ["1"]
+
+
 def test_who_waits_is_taken_in_with_slurms_own_reason():
     jobs = [
         _job(1, state_reason="Licenses", comment="hubbub:expected_s=30", start_time=1e12),
