@@ -15,9 +15,9 @@ train-demo: .venv/train ## the whole loop on an invented forum: posts, corpus, m
 	$(BIN)/hubbub follow $(DEMO)/forum.ndjson --data $(DEMO)/house
 	$(BIN)/hubbub corpus build $(DEMO)/house $(DEMO)/corpus --vocab 2048 --held-out-days 7
 	$(BIN)/hubbub corpus stats $(DEMO)/corpus
-	$(BIN)/hubbub train $(DEMO)/corpus $(DEMO)/run --params 3M --tokens 600k --batch-tokens 2048 --wired --archive $(DEMO)/house
+	$(BIN)/hubbub train $(DEMO)/corpus $(DEMO)/run --params 3M --tokens 300k --batch-tokens 2048 --wired --archive $(DEMO)/house
 	$(BIN)/hubbub train evaluate $(DEMO)/run $(DEMO)/corpus --limit 1000
-	$(BIN)/hubbub train lessons $(DEMO)/house $(DEMO)/corpus $(DEMO)/lessons --limit 400 --drills 6000
+	$(BIN)/hubbub train lessons $(DEMO)/house $(DEMO)/corpus $(DEMO)/lessons --limit 400 --drills 3000
 	$(BIN)/hubbub train lessons $(DEMO)/house $(DEMO)/corpus $(DEMO)/held-out --held-out --limit 150
 	$(BIN)/hubbub train sft $(DEMO)/run $(DEMO)/lessons $(DEMO)/answerer --epochs 1 --batch-tokens 2048 --rate 1e-3
 	$(BIN)/hubbub train evaluate $(DEMO)/answerer $(DEMO)/corpus --limit 200 --lessons $(DEMO)/held-out
