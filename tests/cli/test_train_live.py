@@ -1,4 +1,7 @@
-"""A deletion that comes while a verb of `hubbub train` is at work reaches its next batch."""
+"""A deletion that comes while a verb of `hubbub train` is at work reaches its next batch.
+
+`lora` goes through the loop and the options of `sft`.
+"""
 
 import shutil
 import threading
@@ -34,19 +37,15 @@ def world(tmp_path_factory):
     [
         (["CORPUS", "OUT", "--depth", "1", "--steps", "9999", "--batch-tokens", "256"], "OUT"),
         (["sft", "RUN", "LESSONS", "OUT", "--corpus", "CORPUS", "--epochs", "9999"], "OUT"),
-        (["lora", "RUN/model", "LESSONS", "OUT", "--corpus", "CORPUS", "--epochs", "9999"], "OUT"),
         (
             ["weeks", "CORPUS", "OUT", "--params", "50K", "--first-days", "0.0005", "--days", "0.0005"]
             + ["--epochs", "9999", "--seq", "64"],
             "OUT/week-00/trunk",
         ),
     ],
-    ids=["run", "sft", "lora", "weeks"],
+    ids=["run", "sft", "weeks"],
 )
-@pytest.mark.filterwarnings("ignore")  # peft's own
 def test_when_all_is_deleted_no_batch_holds_anything(world, tmp_path, capsys, verb, trained):
-    if verb[0] == "lora":
-        pytest.importorskip("peft", reason="peft is not installed (extra hf)")
     shutil.copytree(world / "corpus", tmp_path / "corpus")
     names = {"CORPUS": tmp_path / "corpus", "OUT": tmp_path / "out", "RUN": world / "run"}
     names["LESSONS"] = world / "lessons"
