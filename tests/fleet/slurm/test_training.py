@@ -16,7 +16,8 @@ from tests.corpus.made import documents, tokenizer
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, PROGRAMS)), reason="needs Debian's slurmctld, slurmd and slurm-client"
 )
-STEPS = 40
+STEPS = 80
+"""They take some seconds, as the stronger tenant needs one or two to take over."""
 RANK = """
 import os, signal, sys
 import hubbub.train.run
@@ -53,10 +54,10 @@ def test_preempted_training_goes_on_to_the_bit_and_redoes_no_step(tmp_path, monk
         srun = ["srun", "--ntasks=2", "--ntasks-per-node=1", sys.executable, "-c", RANK, *both]
         job = submit(cluster, "tesla", 16, srun, name="fsd")
         log = cluster.directory / "log" / f"job-{job}.out"
-        _until(lambda: len(_losses(led)) >= 5, log)
+        _until(lambda: len(_losses(led)) >= 2, log)
         grok = submit(cluster, "xai", 16, ["sleep", "1"], name="grok")
         _until(lambda: grok in cluster.run("squeue", "--noheader", "--states=R", "--format=%i").split(), log)
-        assert 5 <= len(_losses(led)) < STEPS
+        assert 2 <= len(_losses(led)) < STEPS
         _until(lambda: not cluster.run("squeue", "--noheader", "--format=%i").split(), log)
     finally:
         cluster.stop()
