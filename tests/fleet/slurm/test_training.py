@@ -16,7 +16,7 @@ from tests.corpus.made import documents, tokenizer
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, PROGRAMS)), reason="needs Debian's slurmctld, slurmd and slurm-client"
 )
-STEPS = 80
+STEPS = 60
 """They take some seconds, as the stronger tenant needs one or two to take over."""
 RANK = """
 import os, signal, sys
