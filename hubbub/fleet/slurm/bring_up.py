@@ -7,7 +7,7 @@ import getpass
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,7 @@ from hubbub.fleet.slurm import accounting, daemons
 from hubbub.fleet.slurm.cluster import Cluster, read_spec
 from hubbub.fleet.slurm.config import Place, check_names, render, render_gres
 from hubbub.fleet.slurm.rented import write_programs
-from hubbub.fleet.spec import FleetSpec
+from hubbub.fleet.spec import FleetSpec, Pool
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "scontrol", "squeue", "sinfo", "scancel")
 
@@ -76,6 +76,8 @@ def start(
         check_same_pools(cluster.url, cluster.spec, spec or cluster.spec)
         tell("its controller is gone; it comes back with its jobs")
         _bring_up(cluster, timeout_s, tell)
+        if spec is not None:
+            cluster.change(spec)
         return cluster
 
 
@@ -110,12 +112,10 @@ def _bring_up(cluster: Cluster, timeout_s: float, tell: Callable[[str], None]) -
     if accounting.is_kept(directory):
         tell("the accounts come up")
         accounting.start(directory)
-    for pool in spec.pools:  # the system may have emptied /tmp since
-        for n in range(pool.num_nodes):
-            (directory / "spool" / f"{pool.name}-{n + 1}").mkdir(parents=True, exist_ok=True)
+    for name in _nodes(spec.pools):  # the system may have emptied /tmp since
+        (directory / "spool" / name).mkdir(parents=True, exist_ok=True)
     daemons.spawn(directory, "slurmctld", "-D")
-    owned = [pool for pool in spec.pools if not pool.is_rented]
-    names = [f"{pool.name}-{n + 1}" for pool in owned for n in range(pool.num_nodes)]
+    names = _nodes(pool for pool in spec.pools if not pool.is_rented)
     living = daemons.nodes(directory)
     for name in names:
         if name not in living:
@@ -136,7 +136,7 @@ def _write(directory: Path, spec: FleetSpec, has_accounts: bool) -> None:
             shutil.rmtree(directory / name, ignore_errors=True)
         for name in ("run", "state", "log", "dev"):
             (directory / name).mkdir(parents=True, exist_ok=True)
-        spool = daemons.make_spool(directory)
+        spool = daemons.make_spool(directory, _nodes(spec.pools))
         control = daemons.free_ports(2 + sum(pool.num_nodes for pool in spec.pools))
         place = Place(
             directory=str(directory),
@@ -158,6 +158,10 @@ def _write(directory: Path, spec: FleetSpec, has_accounts: bool) -> None:
         (directory / "fleet.json").write_bytes(msgspec.json.encode(spec))
     except OSError as error:
         raise StorageError(f"cannot write the cluster's files in {str(directory)!r}: {error}") from error
+
+
+def _nodes(pools: Iterable[Pool]) -> list[str]:
+    return [f"{pool.name}-{n + 1}" for pool in pools for n in range(pool.num_nodes)]
 
 
 def _num_up(cluster: Cluster) -> int:

@@ -20,6 +20,7 @@ from hubbub.fleet.launcher import dated
 from hubbub.fleet.slurm import accounting, daemons
 from hubbub.fleet.slurm.config import POLICY, policy_lines
 from hubbub.fleet.slurm.hands import carry_out
+from hubbub.fleet.slurm.observing import lemons
 from hubbub.fleet.slurm.submit import submit
 from hubbub.fleet.slurm.truth import SlurmTruth, read_truth
 from hubbub.fleet.spec import FleetSpec
@@ -58,14 +59,30 @@ class Cluster:
             raise InvalidInput(f"{command[0]} refused: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
-    def look(self) -> SlurmTruth:
-        """Read this moment of Slurm's own truth, and the fleet that another process may have changed."""
+    def look(self, *, are_gone: bool = False) -> SlurmTruth:
+        """Read this moment of Slurm's own truth, and the fleet that another process may have changed.
+
+        With `are_gone` it is as it will be when the processes have left that leave now.
+        """
         self.spec = read_spec(self.directory)
-        truth = read_truth(self.run, self.spec)
+        truth = read_truth(self.run, self.spec, are_gone=are_gone)
+        if not are_gone:
+            truth.lemons = lemons(self.directory, truth)
+            truth.notes = tuple(self._notes())
+        return truth
+
+    def _notes(self) -> Iterator[str]:
+        """Yield what of the fleet's file Slurm does not do."""
         limited = [tenant.name for tenant in self.spec.tenants if tenant.max_gpus]
         if limited and not accounting.is_kept(self.directory):
-            truth.notes = (f"Slurm keeps the quota of {', '.join(limited)} only after `up --accounting`",)
-        return truth
+            yield f"Slurm keeps the quota of {', '.join(limited)} only after `up --accounting`"
+        if spares := [pool.name for pool in self.spec.pools if pool.num_spares]:
+            yield f"Slurm keeps no spares back: num_spares of {', '.join(spares)} holds no node free"
+        if clocked := [pool.name for pool in self.spec.pools if pool.min_clock < 1]:
+            yield (
+                f"Slurm sets clocks only when a job starts (srun --gpu-freq): under a lower cap jobs of "
+                f"{', '.join(clocked)} leave, whatever its min_clock"
+            )
 
     def submit(
         self,
@@ -105,11 +122,14 @@ class Cluster:
         """Take another fleet's partitions and caps over into the running cluster; its nodes stay.
 
         Raises:
-            InvalidInput: a name does not do, or Slurm refused; the old configuration stands then.
+            InvalidInput: a name does not do, a tenant with jobs would go, or Slurm refused; the old one
+                stands then.
         """
         spec = dated(spec)
-        path, lines = self.directory / "slurm.conf", policy_lines(spec)
+        path = self.directory / "slurm.conf"
         with self.held():
+            in_use = self.run("squeue", "--noheader", "--format=%P").replace(",", " ").split()
+            lines = policy_lines(spec, in_use)
             old = path.read_text()
             kept = [line for line in old.splitlines() if not line.startswith(POLICY)]
             _replace(path, "\n".join([*kept, *lines]) + "\n")

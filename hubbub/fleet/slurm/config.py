@@ -7,7 +7,7 @@ preemption by tier, requeueing. Power it only counts: it never preempts for a li
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -40,10 +40,11 @@ def check_names(spec: FleetSpec) -> None:
     """Refuse names that Slurm's files cannot hold.
 
     Raises:
-        InvalidInput: a tenant, pool or GPU is named so; it is given.
+        InvalidInput: a tenant, pool, GPU or site is named so; it is given.
     """
     names = [("tenant", t.name) for t in spec.tenants]
     names += [("pool", p.name) for p in spec.pools] + [("gpu", p.gpu) for p in spec.pools]
+    names += [("site", s.name) for s in spec.sites]
     for kind, name in names:
         if not _NAME.match(name):
             raise InvalidInput(
@@ -82,8 +83,14 @@ def _idle_kw(spec: FleetSpec, site: str) -> float:
     return sum(idle_kw_of(pool) for pool in spec.pools if pool.site == site and not pool.is_rented)
 
 
-def policy_lines(spec: FleetSpec) -> list[str]:
-    """Return what `hubbub fleet apply` keeps in an existing slurm.conf: partitions and licences."""
+def policy_lines(spec: FleetSpec, in_use: Collection[str] = ()) -> list[str]:
+    """Return what `hubbub fleet apply` keeps in an existing slurm.conf: partitions and licences.
+
+    Slurm ends all jobs of a partition that goes. So who holds a right that is no more keeps it as a name.
+
+    Raises:
+        InvalidInput: a name does not do, or a partition `in_use` is no tenant's any more.
+    """
     check_names(spec)
     lines = []
     if spec.sites:
@@ -95,13 +102,20 @@ def policy_lines(spec: FleetSpec) -> list[str]:
     for tenant in tenants:
         if tenant.guaranteed_gpus:
             tiers[tenant.name + RIGHT] = tiers[tenant.name] + highest - lowest + 1
-            nodes[tenant.name + RIGHT] = nodes[tenant.name]
+        elif tenant.name + RIGHT in in_use:
+            tiers[tenant.name + RIGHT] = tiers[tenant.name]
+    if gone := sorted({name.removesuffix(RIGHT) for name in set(in_use) - tiers.keys()}):
+        raise InvalidInput(
+            f"jobs of {', '.join(gone)} wait or run, and the new fleet knows no such tenant: Slurm would end "
+            "them. Keep the tenant, or first: hubbub fleet cancel"
+        )
     top = max(tiers.values())
     for name, tier in tiers.items():
         mode = "OFF" if min(tiers.values()) < tier == top else "REQUEUE"
         lines.append(
-            f"PartitionName={name} Nodes={nodes[name]} PriorityTier={tier} PreemptMode={mode} GraceTime=0 "
-            "MaxTime=INFINITE State=UP" + (" Default=YES" if name == tenants[-1].name else "")
+            f"PartitionName={name} Nodes={nodes[name.removesuffix(RIGHT)]} PriorityTier={tier} "
+            f"PreemptMode={mode} GraceTime=0 MaxTime=INFINITE State=UP"
+            + (" Default=YES" if name == tenants[-1].name else "")
         )
     return lines
 

@@ -17,12 +17,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from hubbub.errors import InUse
+from hubbub.errors import InUse, InvalidInput
 
 DAEMONS = ("slurmctld", "slurmd", "slurmstepd", "slurmdbd", "mariadbd", "mysqld")
 READY = "ready"
 """Lies in a cluster's directory from when its nodes are up."""
-_SPOOL = "hubbub-slurm-"
+_SPOOL = Path("/tmp/hubbub-slurm-")
+"""Not $TMPDIR, which may be long: Slurm makes sockets there, whose paths have 107 bytes at most (unix(7))."""
+_LONGEST = 28
+"""A step's socket is SPOOL/NODE/NODE_JOB.STEP; a spool's name has 26 letters, the two numbers up to 10."""
 _OWNER = "owner"
 """In each spool: the cluster's directory, and who made it."""
 
@@ -134,9 +137,18 @@ def cut_power(directory: Path, node: str, jobs: Iterable[str]) -> None:
     _tell(groups, signal.SIGKILL)  # at last: nobody is left to say that the job ended
 
 
-def make_spool(directory: Path) -> Path:
-    """Make a directory with a short path: Slurm makes sockets in it, and unix(7) allows 107 bytes."""
-    spool = Path(tempfile.mkdtemp(prefix=_SPOOL))
+def make_spool(directory: Path, nodes: Iterable[str]) -> Path:
+    """Make a directory with a short path for nodes of these names.
+
+    Raises:
+        InvalidInput: a node's name is too long; no job could start on it.
+    """
+    for node in nodes:
+        if len(node) > _LONGEST:
+            raise InvalidInput(
+                f"node {node!r} has more than {_LONGEST} letters; give its pool a shorter name"
+            )
+    spool = Path(tempfile.mkdtemp(prefix=_SPOOL.name, dir=_SPOOL.parent))
     (spool / _OWNER).write_text(f"{os.getpid()}\n{directory}")
     (directory / "spool").symlink_to(spool)
     return spool
@@ -148,8 +160,10 @@ def sweep() -> list[Path]:
     Not of those whose controller died: their jobs still run.
     """
     swept = []
-    for owner in Path(tempfile.gettempdir()).glob(f"{_SPOOL}*/{_OWNER}"):
+    for owner in _SPOOL.parent.glob(f"{_SPOOL.name}*/{_OWNER}"):
         try:
+            if owner.stat().st_uid != os.getuid():  # another user may write any directory there
+                continue
             maker, _, where = owner.read_text().partition("\n")
         except OSError:
             continue

@@ -65,7 +65,7 @@ def move(cluster: Cluster, job: str, pool: str) -> None:
     Raises:
         InvalidInput: it is not known, or runs already.
     """
-    claim = cluster.look().state.claims.get(job)
+    claim = cluster.look(are_gone=True).state.claims.get(job)
     if claim is None or claim.pool is not None:
         raise InvalidInput(f"job {job!r} does not wait, and so cannot go to {pool!r}")
     target = next(each for each in cluster.spec.pools if each.name == pool)

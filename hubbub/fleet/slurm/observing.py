@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hubbub.disk import refusals
 from hubbub.fleet.actions import Drain
-from hubbub.fleet.health import Observation, verdicts
+from hubbub.fleet.health import Observation, Verdict, verdicts
 from hubbub.fleet.slurm.config import RIGHT
 from hubbub.fleet.slurm.truth import SlurmTruth, expand
 
@@ -31,11 +31,20 @@ _UP = re.compile(r"^\[(\S+)\] update_node: node (\S+) state set to (?:IDLE|RESUM
 
 def drains(directory: Path, truth: SlurmTruth) -> list[Drain]:
     """Return which nodes of a cluster to drain now, besides those that are out already."""
+    return [Drain(*place, told.reason) for place, told in _said(directory, truth) if told.do == "drain"]
+
+
+def lemons(directory: Path, truth: SlurmTruth) -> dict[tuple[str, int], str]:
+    """Return what makes which nodes suspicious that still take jobs."""
+    return {place: told.reason for place, told in _said(directory, truth) if told.do != "elsewhere"}
+
+
+def _said(directory: Path, truth: SlurmTruth) -> Iterator[tuple[tuple[str, int], Verdict]]:
     names = {f"{pool}-{node + 1}": (pool, node) for pool, node in _nodes(truth)}
     out = {f"{pool}-{node + 1}" for pool, node in truth.out}
     seen = [each for each in observations(directory) if each.node in names]
-    said = verdicts(seen, num_nodes=len(names), now_s=truth.state.now_s, drained=out)
-    return [Drain(*names[each.node], each.reason) for each in said if each.do == "drain"]
+    for told in verdicts(seen, num_nodes=len(names), now_s=truth.state.now_s, drained=out):
+        yield names[told.node], told
 
 
 def observations(directory: Path) -> list[Observation]:

@@ -1,7 +1,8 @@
-"""Rented nodes of a pretend cluster: the programs with which Slurm orders them and gives them back.
+"""The programs of a pretend cluster: what runs a job, and what orders rented nodes and gives them back.
 
-In Slurm they are CLOUD nodes (slurm.conf(5); Slurm's power saving guide). A real hall's programs call a cloud
-instead, for instance with what `hubbub fleet apply --to skypilot:DIR` renders; these start and end a slurmd.
+In Slurm these are CLOUD nodes (slurm.conf(5); Slurm's power saving guide). A real hall's programs call a
+cloud instead, for instance with what `hubbub fleet apply --to skypilot:DIR` renders; these start and end a
+slurmd.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from hubbub.fleet.spec import FleetSpec
 
+_JOB = '#!/bin/sh\nexec "$@"\n'
+"""Slurm hands a command over as arguments, and it is run as they are."""
 _LISTENING = """
 import os, signal, sys
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -48,8 +51,11 @@ def write_programs(directory: Path, spec: FleetSpec) -> None:
     named = {"PATH": os.environ["PATH"], "SLURM_CONF": str(directory / "slurm.conf")}
     environment = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in named.items())
     rented = "|".join(f"{pool.name}-*" for pool in spec.pools if pool.is_rented)
+    written = {"job": _JOB}
     for name, text in PROGRAMS.items() if rented else ():
-        program = directory / "run" / name
         named = {"base": shlex.quote(str(directory)), "python": shlex.quote(sys.executable)}
-        program.write_text(text.format(environment=environment, listening=_LISTENING, rented=rented, **named))
+        written[name] = text.format(environment=environment, listening=_LISTENING, rented=rented, **named)
+    for name, text in written.items():
+        program = directory / "run" / name
+        program.write_text(text)
         program.chmod(0o755)

@@ -24,7 +24,7 @@ def misplaced(truth: SlurmTruth) -> Iterator[tuple[str, str]]:
     """Yield (job, partition) of what waits in the wrong one: its tenant's jobs came or went since."""
     for tenant in truth.state.tenants.values():
         name, room = tenant.tenant.name, tenant.tenant.guaranteed_gpus - tenant.held_gpus
-        for claim in _waiting(tenant) if tenant.tenant.guaranteed_gpus else ():
+        for claim in _waiting(tenant):
             is_right = claim.job.gpus <= room
             room = room - claim.job.gpus if is_right else 0  # nobody passes the head of its queue
             partition = name + RIGHT if is_right else name

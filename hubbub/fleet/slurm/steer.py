@@ -8,6 +8,7 @@ Slurm's truth. Of two that steer at once, one waits for the other's step.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidInput
@@ -39,9 +40,10 @@ def step(cluster: Cluster, policy: Policy, *, settle_s: float = SETTLE_S) -> lis
         InvalidInput: Slurm refused; its words are given.
     """
     with cluster.held():
-        truth = cluster.look()
+        truth = cluster.look(are_gone=True)
         for job, partition in misplaced(truth):
-            cluster.run("scontrol", "update", f"JobId={job}", f"Partition={partition}")
+            with suppress(InvalidInput):  # it has started or was cancelled in between; else the next step
+                cluster.run("scontrol", "update", f"JobId={job}", f"Partition={partition}")
         reserve(cluster, truth.state.now_s)
         wanted = {name for name in truth.waiting if _has_settled(truth, name, settle_s)}
         return [
@@ -76,7 +78,7 @@ def _do(cluster: Cluster, action: Action) -> bool:
     try:
         cluster.carry_out(action)
     except InvalidInput:
-        claim = cluster.look().state.claims.get(getattr(action, "job", ""))
+        claim = cluster.look(are_gone=True).state.claims.get(getattr(action, "job", ""))
         if isinstance(action, Preempt) and (claim is None or claim.pool is None):
             return False
         if isinstance(action, Rent | Start) and (claim is None or claim.pool is not None):

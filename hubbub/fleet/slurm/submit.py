@@ -16,9 +16,6 @@ from hubbub.fleet.spec import FleetSpec, Pool, Tenant
 if TYPE_CHECKING:
     from hubbub.fleet.slurm.cluster import Cluster
 
-_SCRIPT = '#!/bin/sh\nexec "$@"\n'
-"""Slurm hands the command over as arguments, and it is run as they are."""
-
 
 def submit(
     cluster: Cluster,
@@ -53,9 +50,6 @@ def submit(
         raise InvalidInput(
             f"{gpus} GPUs draw {watts / 1_000:g} kW more than idle; {pool.site} may draw {most_w / 1_000:g}"
         )
-    script = cluster.directory / "run" / "job.sh"
-    if not script.exists():
-        script.write_text(_SCRIPT)
     options = [
         f"--job-name={name}",
         *([f"--account={tenant}"] if is_kept(cluster.directory) else []),
@@ -72,9 +66,11 @@ def submit(
     if expected_s:
         options.append(f"--time={max(1, -(-round(expected_s * 2) // 60))}")
     with cluster.held():
-        partition = partition_for(cluster.look(), tenant, gpus)
+        partition = partition_for(cluster.look(are_gone=True), tenant, gpus)
         where = ("sbatch", "--parsable", f"--partition={partition}")
-        return cluster.run(*where, *options, str(script), *command).strip().partition(";")[0]
+        return (
+            cluster.run(*where, *options, f"{cluster.directory}/run/job", *command).strip().partition(";")[0]
+        )
 
 
 def pools_for(spec: FleetSpec, tenant: Tenant, gpus: int) -> list[Pool]:

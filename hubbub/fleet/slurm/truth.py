@@ -35,11 +35,12 @@ class SlurmTruth(Truth):
     """Of each job."""
 
 
-def read_truth(run: Callable[..., str], spec: FleetSpec) -> SlurmTruth:
+def read_truth(run: Callable[..., str], spec: FleetSpec, *, are_gone: bool = False) -> SlurmTruth:
     """Read a moment; `run` runs one of Slurm's commands and returns what it printed.
 
-    Partitions that are no tenant of the fleet are tenants without priority. Rented nodes that Slurm does not
-    list are not there.
+    Whose processes leave still holds its GPUs and its power, as it does in Slurm; with `are_gone` it is as it
+    will be then. Partitions that are no tenant of the fleet are tenants without priority. Rented nodes that
+    Slurm does not list are not there.
 
     Raises:
         InvalidInput: a command refused, or a node belongs to no pool of the fleet.
@@ -51,7 +52,7 @@ def read_truth(run: Callable[..., str], spec: FleetSpec) -> SlurmTruth:
     state.now_s = time.time()
     truth = SlurmTruth(state, {}, {})
     listed = {_node_of(spec, node["name"]): node for node in nodes}
-    at_work = {place for told in jobs if _runs(told) for place in _places(spec, told)}
+    at_work = {(pool, node) for told in jobs if _runs(told) for pool, node, _ in _shares(spec, told)}
     for pool in filter(lambda each: each.pool.is_rented, state.pools.values()):
         _let_in(state, pool, listed, at_work)
     for (name, number), node in listed.items():
@@ -61,7 +62,7 @@ def read_truth(run: Callable[..., str], spec: FleetSpec) -> SlurmTruth:
                 state.pools[name].nodes.remove(number)
                 truth.out[name, number] = _why_out(node, words)
     for told in sorted(jobs, key=lambda each: (not _is_right(each), _number(each["submit_time"]))):
-        _take_in(truth, told)
+        _take_in(truth, told, are_gone=are_gone)
     state.apply_cap(spec.grid_events)
     return truth
 
@@ -93,11 +94,12 @@ def _let_in(
     state.remove_nodes(pool, gone)
 
 
-def _take_in(truth: SlurmTruth, told: dict[str, Any]) -> None:
+def _take_in(truth: SlurmTruth, told: dict[str, Any], *, are_gone: bool) -> None:
     state = truth.state
+    is_seated = _runs(told) or (not are_gone and _leaves(truth, told))
     name = str(round(_number(told["job_id"])))
     gpus = _gpus_of(told)
-    if gpus < 1 or not (_runs(told) or _waits(told, state.now_s)):
+    if gpus < 1 or not (is_seated or _waits(told, state.now_s)):
         return
     tenant = state.tenant(told["partition"].removesuffix(RIGHT))
     truth.partitions[name] = told["partition"]
@@ -114,11 +116,14 @@ def _take_in(truth: SlurmTruth, told: dict[str, Any]) -> None:
         is_preemptible=bool(told.get("requeue", True)),
     )
     truth.names[name] = told.get("name", "")
-    if _runs(told):
+    if is_seated:
         shares = list(_shares(state.spec, told))
         pool = state.pools[shares[0][0]]
-        by_right = _is_right(told) or tenant.held_gpus + gpus <= tenant.tenant.guaranteed_gpus
-        like = Claim(job, tenant, 0, submitted_s, started_s=started_s, is_by_right=by_right, num_starts=1)
+        guarantee = tenant.tenant.guaranteed_gpus
+        by_right = (guarantee and _is_right(told)) or tenant.held_gpus + gpus <= guarantee
+        like = Claim(
+            job, tenant, 0, submitted_s, started_s=started_s, is_by_right=bool(by_right), num_starts=1
+        )
         like.waited_s = max(started_s - submitted_s, 0.0)
         state.adopt(job, pool, [(node, num) for _, node, num in shares], like)
     else:
@@ -149,8 +154,11 @@ def _waits(told: dict[str, Any], now_s: float) -> bool:
     return "PENDING" in words or ("COMPLETING" in words and _number(told.get("end_time")) > now_s)
 
 
-def _places(spec: FleetSpec, told: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    return (_node_of(spec, name) for name in expand(told["nodes"]))
+def _leaves(truth: SlurmTruth, told: dict[str, Any]) -> bool:
+    """Tell whether a job's processes leave, on nodes that live."""
+    if "COMPLETING" not in _words(told["job_state"]) or not told.get("nodes"):
+        return False
+    return not any((pool, node) in truth.out for pool, node, _ in _shares(truth.state.spec, told))
 
 
 def _words_of(node: dict[str, Any]) -> set[str]:
@@ -169,10 +177,12 @@ def _expected_s(comment: str, limit_s: float) -> float:
 
 
 def _shares(spec: FleetSpec, told: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
-    for node, detail in zip(expand(told["nodes"]), told["gres_detail"], strict=False):
-        found = _GPUS.search(detail)
-        pool, number = _node_of(spec, node)
-        yield pool, number, int(found.group(1)) if found else 0
+    """Yield (pool, node, GPUs); of who leaves Slurm tells only on what nodes it still is."""
+    nodes, details = expand(told["nodes"]), told.get("gres_detail") or ()
+    for place, node in enumerate(nodes):
+        found = _GPUS.search(details[place]) if place < len(details) else None
+        each = _gpus_of(told) // max(round(_number(told["node_count"])), 1) if not details else 0
+        yield *_node_of(spec, node), int(found.group(1)) if found else each
 
 
 def _gpus_of(told: dict[str, Any]) -> int:

@@ -85,10 +85,14 @@ def test_it_listens_here_only_and_says_where_no_fleet_is(
     assert done.exit_code and said in str(done.exception) + done.output
 
 
-def test_what_runs_on_a_real_engine_is_shown(local: Launcher, tmp_path: Path) -> None:
-    name = local.submit("xai", 4, ["sleep", "60"], name="shown", directory=tmp_path)
+@pytest.mark.parametrize("kind", ["local", "slurm"])
+def test_what_runs_on_a_real_engine_is_shown(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    engine: Launcher = request.getfixturevalue(kind)
+    name = engine.submit("xai", 4, ["sleep", "60"], name="shown", directory=tmp_path)
     try:
-        watch = Watch(lambda: local)
+        watch = Watch(lambda: engine)
         end_s = time.monotonic() + 20
         while not (frame := watch.story()["frame"]) or not frame.running:
             watch.look()
@@ -97,4 +101,4 @@ def test_what_runs_on_a_real_engine_is_shown(local: Launcher, tmp_path: Path) ->
         assert sum(frame.nodes["hall"][1::2]) == 3 and frame.moment.held == {"xai": 4}
         assert watch.away is None
     finally:
-        local.cancel(name)
+        engine.cancel(name)

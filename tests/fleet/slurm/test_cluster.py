@@ -96,6 +96,10 @@ def test_tenants_become_partitions_and_power_licences():
     for name in ("a b", "x\nNodes=ALL", "../x", "", "1st", "x.right"):
         with pytest.raises(InvalidInput, match="cannot be named so in Slurm|is named"):
             policy_lines(FleetSpec(pools=_spec(1).pools, sites=_spec(1).sites, tenants=(Tenant(name=name),)))
+        with pytest.raises(InvalidInput, match="cannot be named so in Slurm|is named"):
+            policy_lines(
+                FleetSpec(pools=(Pool(name="a", num_nodes=1),), sites=(Site(name=name, cap_kw=1.0),))
+            )
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +237,21 @@ def test_what_a_killed_up_left_is_cleaned_at_the_next(tmp_path):
         cluster.stop()
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give a file away")
+def test_what_another_user_wrote_is_not_swept(tmp_path):
+    theirs = daemons.make_spool(tmp_path, ["a-1"])
+    (theirs / "owner").write_text(f"0\n{tmp_path / 'elsewhere'}")
+    mine = tmp_path / "elsewhere" / "ready"
+    mine.parent.mkdir()
+    mine.touch()
+    os.chown(theirs / "owner", 12_345, 12_345)
+    try:
+        daemons.sweep()
+        assert mine.exists() and theirs.exists()
+    finally:
+        shutil.rmtree(theirs)
+
+
 @needs_slurm
 def test_a_cluster_that_does_not_come_up_says_why_and_leaves_nothing(tmp_path, monkeypatch):
     (tmp_path / "slurm").mkdir()
@@ -240,6 +259,8 @@ def test_a_cluster_that_does_not_come_up_says_why_and_leaves_nothing(tmp_path, m
     with pytest.raises(StorageError, match="cannot write the cluster's files"):
         start(tmp_path / "slurm", _spec(1))
     (tmp_path / "slurm" / "state").unlink()
+    with pytest.raises(InvalidInput, match="'a{28}-1' has more than 28 letters"):
+        start(tmp_path / "slurm", FleetSpec(pools=(Pool(name=28 * "a", num_nodes=1),)))
     with pytest.raises(InvalidInput, match="use a path of plain letters"):
         start(tmp_path / "a b", _spec(1))
     broken = tmp_path / "bin" / "slurmd"

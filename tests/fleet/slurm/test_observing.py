@@ -1,7 +1,7 @@
 from datetime import datetime
 
 from hubbub.fleet.slurm.config import RIGHT
-from hubbub.fleet.slurm.observing import drains, observations
+from hubbub.fleet.slurm.observing import drains, lemons, observations
 from hubbub.fleet.slurm.truth import SlurmTruth
 from hubbub.fleet.spec import FleetSpec, Pool
 from hubbub.fleet.state import FleetState
@@ -53,6 +53,7 @@ def test_a_node_that_ends_the_jobs_of_three_owners_is_drained_until_somebody_let
     truth.state.now_s = datetime(2026, 11, 22, 22, 0).timestamp()
     ended = "".join(_line(n, user=user, at=n) for n, user in enumerate(("ann", "bob", "eve")))
     (drain,) = drains(_logs(tmp_path, ended), truth)
+    assert lemons(tmp_path, truth) == {("hall", 0): drain.reason}
     assert (drain.pool, drain.node) == ("hall", 0) and "3 different jobs in a row" in drain.reason
     assert (
         drains(_logs(tmp_path, "".join(_line(n, at=n) for n in range(9))), truth) == []

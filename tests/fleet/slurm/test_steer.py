@@ -20,6 +20,8 @@ from hubbub.fleet.slurm.steer import step
 from hubbub.fleet.spec import GridEvent
 from tests.fleet.conftest import HALL
 
+SAVES = ("sh", "-c", "trap 'sleep .4; echo saved; exit' TERM; echo x; while :; do sleep .1; done")
+
 
 @pytest.fixture
 def hall(slurm):
@@ -38,8 +40,8 @@ def _running(hall):
     return set(hall.run("squeue", "--noheader", "--states=R", "--format=%i").split())
 
 
-def _submit(hall, tenant, gpus):
-    return hall.submit(tenant, gpus, ["sleep", "60"], expected_s=60.0)
+def _submit(hall, tenant, gpus, command=("sleep", "60")):
+    return hall.submit(tenant, gpus, command, expected_s=60.0)
 
 
 def test_a_sister_has_its_idle_gpus_back_for_good(hall):
@@ -62,15 +64,17 @@ def test_a_sister_has_its_idle_gpus_back_for_good(hall):
 
 
 def test_a_grid_event_and_a_dead_node_cost_nobody_his_job(hall):
-    tesla, borrowed, xai = (_submit(hall, tenant, 4) for tenant in ("tesla", "tesla", "xai"))
-    _until(lambda: {tesla, borrowed, xai} <= _running(hall))
+    tesla, borrowed, xai = (_submit(hall, who, 4, SAVES) for who in ("tesla", "tesla", "xai"))
+    _until(lambda: {tesla, borrowed, xai} <= _running(hall) and "x" in hall.output_of(borrowed).read_text())
     start_s = time.time() + 2.0
     event = GridEvent(site="hall", start_s=start_s, duration_s=4.0, cut=0.25, notice_s=2.0)
     find(hall.directory).change(msgspec.structs.replace(HALL, grid_events=(event,)))
     own = find(hall.directory)
     (done,) = [action for action in step(own, Policy()) if isinstance(action, Preempt)]
     assert (done.job, done.reason) == (borrowed, "hall may draw 9 kW"), "what ranks lowest"
+    assert hall.look().state.sites["hall"].drawn_kw == 12.0, "who saves still draws"
     _until(lambda: hall.look().state.sites["hall"].drawn_kw <= 9.0)
+    assert "saved" in hall.output_of(borrowed).read_text()
     assert time.time() < start_s and step(own, Policy()) == []
     node = hall.run("squeue", "--noheader", "--format=%N", f"--jobs={tesla}").strip()
     daemons.cut_power(hall.directory, node, [tesla])
@@ -85,6 +89,19 @@ def test_a_grid_event_and_a_dead_node_cost_nobody_his_job(hall):
     hall.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
     _until(lambda: {tesla, borrowed, xai} <= _running(hall) and time.time() > start_s + 4)
     assert step(own, Policy()) == [] and "No reservations" in hall.run("scontrol", "show", "reservation")
+
+
+def test_another_fleet_ends_no_job(hall):
+    right, waits = _submit(hall, "tesla", 4), _submit(hall, "tesla", 12)
+    _until(lambda: right in _running(hall))
+    poorer = tuple(msgspec.structs.replace(tenant, guaranteed_gpus=0) for tenant in HALL.tenants)
+    hall.change(msgspec.structs.replace(HALL, tenants=poorer))
+    assert hall.look().partitions == {right: "tesla.right", waits: "tesla"}
+    claim = hall.look().state.claims[right]
+    assert claim.pool is not None and not claim.is_by_right, "Slurm kills whose partition goes"
+    with pytest.raises(InvalidInput, match="jobs of tesla wait or run"):
+        hall.change(msgspec.structs.replace(HALL, tenants=poorer[:1]))
+    assert right in _running(hall)
 
 
 def test_two_that_steer_at_once_preempt_once_and_one_that_is_killed_nobody(hall):

@@ -51,6 +51,18 @@ def test_who_is_requeued_waits_while_its_processes_leave():
     assert list(read_truth(_told(leaving, []), SPEC).waiting) == ["1"]
 
 
+def test_who_leaves_holds_its_gpus_until_its_processes_are_gone():
+    gone = _job(1, job_state="COMPLETING", end_time=9, nodes="hall-[1-2]", gres_detail=[])
+    again = _job(2, job_state="COMPLETING", end_time=2e12, nodes="hall-3", gres_detail=[], node_count=1)
+    shown, soon = (
+        read_truth(_told([gone, again], []), SPEC, are_gone=are_gone) for are_gone in (False, True)
+    )
+    assert shown.state.pools["hall"].nodes.free == [0, 0, 0] and not shown.waiting
+    assert soon.state.pools["hall"].nodes.free == [8, 8, 8] and list(soon.waiting) == ["2"]
+    dead = [{"name": "hall-3", "state": "down"}]
+    assert list(read_truth(_told([again], dead), SPEC).waiting) == ["2"], "a dead node draws nothing"
+
+
 def test_who_waits_is_taken_in_with_slurms_own_reason():
     jobs = [
         _job(1, state_reason="Licenses", comment="hubbub:expected_s=30", start_time=1e12),
