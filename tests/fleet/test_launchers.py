@@ -12,6 +12,7 @@ from hubbub.cli.main import run
 from hubbub.errors import InvalidInput
 from hubbub.fleet.launcher import kind_of, open_launcher
 from tests.fleet.conftest import HALL
+from tests.fleet.watching import runs, until
 
 
 @pytest.fixture(params=["local", "slurm"])
@@ -21,26 +22,13 @@ def engine(request):
     for job in launcher.look().state.claims:
         launcher.cancel(job)
     launcher.change(HALL)
-    _until(lambda: not launcher.look().state.claims)
-
-
-def _until(holds, timeout_s=30.0):
-    end_s = time.monotonic() + timeout_s
-    while not (found := holds()):
-        assert time.monotonic() < end_s
-        time.sleep(0.05)
-    return found
+    until(lambda: not launcher.look().state.claims)
 
 
 def _led(engine):
     """Slurm does not preempt for power: steer does, as `hubbub fleet steer` in another window."""
     assert run(["fleet", "steer", "--once", "--on", engine.url]) == 0
     return True
-
-
-def _runs(engine, job):
-    claim = engine.look().state.claims.get(job)
-    return claim is not None and claim.pool is not None
 
 
 def _fleet(engine, capsys, *words):
@@ -56,14 +44,17 @@ def _submit(engine, tenant, gpus, *command, **how):
 def test_a_job_runs_where_it_was_handed_in_and_is_seen(engine, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["$(touch a)", "; touch b", "`touch c`", "a b", "*", "'", '"', "--wrap=touch d", ""]
-    script = "import sys, json; open('told', 'w').write(json.dumps(sys.argv[1:])); print('hello')"
+    script = (
+        "import os, sys, json; open('told', 'w').write(json.dumps(sys.argv[1:]))\n"
+        "print(os.environ['HUBBUB_TENANT'])"
+    )
     job = _fleet(
         engine, capsys, "submit", "--tenant=xai", "--gpus=4", "--", sys.executable, "-c", script, *words
     )
-    _until(lambda: job["job"] not in engine.look().state.claims)
+    until(lambda: job["job"] not in engine.look().state.claims)
     assert json.loads((tmp_path / "told").read_text()) == words
     assert os.listdir(tmp_path) == ["told"], "nothing of it reached a shell"
-    assert engine.output_of(job["job"]).read_text() == "hello\n"
+    assert engine.output_of(job["job"]).read_text() == "xai\n", "what it hands in or cancels is its tenant's"
     for name in ("a;b", "$(x)", "", "a\nb", "x" * 65):
         with pytest.raises(InvalidInput, match="job name"):
             _submit(engine, "xai", 4, name=name)
@@ -79,19 +70,19 @@ def test_an_array_is_jobs_that_differ_by_their_part(engine, tmp_path, capsys):
     capsys.readouterr()
     assert run(["fleet", "submit", "--on", engine.url, *words, f"{tmp_path}/{{i}}-{{n}}"]) == 0
     jobs = capsys.readouterr().out.split()
-    _until(lambda: not set(jobs) & set(engine.look().state.claims))
+    until(lambda: not set(jobs) & set(engine.look().state.claims))
     assert len(jobs) == 3 and sorted(os.listdir(tmp_path)) == ["1-3", "2-3", "3-3"]
     assert run(["fleet", "submit", "--on", engine.url, *words]) == 2, "nothing tells the parts apart"
 
 
 def test_a_stronger_tenant_goes_first_and_the_weaker_learns_why_and_until_when(engine, capsys):
     tesla = _submit(engine, "tesla", 12, name="fsd")
-    _until(lambda: _runs(engine, tesla))
+    until(lambda: runs(engine, tesla))
     xai = _submit(engine, "xai", 8, name="grok")
     began_s = time.monotonic()
-    _until(lambda: _led(engine) and _runs(engine, xai))
+    until(lambda: _led(engine) and runs(engine, xai))
     assert time.monotonic() - began_s < 10
-    rows = {row["job"]: row for row in _until(lambda: _fleet(engine, capsys, "queue"))}
+    rows = {row["job"]: row for row in until(lambda: _fleet(engine, capsys, "queue"))}
     assert (rows[xai]["name"], rows[xai]["runs"], rows[tesla]["runs"]) == ("grok", True, False)
     assert 40 <= rows[tesla]["starts_in_s"] <= 61
     assert "it needs 12 GPUs" in _fleet(engine, capsys, "why", tesla)["text"]
@@ -106,30 +97,30 @@ def test_a_stronger_tenant_goes_first_and_the_weaker_learns_why_and_until_when(e
 
 def test_a_lower_cap_takes_off_what_is_borrowed_until_the_hall_is_under_it(engine, capsys):
     tesla, xai = _submit(engine, "tesla", 4), _submit(engine, "xai", 4)
-    _until(lambda: _runs(engine, tesla) and _runs(engine, xai))
+    until(lambda: runs(engine, tesla) and runs(engine, xai))
     assert _fleet(engine, capsys, "power") == [
         {"site": "hall", "cap_kw": 12.0, "drawn_kw": 9.0, "headroom_kw": 3.0}
     ]
     _fleet(engine, capsys, "power", "--cap-kw", "6")
-    _until(lambda: _led(engine) and not _runs(engine, xai))
-    assert _fleet(engine, capsys, "power")[0]["drawn_kw"] == 6.0 and _runs(engine, tesla)
+    until(lambda: _led(engine) and not runs(engine, xai))
+    assert _fleet(engine, capsys, "power")[0]["drawn_kw"] == 6.0 and runs(engine, tesla)
     told = _fleet(engine, capsys, "why", xai)
     assert told["kind"] == "power" and "3 kW lack" in told["text"]
 
 
 def test_who_cancels_must_own_and_be_sure(engine, capsys, monkeypatch):
     job, waiting = _submit(engine, "tesla", 12), _submit(engine, "tesla", 12)
-    _until(lambda: _runs(engine, job))
+    until(lambda: runs(engine, job))
     cancel = ["fleet", "cancel", "--on", engine.url]
     assert run([*cancel, "--yes", "--tenant", "xai", job]) == 2
     assert f"job '{job}' is tesla's; xai may act on its own jobs only" in capsys.readouterr().err
     assert run([*cancel, "--yes", "no-such"]) == 2
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
     assert run([*cancel, "--tenant", "tesla", job]) != 0, "it asks, and the answer is no"
-    assert _runs(engine, job)
+    assert runs(engine, job)
     assert run([*cancel, "--tenant", "tesla", waiting]) == 0, "nothing runs that could be lost"
     assert run([*cancel, "--tenant", "tesla", "--yes", job]) == 0
-    _until(lambda: not engine.look().state.claims)
+    until(lambda: not engine.look().state.claims)
 
 
 def test_nothing_starts_on_a_drained_node_until_it_is_back(engine, capsys):
@@ -138,11 +129,11 @@ def test_nothing_starts_on_a_drained_node_until_it_is_back(engine, capsys):
         node = _fleet(engine, capsys, "nodes")[0]
         assert (node["state"], "smoke" in node["why"]) == ("out", True)
         job = _submit(engine, "xai", 4)
-        _until(lambda: _runs(engine, job))
+        until(lambda: runs(engine, job))
         assert _fleet(engine, capsys, "nodes")[0]["jobs"] == ""
     finally:
         assert run(["fleet", "drain", "--on", engine.url, "--back", "hall-1"]) == 0
-    assert _until(lambda: _fleet(engine, capsys, "nodes")[0]["state"] == "good")
+    assert until(lambda: _fleet(engine, capsys, "nodes")[0]["state"] == "good")
     assert run(["fleet", "drain", "--on", engine.url, "--yes", "moon-1"]) == 2
 
 

@@ -31,7 +31,7 @@ def actions_now(book: Book, now_s: float, policy: Policy) -> list[Action]:
             carry_out(state, action, policy)
             if isinstance(action, Start):
                 row = book.rows[action.job]
-                if row.phase == "waiting" and row.not_before_s <= now_s and room.take(state, action):
+                if row.phase == "waiting" and not row.is_held(now_s) and room.take(state, action):
                     found[action.job] = action
             elif isinstance(action, Preempt) and action.job in found:
                 room.give(state, found.pop(action.job))

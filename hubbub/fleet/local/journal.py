@@ -27,6 +27,8 @@ OURS = (NAME, "jobs", "lock", "supervisor.lock", "supervisor.log", "wake")
 _HEAD = b'{"format":"hubbub-local-fleet","version":1}\n'
 GRACE_S = 30.0
 """From SIGTERM to SIGKILL, as Kubernetes has it."""
+MAX_PAUSE_S = 60.0
+"""What was lost is tried again after so long at the latest."""
 _COMPACT_BYTES = 4 << 20
 _NUM_KEPT = 1_000
 
@@ -73,6 +75,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     num_lost: int = 0
     """A rank was lost with its node or its keeper."""
     ended_s: float = 0.0
+
+    def is_held(self, now_s: float) -> bool:
+        """Tell whether a pause after a failure lasts; a clock that was set back makes none longer."""
+        return 0 < self.not_before_s - now_s <= MAX_PAUSE_S
 
 
 class Rented(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,13 +70,20 @@ def _wait(pid: int, grace_s: float) -> dict[str, object]:
             return {"code": os.waitstatus_to_exitcode(status), "was_told": was_told, "why": ""}
         left_s = deadline_s - time.monotonic()
         if left_s <= 0:
-            os.killpg(pid, signal.SIGKILL)
+            _tell(pid, signal.SIGKILL)
             left_s = 1.0
         found = signal.sigtimedwait(_SIGNALS, min(left_s, 3_600.0))
         if found is not None and found.si_signo != signal.SIGCHLD and not was_told:
             was_told, deadline_s = True, time.monotonic() + grace_s
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGTERM)
+            _tell(pid, signal.SIGTERM)
+
+
+def _tell(pid: int, kind: signal.Signals) -> None:
+    """Send a signal to a command's group, or to itself where it has left that; nobody has reaped it yet."""
+    try:
+        os.killpg(pid, kind)
+    except ProcessLookupError:
+        os.kill(pid, kind)
 
 
 def _note(slot: int, told: dict[str, object]) -> None:

@@ -8,6 +8,7 @@ mistaken for another's. A file that is empty and not locked belongs to a rank th
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -106,7 +107,11 @@ def launch(directory: Path, row: Row, rank: int, grace_s: float) -> None:
 
 
 def _spawn(directory: Path, row: Row, rank: int, state_fd: int, grace_s: float) -> None:
-    task = msgspec.json.decode((job_directory(directory, row.id) / "task.json").read_bytes(), type=Task)
+    path = job_directory(directory, row.id) / "task.json"
+    try:
+        task = msgspec.json.decode(path.read_bytes(), type=Task)
+    except msgspec.DecodeError as error:
+        raise OSError(errno.EIO, f"what it runs cannot be read: {error}", str(path)) from error
     environment = environment_of(task, variables(row, rank, str(_state_file(directory, row, rank))))
     output = str(output_of(directory, row.id))
     started = (sys.executable, "-I", "-S", keeper.__file__, str(grace_s), directory / "wake")
@@ -136,6 +141,7 @@ def variables(row: Row, rank: int, token: str, address: str = "127.0.0.1") -> di
     told = {
         keeper.TOKEN: token,
         "HUBBUB_JOB": row.id,
+        "HUBBUB_TENANT": row.tenant,
         "HUBBUB_NODE": f"{row.pool}-{node + 1}",
         "HUBBUB_GPUS": gpus,
         "HUBBUB_ATTEMPT": str(row.attempt),

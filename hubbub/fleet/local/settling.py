@@ -8,7 +8,7 @@ import msgspec
 
 from hubbub.fleet.health import Observation
 from hubbub.fleet.local import keeper
-from hubbub.fleet.local.journal import Row
+from hubbub.fleet.local.journal import MAX_PAUSE_S, Row
 from hubbub.fleet.local.ranks import RankState
 from hubbub.fleet.local.truth import name_of
 
@@ -69,7 +69,10 @@ def _lose(row: Row, told: str, now_s: float) -> Row:
     worked_s = max(now_s - row.started_s, 0.0)
     row = msgspec.structs.replace(row, num_lost=num_lost, lost_s=row.lost_s + worked_s)
     return _again(
-        row, f"{told}, and it starts again", now_s, not_before_s=now_s + min(2.0 ** (num_lost - 1), 60.0)
+        row,
+        f"{told}, and it starts again",
+        now_s,
+        not_before_s=now_s + min(2.0 ** (num_lost - 1), MAX_PAUSE_S),
     )
 
 

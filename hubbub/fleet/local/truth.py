@@ -23,7 +23,7 @@ def truth_of(book: Book, now_s: float) -> Truth:
             if row.phase == "waiting"
         },
         {row.id: row.name for row in book.rows.values()},
-        held={row.id: row.reason for row in open_rows if row.not_before_s > now_s and row.phase == "waiting"},
+        held={row.id: row.reason for row in open_rows if row.is_held(now_s) and row.phase == "waiting"},
         ended={row.id: row.reason for row in book.rows.values() if row.phase == "ended"},
         out={_place_of(node): why for node, why in book.out.items()},
     )

@@ -104,6 +104,7 @@ def _headroom_kw(moment: Moment) -> float:
 
 def columns(moments: Sequence[Moment], tenants: Sequence[str]) -> dict[str, object]:
     """Return moments by column, as a page takes them: shorter, and quick to draw."""
+    moments = tuple(moments)  # the engine is looked at in another thread
     sites = list(moments[-1].drawn_kw) if moments else []
     return {
         "at_s": [round(moment.at_s, 1) for moment in moments],

@@ -53,8 +53,8 @@ class Watch:
         self._frame: Frame | None = None
         self._good_s = time.time()
         self.away: dict[str, Any] | None = None
-        self._number, self._whole_at = 0, 0
-        self._news = b""
+        self._latest, self._whole_at = (0, b""), 0
+        """How many news there were, and the last: one value, as another thread looks than tells."""
         self._whole: tuple[int, bytes] = (-1, b"")
         self._changed = anyio.Event()
 
@@ -102,7 +102,7 @@ class Watch:
         kept = self._history.add(self._frame.moment)
         self._bill.add(state, is_continued=False)
         if kept == "thinned" or self.away is not None or self._spec != spec:
-            self._whole_at = self._number + 1
+            self._whole_at = self._latest[0] + 1
         self.away, self._spec, self._good_s = None, spec, time.time()
         told = {"frame": self._frame, "tenants": self._roll.names, "kept": kept}
         told["money"] = self._bill.days[-1:]
@@ -113,8 +113,7 @@ class Watch:
         self._compose(encode_event("away", self.away))
 
     def _compose(self, news: bytes) -> None:
-        self._news = news
-        self._number += 1
+        self._latest = (self._latest[0] + 1, news)
 
     def _tell(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
@@ -138,18 +137,19 @@ class Watch:
         seen = -1
         while True:
             changed = self._changed
-            if seen != self._number:
-                is_next = seen == self._number - 1 and self._number != self._whole_at
-                frame, seen = self._news if is_next else self._everything(), self._number
-                await emit(frame)
+            number, news = self._latest
+            if seen != number:
+                is_next = seen == number - 1 and number != self._whole_at
+                seen = number
+                await emit(news if is_next else self._everything(number))
             with anyio.move_on_after(KEEP_ALIVE_S) as patience:
                 await changed.wait()
             if patience.cancelled_caught:
                 await emit(KEEP_ALIVE)
 
-    def _everything(self) -> bytes:
-        if self._whole[0] != self._number:
-            self._whole = (self._number, encode_event("fleet", self.story()))
+    def _everything(self, number: int) -> bytes:
+        if self._whole[0] != number:
+            self._whole = (number, encode_event("fleet", self.story()))
         return self._whole[1]
 
 

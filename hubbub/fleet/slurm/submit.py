@@ -57,6 +57,7 @@ def submit(
         f"--gres=gpu:{pool.gpu}:{gpus // num_nodes}",
         *([f"--constraint={_either(pools)}"] if len(spec.pools) > 1 else []),
         "--requeue",
+        f"--export=ALL,HUBBUB_TENANT={tenant}",
         "--open-mode=append",
         f"--chdir={directory or cluster.directory}",
         f"--output={cluster.directory}/log/job-%j.out",

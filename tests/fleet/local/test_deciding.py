@@ -47,6 +47,14 @@ def _seated(row, shares):
     )
 
 
+def test_a_pause_lasts_no_longer_when_the_clock_is_set_back():
+    book = _book(_row(1, "xai", 4, not_before_s=5_008.0))
+    assert actions_now(book, 5_000.0, Policy()) == []
+    for now_s in (5_009.0, 1_000.0):
+        assert [type(action) for action in actions_now(book, now_s, Policy())] == [Start]
+        assert not truth_of(book, now_s).held
+
+
 def test_what_was_freed_for_a_job_is_given_to_it_when_the_other_has_left():
     tesla = _seated(_row(1, "tesla", 8), [(0, 4), (1, 4)])
     book = _book(tesla, _row(2, "xai", 8))

@@ -16,6 +16,7 @@ from hubbub.fleet.launcher import pretend_fleet
 from hubbub.fleet.local.launcher import Local, lead, open_local, start_local
 from hubbub.fleet.local.supervisor import Supervisor, is_led
 from hubbub.fleet.spec import FleetSpec, Pool, Tenant
+from tests.fleet.watching import ended, runs, until
 
 PYTHON = [sys.executable, "-S", "-c"]
 NOTE = "import os; print(os.environ['HUBBUB_ATTEMPT'], flush=True); import time; time.sleep({})"
@@ -33,24 +34,7 @@ def _kill(fleet):
     """Kill the supervisor, if one lives."""
     if is_led(fleet.directory):
         os.kill(int((fleet.directory / "supervisor.lock").read_text()), signal.SIGKILL)
-        _until(lambda: not is_led(fleet.directory))
-
-
-def _until(holds, timeout_s=20.0):
-    end_s = time.monotonic() + timeout_s
-    while not (found := holds()):
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
-    return found
-
-
-def _ended(fleet, job):
-    return _until(lambda: fleet.look().ended.get(job))
-
-
-def _runs(fleet, job):
-    claim = fleet.look().state.claims.get(job)
-    return claim is not None and claim.pool is not None
+        until(lambda: not is_led(fleet.directory))
 
 
 def _output(fleet, job):
@@ -93,12 +77,12 @@ def _sizes(fleet, jobs):
 def test_what_ends_or_is_to_leave_while_nobody_leads_is_known_by_the_next(fleet):
     short = fleet.submit("x", 1, [*PYTHON, NOTE.format(0.1)])
     long = fleet.submit("x", 1, ["sleep", "60"])
-    _until(lambda: _runs(fleet, short) and _runs(fleet, long))
+    until(lambda: runs(fleet, short) and runs(fleet, long))
     _kill(fleet)
     time.sleep(0.3)
     assert fleet.look().state.claims.keys() == {short, long}, "nobody was there to see the end"
     fleet.cancel(long)
-    assert (_ended(fleet, short), _ended(fleet, long)) == ("is done", "was cancelled")
+    assert (ended(fleet, short), ended(fleet, long)) == ("is done", "was cancelled")
     assert is_led(fleet.directory), "who cancels brings a supervisor along"
 
 
@@ -116,26 +100,27 @@ def test_a_gang_finds_itself_and_a_failing_rank_ends_the_others(fleet):
         "if int(e['HUBBUB_ATTEMPT']) < 2: __import__('time').sleep(60)"
     )
     job = fleet.submit("x", 8, [*PYTHON, script])
-    assert _ended(fleet, job) == "is done"
+    assert ended(fleet, job) == "is done"
     lines = ["0 2 0 hall-1 0,1,2,3", "1 2 0 hall-2 0,1,2,3"]
     assert sorted(_output(fleet, job).splitlines()) == sorted(2 * lines)
     row = fleet._journal.read().rows[job]
     assert (row.num_failures, row.attempt, row.num_preempted) == (1, 2, 0)
-    _until(lambda: not (fleet.directory / "jobs" / job / "task.json").exists())  # it holds an environment
+    until(lambda: not (fleet.directory / "jobs" / job / "task.json").exists())  # it holds an environment
 
 
 def test_who_does_not_leave_is_killed_with_all_that_it_started(fleet, tmp_path):
     script = (
         "import os, signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "os.setpgid(0, os.getppid())\n"
         "child = subprocess.Popen(['sleep', '61'], start_new_session=True); print(child.pid, flush=True)\n"
         "time.sleep(60)"
     )
     job = fleet.submit("tesla", 8, [*PYTHON, script])
-    child = int(_until(lambda: _output(fleet, job)).split()[0])
+    child = int(until(lambda: _output(fleet, job)).split()[0])
     assert _lives(child)
     other = fleet.submit("xai", 8, [*PYTHON, NOTE.format(0)])
-    assert _ended(fleet, other) == "is done" and not _lives(child)
-    _until(lambda: _runs(fleet, job))
+    assert ended(fleet, other) == "is done" and not _lives(child)
+    until(lambda: runs(fleet, job))
     row = fleet._journal.read().rows[job]
     assert (row.num_preempted, row.num_failures, row.submitted_s < row.started_s) == (1, 0, True)
 
@@ -144,9 +129,9 @@ def test_a_job_whose_keeper_is_killed_leaves_nothing_and_starts_again(fleet):
     job = fleet.submit(
         "x", 1, [*PYTHON, "import os, time; print(os.getpid(), os.getppid(), flush=True); time.sleep(60)"]
     )
-    process, keeper = map(int, _until(lambda: _output(fleet, job)).split())
+    process, keeper = map(int, until(lambda: _output(fleet, job)).split())
     os.kill(keeper, signal.SIGKILL)
-    _until(lambda: len(_output(fleet, job).splitlines()) == 2)
+    until(lambda: len(_output(fleet, job).splitlines()) == 2)
     assert not _lives(process)
     row = fleet._journal.read().rows[job]
     assert (row.num_lost, row.num_failures) == (1, 0)
@@ -159,7 +144,11 @@ def test_what_cannot_be_started_says_so_and_is_not_tried_again(fleet, tmp_path):
         (["true"], tmp_path / "gone", f"No such file or directory: {tmp_path}/gone"),
     ):
         job = fleet.submit("x", 1, command, directory=directory)
-        assert _ended(fleet, job) == f"could not be started: {told}"
+        assert ended(fleet, job) == f"could not be started: {told}"
+    first, second = fleet.submit("x", 8, ["sleep", "60"]), fleet.submit("x", 8, ["true"])
+    (fleet.directory / "jobs" / second / "task.json").write_text("{")
+    fleet.cancel(first)
+    assert "what it runs cannot be read" in until(lambda: fleet.look().held.get(second))
     assert is_led(fleet.directory)
 
 
@@ -176,7 +165,7 @@ def test_there_is_one_supervisor_and_one_fleet_a_directory(fleet):
     with pytest.raises(InvalidInput, match="its nodes stay as they are"):
         start_local(fleet.directory, pretend_fleet(3, 4))
     assert start_local(fleet.directory, None).spec == fleet.spec
-    _until(lambda: _runs(fleet, job))
+    until(lambda: runs(fleet, job))
     fleet.stop()
     assert (fleet.look().ended[job], is_led(fleet.directory)) == ("was cancelled", False)
 
@@ -187,7 +176,7 @@ def test_a_full_disk_is_told_and_what_runs_goes_on(mount):
     fleet = start_local(path / "fleet", pretend_fleet(1, 4))
     try:
         job = fleet.submit("x", 1, [*PYTHON, NOTE.format(0.3)])
-        _until(lambda: _output(fleet, job))
+        until(lambda: _output(fleet, job))
         ballast = path / "ballast"
         with pytest.raises(OSError), ballast.open("wb", buffering=0) as file:
             while True:
@@ -197,7 +186,7 @@ def test_a_full_disk_is_told_and_what_runs_goes_on(mount):
                 fleet.submit("x", 1, ["sleep", "60"])
         time.sleep(0.4)
         ballast.unlink()
-        assert _ended(fleet, job) == "is done"
+        assert ended(fleet, job) == "is done"
     finally:
         fleet.stop()
 
@@ -215,9 +204,9 @@ def test_rented_nodes_come_when_a_tenant_pays_and_go_when_idle(tmp_path):
     try:
         script = "import os; print(os.environ['HUBBUB_NODE'], flush=True)"
         job = fleet.submit("xai", 8, [*PYTHON, script])
-        assert _ended(fleet, job) == "is done" and sorted(_output(fleet, job).split()) == ["rent-1", "rent-2"]
+        assert ended(fleet, job) == "is done" and sorted(_output(fleet, job).split()) == ["rent-1", "rent-2"]
         assert fleet._journal.read().rows[job].waited_s >= 0.2
-        _until(lambda: fleet.look().state.pools["rent"].num_active == 0)
+        until(lambda: fleet.look().state.pools["rent"].num_active == 0)
     finally:
         fleet.stop()
 

@@ -56,7 +56,7 @@ def test_many_viewers_cost_one_look() -> None:
     watch = Watch(lambda: fleet)  # type: ignore[arg-type, return-value]
     watch.look()
     assert fleet.num_looks == 1
-    assert watch._everything() is watch._everything()
+    assert watch._everything(1) is watch._everything(1)
 
 
 def test_the_page_is_hardened_and_changes_nothing() -> None:

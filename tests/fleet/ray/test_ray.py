@@ -3,13 +3,14 @@
 import importlib.util
 import os
 import sys
-import time
 
+import msgspec
 import pytest
 
 from hubbub.errors import InUse, InvalidInput
-from hubbub.fleet.launcher import bring_up, open_launcher
-from hubbub.fleet.spec import FleetSpec, Pool, Tenant
+from hubbub.fleet.launcher import bring_up, capped, open_launcher
+from hubbub.fleet.spec import FleetSpec, Pool, Site, Tenant
+from tests.fleet.watching import ended, runs, until
 
 pytestmark = [
     pytest.mark.skipif(
@@ -66,24 +67,7 @@ def _told(fleet, tmp_path, monkeypatch):
     yield
     for job in fleet.look().state.claims:
         fleet.cancel(job)
-    _until(lambda: not fleet.look().state.claims)
-
-
-def _until(holds, timeout_s=60.0):
-    end_s = time.monotonic() + timeout_s
-    while not (found := holds()):
-        assert time.monotonic() < end_s
-        time.sleep(0.1)
-    return found
-
-
-def _ended(fleet, job):
-    return _until(lambda: fleet.look().ended.get(job))
-
-
-def _runs(fleet, job):
-    claim = fleet.look().state.claims.get(job)
-    return claim is not None and claim.pool is not None
+    until(lambda: not fleet.look().state.claims)
 
 
 def test_gangs_run_wholly_and_a_stronger_tenant_goes_first(fleet, tmp_path):
@@ -94,35 +78,51 @@ def test_gangs_run_wholly_and_a_stronger_tenant_goes_first(fleet, tmp_path):
         "open('told', 'a').write(e['RANK'] + e['CUDA_VISIBLE_DEVICES'] + str(sys.argv[1:]) + '\\n')"
     )
     job = fleet.submit("tesla", 8, [*PYTHON, script, *words], directory=tmp_path)
-    assert _ended(fleet, job) == "is done"
+    assert ended(fleet, job) == "is done"
     lines = sorted((tmp_path / "told").read_text().splitlines())
     assert lines == [f"{rank}0,1,2,3{words}" for rank in range(2)] and len(os.listdir(tmp_path)) == 1
 
     weak = fleet.submit("tesla", 8, ["sleep", "60"])
-    _until(lambda: _runs(fleet, weak))
+    until(lambda: runs(fleet, weak))
     strong = fleet.submit("xai", 4, [*PYTHON, NOTE.format(1)])
-    _until(lambda: _runs(fleet, strong))
-    assert not _runs(fleet, weak) and fleet.look().state.claims[weak].num_preempted == 1
-    assert _ended(fleet, strong) == "is done"
-    _until(lambda: _runs(fleet, weak))
+    until(lambda: runs(fleet, strong))
+    assert not runs(fleet, weak) and fleet.look().state.claims[weak].num_preempted == 1
+    assert ended(fleet, strong) == "is done"
+    until(lambda: runs(fleet, weak))
     job = fleet.submit("xai", 1, ["no-such-command"])
-    assert _ended(fleet, job) == "could not be started: No such file or directory: no-such-command"
+    assert ended(fleet, job) == "could not be started: No such file or directory: no-such-command"
+
+
+def test_power_is_kept_where_the_file_says_what_the_nodes_draw(fleet):
+    before = fleet.spec
+    pools = tuple(msgspec.structs.replace(pool, site="hall", busy_kw_per_gpu=1.0) for pool in before.pools)
+    powered = msgspec.structs.replace(before, pools=pools, sites=(Site(name="hall", cap_kw=8.0),))
+    fleet.change(powered)
+    xai, tesla = (fleet.submit(tenant, 4, ["sleep", "60"]) for tenant in ("xai", "tesla"))
+    until(lambda: runs(fleet, xai) and runs(fleet, tesla))
+    fleet.change(capped(fleet.spec, "hall", 5.0))
+    until(lambda: not runs(fleet, tesla))
+    assert fleet.look().state.sites["hall"].drawn_kw == 4.0 and runs(fleet, xai)
+    with pytest.raises(InvalidInput, match="its nodes stay as they are"):
+        fleet.change(FLEET)
+    fleet.change(before)
+    until(lambda: runs(fleet, tesla))
 
 
 def test_a_leader_that_dies_is_brought_back_and_knows_its_jobs(fleet, tmp_path):
     import ray
 
     job = fleet.submit("xai", 4, [*PYTHON, NOTE.format(3)])
-    _until(lambda: _runs(fleet, job) and (tmp_path / "told").exists())
+    until(lambda: runs(fleet, job) and (tmp_path / "told").exists())
     ray.kill(ray.get_actor("hubbub-fleet", namespace="hubbub"), no_restart=False)
     other = fleet.submit("xai", 1, [*PYTHON, NOTE.format(0)])
-    assert _ended(fleet, job) == "is done" and _ended(fleet, other) == "is done"
+    assert ended(fleet, job) == "is done" and ended(fleet, other) == "is done"
     assert sorted(line.split()[0] for line in (tmp_path / "told").read_text().splitlines()) == [job, other]
 
 
 def test_a_job_whose_node_dies_is_finished_on_the_other(fleet, cluster, tmp_path):
     job = fleet.submit("xai", 2, [*PYTHON, NOTE.format(4)])
-    _until((tmp_path / "told").exists)
+    until((tmp_path / "told").exists)
     claim = fleet.look().state.claims[job]
     import ray
 
@@ -130,7 +130,7 @@ def test_a_job_whose_node_dies_is_finished_on_the_other(fleet, cluster, tmp_path
     ids = ray.get(ray.get_actor("hubbub-fleet", namespace="hubbub").ask.remote("ids"))[1]
     (doomed,) = [node for node in alive if node.node_id == ids["gpu4"][claim.shares[0][0]]]
     cluster.remove_node(doomed, allow_graceful=False)
-    assert _ended(fleet, job) == "is done"
+    assert ended(fleet, job) == "is done"
     first, second = (tmp_path / "told").read_text().splitlines()
     assert first != second, "on another node"
     assert list(fleet.look().out.values()) == ["down: Ray has lost it"]
