@@ -47,8 +47,8 @@ class Nodes:
         """What stands for a node on a heap: its number, more if it is avoided."""
         self._sizes = [0] * (gpus_per_node + 1)
         self._is_out: set[int] = set()
-        self._looked_at: dict[int, list[int]] = {}
-        """Off their heap since the last look: those that were not taken go back at the next."""
+        self._looked_at: list[int] = []
+        """Empty ones, off their heap since the last look: those that were not taken go back at the next."""
         self.add(num_nodes)
 
     @property
@@ -65,51 +65,67 @@ class Nodes:
 
     def place(self, gpus: int) -> list[Share] | None:
         """Return where a gang goes, None where it does not fit; nothing is taken yet."""
+        full, sizes = self.gpus_per_node, self._sizes
+        if gpus <= full:
+            for free in range(gpus, full):
+                if sizes[free]:
+                    return [(self._lowest(free), gpus)]
+            return [(self._empty(1)[0], gpus)] if sizes[full] else None
         if not self.fits(gpus):
             return None
-        whole, rest = divmod(gpus, self.gpus_per_node) if gpus > self.gpus_per_node else (0, gpus)
-        full = self.gpus_per_node
-        if not whole:
-            free = next(free for free in range(rest, full + 1) if self._sizes[free])
-            return [((self._empty(1) if free == full else self._lowest(free, 1))[0], rest)]
+        whole, rest = divmod(gpus, full)
         if not rest:
             return [(node, full) for node in self._empty(whole)]
-        if self._sizes[-1] > whole:
+        if sizes[full] > whole:
             *nodes, last = self._empty(whole + 1)
         else:
             nodes = self._empty(whole)
-            roomiest = next(free for free in range(full - 1, 0, -1) if self._sizes[free])
-            last = self._lowest(roomiest, 1)[0]
-        return [*((node, full) for node in nodes), (last, rest)]
+            last = self._lowest(next(free for free in range(full - 1, 0, -1) if sizes[free]))
+        return [*[(node, full) for node in nodes], (last, rest)]
 
     def _empty(self, count: int) -> list[int]:
         """Return the empty nodes that come first."""
-        return self._leaves.choose(count) if self._leaves else self._lowest(self.gpus_per_node, count)
+        if self._leaves is not None:
+            return self._leaves.choose(count)
+        full = self.gpus_per_node
+        heap, found = self._heaps[full], list[int]()
+        if self._looked_at:
+            for node in self._looked_at:
+                if self.free[node] == full:
+                    heappush(heap, self._keys[node])
+            self._looked_at.clear()
+        if count == 1:
+            return [self._lowest(full)]
+        while len(found) < count:
+            node = self._lowest(full)
+            heappop(heap)
+            if not found or node != found[-1]:
+                found.append(node)
+        self._looked_at += found
+        return found
 
     def take(self, shares: Sequence[Share]) -> None:
         """Take the GPUs of a gang."""
-        for node, gpus in shares:
-            self._move(node, self.free[node] - gpus)
+        self.give(shares, -1)
 
-    def give(self, shares: Sequence[Share]) -> None:
+    def give(self, shares: Sequence[Share], sign: int = 1) -> None:
         """Give a gang's GPUs back."""
+        counts, sizes, out, full = self.free, self._sizes, self._is_out, self.gpus_per_node
         for node, gpus in shares:
-            self._move(node, self.free[node] + gpus)
-
-    def _move(self, node: int, free: int) -> None:
-        before = self.free[node]
-        if not 0 <= free <= self.gpus_per_node:
-            raise InvalidInput(f"node {node} would have {free} free GPUs of {self.gpus_per_node}")
-        self.free[node] = free
-        if node in self._is_out:
-            return
-        self.num_free += free - before
-        self._sizes[before] -= 1
-        self._sizes[free] += 1
-        if self._leaves is not None and self.gpus_per_node in (before, free):
-            self._note_leaf(node, before)
-        elif free:  # full nodes are never looked for
-            heappush(self._heaps[free], self._keys[node])
+            before = counts[node]
+            free = before + sign * gpus
+            if not 0 <= free <= full:
+                raise InvalidInput(f"node {node} would have {free} free GPUs of {full}")
+            counts[node] = free
+            if node in out:
+                continue
+            self.num_free += free - before
+            sizes[before] -= 1
+            sizes[free] += 1
+            if self._leaves is not None and full in (before, free):
+                self._note_leaf(node, before)
+            elif free:  # full nodes are never looked for
+                heappush(self._heaps[free], self._keys[node])
 
     def _note_leaf(self, node: int, before: int) -> None:
         """Tell the leaves that a node, which had so many free GPUs, is empty now, or no longer."""
@@ -182,26 +198,15 @@ class Nodes:
             self._join(node)
         return added
 
-    def _lowest(self, free: int, count: int) -> list[int]:
-        """Return the lowest numbered nodes with exactly so many free GPUs."""
+    def _lowest(self, free: int) -> int:
+        """Return the lowest numbered node with exactly so many free GPUs; one must be there."""
         heap, counts, keys, out = self._heaps[free], self.free, self._keys, self._is_out
         if len(heap) > 4 * self._sizes[free] + 64:
             heap[:] = {keys[node] for node in (key % _LAST for key in heap) if counts[node] == free} - out
             heapify(heap)
-        for node in self._looked_at.pop(free, ()):
-            if counts[node] == free:
-                heappush(heap, keys[node])
-        found: list[int] = []
         while True:
             key = heap[0]
             node = key % _LAST
-            if counts[node] != free or keys[node] != key or node in out or (found and node == found[-1]):
-                heappop(heap)
-            elif count == 1:
-                return [node]
-            else:
-                heappop(heap)
-                found.append(node)
-                if len(found) == count:
-                    self._looked_at[free] = found
-                    return found
+            if counts[node] == free and keys[node] == key and node not in out:
+                return node
+            heappop(heap)

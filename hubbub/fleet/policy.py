@@ -98,8 +98,9 @@ def heads(state: FleetState, policy: Policy) -> list[tuple[Rank, Claim]]:
             if not most or tenant.held_gpus + (claim.job.min_gpus or gpus) <= most:
                 later = before(state, tenant, claim) if before else 0.0
                 found.append((gpus > room, -priority, later, order, number, claim))
-    if len(found) > 1:
-        found.sort()
+    if len(found) == 1:
+        return [((not found[0][0], -found[0][1]), found[0][5])]
+    found.sort()
     return [((not is_beyond, -lower), claim) for is_beyond, lower, _, _, _, claim in found]
 
 
@@ -141,8 +142,12 @@ def _admit(state: FleetState, policy: Policy, claim: Claim, rank: Rank) -> list[
     if state.rents:
         pools = [pool for pool in state.pools.values() if may_use(pool, claim)]
     for pool in pools:
-        nodes = pool.nodes
-        if gpus <= nodes.num_free and short_kw(pool, gpus) <= SLACK_KW and (shares := nodes.place(gpus)):
+        nodes, site = pool.nodes, pool.site
+        if (
+            gpus <= nodes.num_free
+            and (site is None or site.drawn_kw + gpus * pool.kw_per_gpu - site.cap_kw <= SLACK_KW)
+            and (shares := nodes.place(gpus))
+        ):
             return [Start(job.id, pool.pool.name, tuple(shares), _BY_RIGHT if rank[0] else _FREE, rank[0])]
     if policy.preempts and (taken := take(state, policy, claim, rank, pools)):
         return taken

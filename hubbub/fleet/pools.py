@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import msgspec
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from hubbub.fleet.claims import Claim, Rank
 from hubbub.fleet.health import Observation
@@ -12,7 +12,8 @@ from hubbub.fleet.placement import Nodes, Share
 from hubbub.fleet.spec import Pool
 
 
-class SiteState(msgspec.Struct, eq=False):
+@dataclass(eq=False, slots=True)
+class SiteState:
     """A site's power now, kW."""
 
     name: str
@@ -32,7 +33,8 @@ class SiteState(msgspec.Struct, eq=False):
         self.drawn_kw += kw
 
 
-class PoolState(msgspec.Struct, eq=False):
+@dataclass(eq=False, slots=True)
+class PoolState:
     """A pool's nodes and who runs on each."""
 
     pool: Pool
@@ -40,63 +42,64 @@ class PoolState(msgspec.Struct, eq=False):
     site: SiteState | None
     kw_per_gpu: float
     """What a busy GPU draws above an idle one."""
-    on_node: dict[int, list[Claim]] = {}
+    on_node: defaultdict[int, list[Claim]] = field(default_factory=lambda: defaultdict(list))
     num_ordered: int = 0
     """Rented nodes that are on their way."""
     num_active: int = 0
     active_node_s: float = 0.0
     counted_s: float = 0.0
-    idle_since_s: dict[int, float] = {}
+    idle_since_s: dict[int, float] = field(default_factory=dict)
     """Of a rented pool's empty nodes."""
-    given_back: list[int] = []
-    spares: list[int] = []
+    given_back: list[int] = field(default_factory=list)
+    spares: list[int] = field(default_factory=list)
     """Nodes kept idle for gangs whose node fails."""
-    failures: list[Observation] = []
+    failures: list[Observation] = field(default_factory=list)
     """What is known of its nodes' health, in order of time."""
-    drained: dict[int, float] = {}
+    drained: dict[int, float] = field(default_factory=dict)
     """Nodes that are out for their health, and when they are back."""
-    _changed: dict[int, None] = {}
-    """Nodes on which somebody came or left since the last look, in that order."""
-    _clearable: dict[Rank, dict[int, None]] = {}
-    _ceilings: dict[int, Rank] = {}
+    _changed: list[Share] = field(default_factory=list)
+    """Nodes on which somebody came or left since the last look, in that order; any may be there often."""
+    _clearable: dict[Rank, dict[int, None]] = field(default_factory=dict)
+    _ceilings: dict[int, Rank] = field(default_factory=dict)
 
     def draw(self, kw: float, now_s: float) -> None:
         """Draw so much more or, below 0, less at its site, if it has one."""
         if self.site is not None:
             self.site.draw(kw, now_s)
 
-    def seat(self, claim: Claim, shares: Iterable[Share]) -> None:
+    def seat(self, claim: Claim, shares: Sequence[Share]) -> None:
         """Let a job onto nodes."""
-        on_node, changed, idle = self.on_node, self._changed, self.idle_since_s
+        on_node, idle = self.on_node, self.idle_since_s
         for node, _ in shares:
-            on_node.setdefault(node, []).append(claim)
+            on_node[node].append(claim)
             if idle:
                 idle.pop(node, None)
-            if node in changed:
-                del changed[node]
-            changed[node] = None
+        self._changed += shares
+        if len(self._changed) > 8 * len(self.nodes.free) + 64:  # nobody looks: keep the last of each
+            self._changed[:] = [(node, 0) for node in self._last_changed()]
 
     def leave(self, claim: Claim, now_s: float) -> None:
         """Let a job off all of its nodes."""
-        on_node, changed = self.on_node, self._changed
+        on_node, is_rented = self.on_node, self.pool.is_rented
         for node, _ in claim.shares:
-            on_node[node].remove(claim)
-            if self.pool.is_rented and not on_node[node]:
+            here = on_node[node]
+            here.remove(claim)
+            if is_rented and not here:
                 self.idle_since_s[node] = now_s
-            if node in changed:
-                del changed[node]
-            changed[node] = None
+        self._changed += claim.shares
 
     def note(self, claim: Claim) -> None:
         """Remember that a job's rank changed."""
-        for node, _ in claim.shares:
-            self._changed.pop(node, None)
-            self._changed[node] = None
+        self._changed += claim.shares
+
+    def _last_changed(self) -> Iterator[int]:
+        """Return each changed node once, in the order of their last changes."""
+        return reversed(dict.fromkeys(node for node, _ in reversed(self._changed)))
 
     def clearable(self) -> dict[Rank, dict[int, None]]:
         """Return nodes by the highest rank that runs on them, last changed last; only where all may leave."""
         clearable, ceilings = self._clearable, self._ceilings
-        for node in self._changed:
+        for node in self._last_changed():
             before = ceilings.pop(node, None)
             if before is not None:
                 del clearable[before][node]

@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from heapq import heappop, heappush
+from heapq import heappop
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ import msgspec
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action, Drain, Preempt, Rent, Start
 from hubbub.fleet.carrying import Repeats, carry_out
+from hubbub.fleet.events import DELIVERED, ENDS, MAY_GO, NODE_FAILS, NODE_IS_BACK, POWER, RENTED, Events
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.lending import told_of
 from hubbub.fleet.policy import Policy, decide
@@ -29,7 +30,6 @@ from hubbub.fleet.state import Claim, FleetState, PoolState
 from hubbub.fleet.supply import Supply
 
 _DAY_S = 86_400.0
-_ARRIVES, _ENDS, _NODE_FAILS, _NODE_IS_BACK, _POWER, _RENTED, _MAY_GO, _DELIVERED = range(8)
 _ROUNDS = 64
 """Decisions at one moment that are not looked at yet: a fleet that starts up makes as many as it has jobs."""
 
@@ -130,53 +130,65 @@ class _Replay:
         self.state, self.policy, self.result = state, policy, Simulation()
         self._draw = random.Random(seed)
         self._lemons = {name: _lemons_of(pool.pool, seed) for name, pool in state.pools.items()}
-        self._events: list[tuple[float, int, int, Any]] = []
-        self._num_pushed = 0
-        self._num_awaited = 0
-        """Events to come that are no failures: without them, what waits now waits for ever."""
+        self._events = Events()
         self._look, self._look_every_s, self._next_look_s = look, look_every_s, 0.0
-        self._watch = watch
+        self._push, self._watch = self._events.push, watch
         self._deal: dict[int, Callable[[Any], None]] = {
-            _ENDS: self._end,
-            _NODE_FAILS: self._fail_node,
-            _NODE_IS_BACK: self._restore,
-            _POWER: self._change_power,
-            _RENTED: self._receive,
-            _MAY_GO: self._look_again,
-            _DELIVERED: self._deliver,
+            NODE_FAILS: self._fail_node,
+            NODE_IS_BACK: self._restore,
+            POWER: self._change_power,
+            RENTED: self._receive,
+            MAY_GO: self._look_again,
+            DELIVERED: self._deliver,
         }
 
     def run(self, jobs: Sequence[Job], until_s: float | None) -> Simulation:
-        state, policy, events, deal = self.state, self.policy, self._events, self._deal
+        state, policy, events, look = self.state, self.policy, self._events, self._look
         arrivals = sorted(jobs, key=lambda job: job.submit_s)
         arrivals.reverse()
+        events.spread_over(arrivals)
         self._foresee()
         last_s = math.inf if until_s is None else until_s
-        while arrivals or (state.claims and self._num_awaited):
-            at_s = arrivals[-1].submit_s if arrivals else math.inf
-            if events and events[0][0] < at_s:
-                at_s = events[0][0]
+        near, submit, place_of = events.near, state.submit, policy.place_of
+        while arrivals or (state.claims and events.num_awaited()):
+            if not near:
+                events.draw_near()
+            at_s = near[0][0] if near else math.inf
+            if arrivals and arrivals[-1].submit_s < at_s:
+                at_s = arrivals[-1].submit_s
             if at_s > last_s:
                 state.now_s = last_s
                 break
             state.now_s = at_s
-            is_changed = False
-            while events and events[0][0] == at_s:
-                _, kind, _, what = heappop(events)
-                self._num_awaited -= kind != _NODE_FAILS
-                deal[kind](what)
-                is_changed = is_changed or kind != _ENDS or not state.is_quiet
+            is_changed = self._happens(at_s) if near and near[0][0] == at_s else False
             while arrivals and arrivals[-1].submit_s == at_s:
                 job = arrivals.pop()
-                claim = state.submit(job, policy.place_of(job, at_s))
+                claim = submit(job, place_of(job, at_s))
                 is_changed = is_changed or state.is_head(claim)
             if is_changed:  # neither an end where nobody waits nor who comes behind its queue's head is
                 self._decide()
-            if self._look is not None and at_s >= self._next_look_s:
+            if look is not None and at_s >= self._next_look_s:
                 self._next_look_s = at_s + self._look_every_s
-                self._look(state)
+                look(state)
         self._sum_up()
         return self.result
+
+    def _happens(self, at_s: float) -> bool:
+        """Deal with all events of this moment; return whether there may be something to decide."""
+        state, events, near, is_changed = self.state, self._events, self._events.near, False
+        while near and near[0][0] == at_s:
+            _, kind, _, what, version = heappop(near)
+            if kind != ENDS:
+                events.num_failures -= kind == NODE_FAILS
+                self._deal[kind](what)
+                is_changed = True
+            elif what.version == version:
+                pool = what.pool
+                state.finish(what)
+                self.result.finished.append(what)
+                if state.rents:
+                    self._look_later(pool)
+        return is_changed or state.num_waiting > 0 or not state.is_quiet
 
     def _foresee(self) -> None:
         """Note what is known to come: failures, grid events, the ends of what runs already.
@@ -187,26 +199,21 @@ class _Replay:
         for pool in state.pools.values():
             self._schedule_failure(pool)
             if pool.num_ordered:
-                self._push(state.now_s + pool.pool.lead_s, _RENTED, (pool, pool.num_ordered))
+                self._push(state.now_s + pool.pool.lead_s, RENTED, (pool, pool.num_ordered))
             out = set(filter(pool.nodes.is_out, range(len(pool.nodes.free))))
             for node in sorted(out - set(pool.given_back) - set(pool.spares)):
                 back_s = pool.drained.get(node, state.now_s + pool.pool.repair_s)
-                self._push(max(back_s, state.now_s), _NODE_IS_BACK, (pool, node))
+                self._push(max(back_s, state.now_s), NODE_IS_BACK, (pool, node))
         for event in state.spec.grid_events:
             for at_s in (event.start_s - event.notice_s, event.start_s + event.duration_s):
-                self._push(max(at_s, state.now_s), _POWER, None)
+                self._push(max(at_s, state.now_s), POWER, None)
         for at_s in state.supply.dates_s() if state.supply is not None else ():
-            self._push(max(at_s, state.now_s), _DELIVERED, None)
+            self._push(max(at_s, state.now_s), DELIVERED, None)
         for claim in state.claims.values():
             if claim.pool is not None:
-                self._push(max(claim.ends_s(), state.now_s), _ENDS, (claim, claim.version))
+                self._push(max(claim.ends_s(), state.now_s), ENDS, claim, claim.version)
         if state.claims:
-            self._push(state.now_s, _MAY_GO, None)
-
-    def _push(self, at_s: float, kind: int, what: object) -> None:
-        self._num_pushed += 1
-        self._num_awaited += kind != _NODE_FAILS
-        heappush(self._events, (at_s, kind, self._num_pushed, what))
+            self._push(state.now_s, MAY_GO, None)
 
     def _sum_up(self) -> None:
         """Collect what the state added up."""
@@ -236,7 +243,7 @@ class _Replay:
                     for told in (*told_of(state, action), action):
                         watch(state, told)
                 self._carry_out(action)
-            if state.is_quiet:
+            if not state.num_waiting and state.is_quiet:
                 break
         for site in state.sites.values():
             if site.drawn_kw - site.cap_kw - SLACK_KW > result.over_cap_kw:
@@ -247,39 +254,31 @@ class _Replay:
         if type(action) is Start:  # the usual case, without looking further
             claim = state.claims[action.job]
             state.start(claim, state.pools[action.pool], action.shares, is_by_right=action.is_by_right)
-            self._push(claim.ends_s(), _ENDS, (claim, claim.version))
+            self._push(claim.ends_s(), ENDS, claim, claim.version)
             return
         if isinstance(action, Preempt):
             self.result.num_preemptions += 1
             self._look_later(state.claims[action.job].pool)
         changed = carry_out(state, action, self.policy)
         if changed is not None and changed.pool is not None:
-            self._push(changed.ends_s(), _ENDS, (changed, changed.version))
+            self._push(changed.ends_s(), ENDS, changed, changed.version)
         elif isinstance(action, Drain):
             pool = state.pools[action.pool]
-            self._push(pool.drained[action.node], _NODE_IS_BACK, (pool, action.node))
+            self._push(pool.drained[action.node], NODE_IS_BACK, (pool, action.node))
         elif isinstance(action, Rent):
             pool = state.pools[action.pool]
-            self._push(state.now_s + pool.pool.lead_s, _RENTED, (pool, action.num_nodes))
-
-    def _end(self, what: tuple[Claim, int]) -> None:
-        claim, version = what
-        if claim.version == version:
-            pool = claim.pool
-            self.state.finish(claim)
-            self._look_later(pool)
-            self.result.finished.append(claim)
+            self._push(state.now_s + pool.pool.lead_s, RENTED, (pool, action.num_nodes))
 
     def _look_later(self, pool: PoolState | None) -> None:
         if pool is not None and pool.pool.is_rented:
-            self._push(self.state.now_s + pool.pool.idle_release_s, _MAY_GO, None)
+            self._push(self.state.now_s + pool.pool.idle_release_s, MAY_GO, None)
 
     def _schedule_failure(self, pool: PoolState) -> None:
         if pool.pool.mttf_node_days:
             lemons = self._lemons[pool.pool.name]
             weight = pool.pool.num_nodes + len(lemons) * (pool.pool.lemon_factor - 1)
             rate = weight / (pool.pool.mttf_node_days * _DAY_S)
-            self._push(self.state.now_s + self._draw.expovariate(rate), _NODE_FAILS, pool)
+            self._push(self.state.now_s + self._draw.expovariate(rate), NODE_FAILS, pool)
 
     def _draw_node(self, pool: PoolState) -> int:
         """Draw which node fails: as if a lemon stood in the pool as often as it fails oftener."""
@@ -299,7 +298,7 @@ class _Replay:
                 return self.policy.place_of(claim.job, state.now_s, claim.done_s)
 
             self.result.num_failures += len(state.break_node(pool, node, place_of))
-            self._push(state.now_s + pool.pool.repair_s, _NODE_IS_BACK, (pool, node))
+            self._push(state.now_s + pool.pool.repair_s, NODE_IS_BACK, (pool, node))
         self._schedule_failure(pool)
 
     def _restore(self, what: tuple[PoolState, int]) -> None:
@@ -326,7 +325,7 @@ class _Replay:
         known_s = set(supply.dates_s())
         self.state.receive()
         for at_s in set(supply.dates_s()) - known_s:
-            self._push(max(at_s, self.state.now_s), _DELIVERED, None)
+            self._push(max(at_s, self.state.now_s), DELIVERED, None)
 
     def _look_again(self, what: None) -> None:
         """Nothing changed but the time: rented nodes may go back."""

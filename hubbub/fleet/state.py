@@ -97,11 +97,11 @@ class FleetState(Ground):
 
     def _enqueue(self, claim: Claim, order: float) -> None:
         self.num_waiting += 1
-        queues, priority = claim.tenant.queues, claim.job.priority
-        if priority in queues:
-            heappush(queues[priority], (order, claim.number, claim))
+        queue = claim.tenant.queues.get(claim.job.priority)
+        if queue is None:
+            claim.tenant.queues[claim.job.priority] = [(order, claim.number, claim)]
         else:
-            queues[priority] = [(order, claim.number, claim)]
+            heappush(queue, (order, claim.number, claim))
 
     def is_head(self, claim: Claim) -> bool:
         """Tell whether a waiting job is the next of its queue."""
@@ -152,7 +152,7 @@ class FleetState(Ground):
         return claim
 
     def _seat(self, claim: Claim, pool: PoolState, shares: Sequence[Share], is_by_right: bool) -> None:
-        pool.nodes.take(shares)
+        pool.nodes.give(shares, -1)
         pool.seat(claim, shares)
         job = claim.job
         gpus = job.gpus

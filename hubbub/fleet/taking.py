@@ -20,10 +20,12 @@ def take(
     state: FleetState, policy: Policy, claim: Claim, rank: Rank, pools: Sequence[PoolState]
 ) -> list[Action]:
     """Return who leaves, shrinks or slows in the first pool where that is enough; nothing where none is."""
-    if not policy.takes_from_equals and not any(
-        held for other, held in state.running.items() if other < rank
-    ):
-        return []
+    if not policy.takes_from_equals:
+        for other, held in state.running.items():
+            if held and other < rank:
+                break
+        else:
+            return []
     right = "its tenant's guarantee" if rank[0] else f"priority {rank[1]}"
     why = f"gives way to {claim.job.id} ({right})"
     for pool in pools:

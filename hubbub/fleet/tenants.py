@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-
-import msgspec
+from dataclasses import dataclass, field
 
 from hubbub.fleet.claims import Claim
 from hubbub.fleet.spec import Tenant
@@ -12,7 +11,8 @@ from hubbub.fleet.spec import Tenant
 _LN_2 = math.log(2)
 
 
-class TenantState(msgspec.Struct, eq=False):
+@dataclass(eq=False, slots=True)
+class TenantState:
     """What a tenant holds and waits for."""
 
     tenant: Tenant
@@ -27,9 +27,9 @@ class TenantState(msgspec.Struct, eq=False):
     """The same, halved every half-life."""
     counted_s: float = 0.0
     right_gpus: int = 0
-    queues: dict[int, list[tuple[float, int, Claim]]] = {}
+    queues: dict[int, list[tuple[float, int, Claim]]] = field(default_factory=dict)
     """By priority, a heap by the policy's order."""
-    borrowed: dict[str, Claim] = {}
+    borrowed: dict[str, Claim] = field(default_factory=dict)
     """Running beyond the guarantee, oldest first."""
 
     def hold(self, gpus: int, now_s: float) -> None:
