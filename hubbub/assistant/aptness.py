@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from hubbub.assistant.intents import Intent
+from hubbub.assistant.question import Question
+from hubbub.assistant.wordforms import fold
 
 _BOOST, _LACKS, _LACKS_FIGURE = 1.6, 0.5, 0.2
 """Worth of a quote that holds it, and of one that does not."""
@@ -20,7 +22,10 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
         r"|\b(?:tonight|tomorrow|today|yesterday|midnight|noon|dawn|dusk|heute|morgen|gestern"
         r"|mitternacht|mittag|weekend|wochenende)\b"
         rf"|\b\d{{1,2}}\.? (?:{_MONTHS})|\b(?:{_MONTHS})[a-z]* \d{{1,2}}\b|\bin (?:19|20)\d\d\b"
-        r"|\b(?:in|vor|for|since|seit) \w+ (?:minutes?|hours?|days?|weeks?|minuten|stunden?|tagen?)\b",
+        r"|\b(?:in|vor|for|since|seit) \w+ (?:minutes?|hours?|days?|weeks?|minuten|stunden?|tagen?)\b"
+        r"|\b(?:this|last|next|every|diese\w*|letzte\w*|n\u00e4chste\w*|jede\w*) (?:minute|hour|morning"
+        r"|night|day|week|month|year|season|spring|summer|autumn|fall|winter|nacht|woche|monat|jahr)\b"
+        r"|\b(?:morning|afternoon|evening|ago|soon|until|before|after|abends?|nachts|bald|bis)\b",
     ),
     "where": re.compile(
         r"\b(?:in|at|near|on|from|outside|inside|around|next to|im|am|bei|beim|auf|an der|in der"
@@ -28,8 +33,8 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
         r"\w{3,}|\b\w+(?:street|road|lane|square|bridge|school|stra\u00dfe|gasse|platz|weg|schule|halle)\b",
     ),
     "number": re.compile(
-        r"(?<![\w/])\d[\d.,]*\b|\b(?:two|three|four|five|six|seven|eight|nine|ten|dozens?|hundreds?"
-        r"|thousands?|millions?"
+        r"(?<![\w/])\d|\b(?:once|twice|half|both|none|nobody|no one|several|keine[nr]?|niemand|mehrere"
+        r"|two|three|four|five|six|seven|eight|nine|ten|dozens?|hundreds?|thousands?|millions?"
         r"|zwei|drei|vier|f\u00fcnf|sechs|sieben|acht|neun|zehn|dutzende?|hunderte?|tausende?|millionen)\b",
     ),
     "why": re.compile(
@@ -46,6 +51,31 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
         r"(?:(?!(?:The|In|Der|Die|Das|Im)\b)[A-Z\u00c0-\u00de][\w'-]+\s+){1,3}[A-Z\u00c0-\u00de][\w'-]+|@\w+"
     ),
 }
+
+# What may answer beyond these: a person by what he is, the speaker, whose name stands beside, a single name.
+_NAMED = r"[@#]\w|[^.!?:\s] (?!I\b)[A-Z\u00c0-\u00de]\w"
+_WORD = re.compile(r"[^\W\d_][\w'\u2019-]+")
+_WIDER: dict[Intent, re.Pattern[str]] = {
+    "who": re.compile(
+        rf"{_NAMED}|\b(?i:i|i'm|my|me|we|our|us|ich|mein\w*|wir|uns\w*|(?:fire|police|wo)?m[ae]n|people|folks"
+        r"|police|officers?|nobody|kids?|child(?:ren)?|boys?|girls?|mother|father|mom|dad|wife|husband|friends?"
+        r"|family|residents|mayor|president|minister|frau|mann|leute|kinder|mutter|vater|eltern|polizei"
+        r"|feuerwehr|niemand|anwohner\w*|b\u00fcrgermeister\w*)\b"
+    ),
+    "where": re.compile(rf"{_NAMED}|\b(?:here|there|home|to (?:the )?\w{{3,}}|hier|dort|nach \w{{3,}})\b"),
+}
+
+
+def may_answer(question: Question, quote: str) -> bool:
+    """Tell whether a quote may answer: who asks who, when, where or how many wants such a thing.
+
+    A name that the question gives is none.
+    """
+    intent = question.intent
+    if intent not in ("who", "when", "where", "number"):
+        return True
+    new = _WORD.sub(lambda match: "" if fold(match[0]) in question.names else match[0], quote)
+    return holds(intent, new) or (intent in _WIDER and _WIDER[intent].search(new) is not None)
 
 
 def holds(intent: Intent, quote: str) -> bool:

@@ -21,20 +21,22 @@ from hubbub.assistant.answer import (
     Sentence,
     Shown,
 )
+from hubbub.assistant.certainty import is_for_one_answer
 from hubbub.assistant.compose import compose, records
 from hubbub.assistant.display import safe_handle, safe_name, safe_url
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import gather
 from hubbub.assistant.model import ChatModel
-from hubbub.assistant.question import Question, understand
-from hubbub.assistant.retrieve import Filters, Findings, Search
+from hubbub.assistant.question import Question, of_search, understand
+from hubbub.assistant.retrieve import EVERYTHING, Findings, Search
 from hubbub.assistant.searchable import Searchable
 from hubbub.assistant.storylines import Story, tell
 from hubbub.assistant.verify import broken, cite, failure
 from hubbub.assistant.voices import count_voices
 from hubbub.assistant.write import note, select, unheard, write_quotes
 from hubbub.errors import ModelError
-from hubbub.posts import AuthorId, Post
+from hubbub.index.query import Query
+from hubbub.posts import Post
 from hubbub.units import now_us
 
 MAX_SHOWN_POSTS = 20
@@ -52,21 +54,19 @@ def ask(
     zone: tzinfo = UTC,
     max_sentences: int = 10,
     lang: str | None = None,
-    authors: tuple[AuthorId, ...] = (),
-    langs: tuple[str, ...] = (),
-    not_before_us: int | None = None,
-    before_us: int | None = None,
-    excluded_authors: tuple[AuthorId, ...] = (),
+    within: Query = EVERYTHING,
     tone: str = "",
     is_readers: bool = True,
+    is_summary: bool = False,
 ) -> Iterator[AnswerEvent]:
     """Answer a question from posts: first what was found, then each sentence as it passes its check.
 
     With a model, it words sentences from evidence that we choose and check; where it fails, we quote.
     Times count from `clock_us` (default: now), days begin in `zone`. `lang` fixes the language of the answer;
-    the other filters narrow the posts. `excluded_authors` never serve as evidence (the operator's own bot).
+    only posts that the filters of `within` let through serve as evidence (not, say, the operator's own bot).
     `tone` is how a model is to word things; what it may say stays the same. A contradiction is told even
-    beyond `max_sentences`. A question that is not the reader's own, but made of a post, is not repeated.
+    beyond `max_sentences`. A question that is not the reader's own, but made of a post, is not repeated. With
+    `is_summary`, the answer tells of what a search for these very words finds, at any time.
 
     Raises:
         InvalidQuery: the question is too long, or `lang` is not one we write.
@@ -74,14 +74,9 @@ def ask(
     asked = understand(question, now_us() if clock_us is None else clock_us, zone=zone, lang=lang)
     if not is_readers:
         asked = msgspec.structs.replace(asked, subject="")
-    filters = Filters(
-        authors=authors,
-        langs=langs,
-        not_before_us=not_before_us,
-        before_us=before_us,
-        excluded_authors=excluded_authors,
-    )
-    return _Run(index, asked, model, max(max_sentences, 1), tone).events(filters)
+    if is_summary:
+        asked = of_search(asked, within.text)
+    return _Run(index, asked, model, max(max_sentences, 1), tone).events(within)
 
 
 def answer(index: Searchable, question: str, **options: object) -> Answer:
@@ -116,10 +111,10 @@ class _Run:
         self.first_evidence_ms: float | None = None
         self.first_sentence_ms: float | None = None
 
-    def events(self, filters: Filters) -> Iterator[AnswerEvent]:
+    def events(self, within: Query) -> Iterator[AnswerEvent]:
         """Run the pipeline."""
         findings = Findings(question=self.question)
-        search = Search(self.index, self.question, filters)
+        search = Search(self.index, self.question, within)
         if self.question.intent != "unsearchable":
             findings = search.first()
         self.first_evidence_ms = self._elapsed_ms()
@@ -142,7 +137,7 @@ class _Run:
     def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:
         if self.question.intent == "unsearchable":
             yield note(self.question, findings, "not_searchable")
-        elif not findings.posts or (not stories and findings.certainty == "hardly"):
+        elif not findings.posts or (not stories and is_for_one_answer(self.question.intent)):
             yield note(self.question, findings, "nothing_in_window" if self.question.window else "nothing")
         elif not stories:
             yield note(self.question, findings, "lost")

@@ -85,7 +85,9 @@ def weigh_up(question: Question, found: Sequence[Rival]) -> Certainty:
 
     The weights are logistic regressions on the same questions and as many that nothing answers.
     """
-    if len(found) < FEW or (max(rival.height for rival in found) < _FLAT and len(found) < _MANY):
+    # likeness finds something for any fact, of a claim's words some are always found
+    considered = [rival for rival in found if rival.named > 0 or question.intent == "check"]
+    if len(considered) < FEW or (len(considered) < _MANY and max(one.height for one in found) < _FLAT):
         return "unknown"
     value, best = confidence(question, found), max(found, key=lambda rival: rival.worth)
     if question.intent != "check":

@@ -184,8 +184,8 @@ OPENERS = {
 # Words of a question that many posts hold and that say little of its topic; folded.
 COMMON = frozenset(
     """start starts started begin begins began end ends ended open opens opened close closes happen happens
-    take takes taken place get gets got make made come comes came go goes went find found know
-    known say says said
+    take takes taken place see sees saw seen get gets got make made come comes came go goes went find found
+    know known say says said sieht sah gesehen
     many much people time times reason new first last next big use used need needs work works cost costs
     beginnt begann startet endet endete offnet schliesst gibt kommt kam geht ging findet statt leute menschen
     stand stands steht stehen sits hoch high zeit neu neue neuer neues erste letzte grosse

@@ -26,7 +26,7 @@ from hubbub.assistant.naming import Topic
 from hubbub.assistant.prompt import MAX_RECORDS, MAX_RECORDS_BRIEF, MAX_SENTENCES_BRIEF, messages
 from hubbub.assistant.quality import quality
 from hubbub.assistant.question import Question, understand
-from hubbub.assistant.retrieve import Filters, Search
+from hubbub.assistant.retrieve import Search
 from hubbub.assistant.searchable import Searchable
 from hubbub.assistant.spans import cut
 from hubbub.assistant.verify import SAYS_IT, failure, support
@@ -159,7 +159,7 @@ class Teacher:
             self._strangers.pop(next(iter(self._strangers)))
 
     def _answered(self, question: Question, post: Post) -> tuple[bool, list[Record], Lesson | None]:
-        search = Search(self._index, question, Filters())
+        search = Search(self._index, question)
         findings = search.further(search.first())
         stories, findings = find_stories(self._index, question, search, findings, self._max_sentences)
         ids = {item.post.id for story in stories for item in story.all_evidence}

@@ -42,6 +42,7 @@ _WISH = re.compile(
     r"\b(?:should|must|shall|would|could|ought|may|might|can|will|let'?s|please|to|if|unless|why|soll\w*|darf\w*"
     r"|d(?:ue|\u00fc)rf\w*|muss|m(?:ue|\u00fc)ss\w*|bitte|lasst|wenn|falls|warum|wer)\s+"
     r"(?:\w+\s+){0,2}?(?:not|never|nicht|nie|kein\w*)\b"
+    r"|\b(?:if|unless)\s+(?:\w+\s+){0,2}?(?:cannot|\w+n't)\b"
     r"|\b(?:should|must|would|could)n'?t\b|^\W*(?:don'?t|do not|never|no more)\b|\bnot only\b|\bnicht nur\b"
     r"|\b(?:not|nicht)\s+(?:\w+\s+)?(?:without|ohne)\b|\b(?:without|ohne)\b",
 )

@@ -119,6 +119,19 @@ def understand(text: str, clock_us: int, *, zone: tzinfo = UTC, lang: str | None
     )
 
 
+def of_search(question: Question, text: str) -> Question:
+    """Return what a search for `text` asks: its words name no time, its finds are not only of today."""
+    is_topic = question.intent in ("news", "unsearchable")
+    return msgspec.structs.replace(
+        question,
+        intent="topic" if is_topic else question.intent,
+        wanted=text,
+        window="",
+        from_us=None,
+        to_us=None,
+    )
+
+
 def _intent(text: str, lang: Lang) -> tuple[Intent, str]:
     """Name what is wanted, and cut the words that said so."""
     if fold(re.sub(r"[^\w\s]", "", text)).strip() in GREETINGS:

@@ -53,19 +53,8 @@ _MIN_TAG_AUTHORS = 2
 _TAG_SHARE = 0.35
 """Share of those who name the topic that must use a tag, for it to stand for the topic: P(tag | topic)."""
 _MAX_TAGS = 2
+EVERYTHING = Query()
 _MAX_CHECKED, _MAX_CHECKED_WORDS, _MAX_CORRECTIONS = 3, 5, 20
-
-
-class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller narrows beyond the question."""
-
-    authors: tuple[AuthorId, ...] = ()
-    langs: tuple[str, ...] = ()
-    not_before_us: int | None = None
-    before_us: int | None = None
-    """Exclusive."""
-    excluded_authors: tuple[AuthorId, ...] = ()
-    """Accounts that never serve as evidence, such as the operator's own bot."""
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,10 +91,11 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 class Search:
     """The searches of one question: the first, shown at once, then those that its result asks for."""
 
-    def __init__(self, index: Searchable, question: Question, filters: Filters) -> None:
+    def __init__(self, index: Searchable, question: Question, within: Query = EVERYTHING) -> None:
+        """Search for a question among the posts that the filters of `within` let through."""
         self._index = index
         self._question = question
-        self._filters = filters
+        self._within = within
         self._topic = Topic(question)
         self._named: dict[PostId, float] = {}
         self._max_posts = MAX_POSTS if question.intent in ("news", "topic", "opinion") else MAX_POSTS_FACT
@@ -210,7 +200,7 @@ class Search:
         wider = msgspec.structs.replace(
             self._question, terms=((*self._question.terms[0], *tags),), related=tuple(tags)
         )
-        search = Search(self._index, wider, self._filters)
+        search = Search(self._index, wider, self._within)
         tagged = " ".join(f"#{tag}" for tag in tags)
         scored = search._run(search._query(found.from_us, text=f"{wider.wanted} {tagged}"))
         both = search._findings(_merged(found.scored, scored), found.from_us, found.is_outside)
@@ -236,7 +226,7 @@ class Search:
         return frozenset(post.id for post in posts if self._share(post) >= self._least(post))
 
     def _not_before(self, from_us: int | None) -> int | None:
-        least = self._filters.not_before_us
+        least = self._within.from_us
         return from_us if least is None else max(from_us or least, least)
 
     def _query(
@@ -248,21 +238,20 @@ class Search:
         is_any_time: bool = False,
     ) -> Query:
         question, end_us = self._question, self._question.clock_us + 1
-        if self._filters.before_us is not None:
-            end_us = min(end_us, self._filters.before_us)
+        if self._within.to_us is not None:
+            end_us = min(end_us, self._within.to_us)
         to_us = None if is_any_time else question.to_us
-        tags = question.hashtags if question.topic.startswith("#") and " " not in question.topic else ()
-        return Query(
-            text=self._wanted if text is None else text,
-            hashtags=tags if text is None else (),
-            authors=self._filters.authors,
-            excluded_authors=self._filters.excluded_authors,
-            langs=self._filters.langs,
+        is_tag = text is None and question.topic.startswith("#") and " " not in question.topic
+        text = self._wanted if text is None else text
+        return msgspec.structs.replace(
+            self._within,
+            text=text,
+            hashtags=(*self._within.hashtags, *(question.hashtags if is_tag else ())),
             from_us=from_us,
             # a replay must not see what came after its clock
             to_us=min(to_us or end_us, end_us),
-            limit=limit or (self._max_posts if question.topic or text else 2 * self._max_posts),
-            sort="relevance" if question.topic or text else "time",
+            limit=limit or (self._max_posts if text else 2 * self._max_posts),
+            sort="relevance" if text else "time",
             now_us=question.clock_us,
             recency=_NEWS_RECENCY if self._is_news else None,
         )
@@ -305,12 +294,8 @@ class Search:
         )
         if is_counted:
             return MIN_COVERAGE_COUNTED
-        is_topic = len(self._question.terms) > 1 and not self._question.parts
-        return (
-            MIN_COVERAGE_TOPIC
-            if is_topic and self._question.intent in ("news", "topic", "opinion")
-            else MIN_COVERAGE
-        )
+        is_one = len(self._question.terms) < 2 or bool(self._question.parts)
+        return MIN_COVERAGE if is_one or self._certainty != "unknown" else MIN_COVERAGE_TOPIC
 
     def _share(self, post: Post) -> float:
         share = self._named.get(post.id)

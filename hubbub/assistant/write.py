@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from hubbub.assistant.aptness import fits, holds
+from hubbub.assistant.aptness import fits, may_answer
 from hubbub.assistant.claims import Claim
 from hubbub.assistant.conflict import Conflict
 from hubbub.assistant.display import inert, isolated, safe_handle
@@ -73,14 +73,15 @@ def note(question: Question, findings: Findings, which: Note) -> Draft:
 def select(question: Question, findings: Findings, stories: Sequence[Story]) -> list[Story]:
     """Keep what is worth telling where one post can answer: what stands out as far as the best, or nothing.
 
-    What says or denies outright what was asked is always worth it.
+    What says or denies outright what was asked is always worth it. Where little was found, so that nothing
+    can stand out, what holds no number is no answer to "how many".
     """
     if findings.is_graded:
         told = [story for story in stories if _is_on_topic(question, story.head, story.num_voices)]
         kept = [_on_topic(question, story) for story in told]
         return kept or [msgspec.structs.replace(story, details=()) for story in stories[:1]]
     if findings.certainty == "unknown":
-        return list(stories)
+        return [story for story in stories if may_answer(question, story.head.quote)]
     claim = Claim(question) if question.intent == "check" else None
     outright = [story for story in stories if claim and claim.stance(story.head) != "near"]
     is_best_lost = bool(stories) and stories[0].head.voice.score < _LEADS
@@ -216,7 +217,7 @@ def _is_doubtful(question: Question, findings: Findings, claim: Claim | None, st
     evidence = story.head
     if claim:
         return claim.stance(evidence) == "near" and findings.certainty != "sure"
-    if question.intent in ("when", "number") and not holds(question.intent, evidence.quote):
+    if not may_answer(question, evidence.quote):
         return True
     if question.intent not in _FACTS or findings.certainty == "sure":
         return False

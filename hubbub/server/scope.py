@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 
 class _Options(TypedDict):
-    authors: tuple[AuthorId, ...]
-    excluded_authors: tuple[AuthorId, ...]
-    not_before_us: int | None
-    before_us: int | None
+    within: Query
     is_readers: bool
+    is_summary: bool
 
 
 class Promptable:
@@ -70,18 +68,25 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     is_readers: bool = True
     """The question is the reader's own, so that an answer may repeat its words."""
 
+    found_by: Query | None = None
+    """A search whose finds are to be summed up; its own bounds hold, in place of those above."""
+
     def narrow(self, index: Searchable) -> Searchable:
         """Return what of an index may be read."""
         return Promptable(index) if self.for_prompt else index
 
     def options(self) -> _Options:
         """Return it as `hubbub.assistant.ask` takes it."""
+        bounds = Query(
+            authors=self.authors,
+            excluded_authors=self.excluded_authors,
+            from_us=self.from_us,
+            to_us=self.to_us,
+        )
         return {
-            "authors": self.authors,
-            "excluded_authors": self.excluded_authors,
-            "not_before_us": self.from_us,
-            "before_us": self.to_us,
+            "within": self.found_by or bounds,
             "is_readers": self.is_readers,
+            "is_summary": self.found_by is not None,
         }
 
 

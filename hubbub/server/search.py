@@ -123,13 +123,7 @@ def _count(hits: Sequence[Hit], query: Query, light: Highlighter) -> dict[str, o
 
 async def _summarise(request: Request, desk: Desk, query: Query, clock_us: int) -> object:
     desk.check_working()
-    scope = Scope(
-        authors=query.authors,
-        excluded_authors=query.excluded_authors,
-        from_us=query.from_us,
-        to_us=query.to_us,
-        for_prompt=query.for_prompt,
-    )
+    scope = Scope(found_by=query, for_prompt=query.for_prompt)
     words = " ".join([query.text, *query.phrases, *(f"#{tag}" for tag in query.hashtags)]).strip()
     return await write_whole(request, Answering(desk, words or "What is happening?", clock_us, scope))
 

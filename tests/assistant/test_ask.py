@@ -2,6 +2,7 @@ import pytest
 
 from hubbub.assistant import Done, Found, Retraction, Shown, answer, ask, still_alive
 from hubbub.errors import InvalidQuery
+from hubbub.index.query import Query
 from hubbub.posts import AccountEvent
 from hubbub.units import US_PER_DAY
 from tests.assistant.world import NOW_US, post
@@ -165,14 +166,20 @@ def test_bots_and_the_operators_own_account_are_no_evidence(open_world):
     operator = post("The old bridge in Alder is painted pink by the city.", "operator", minute=52)
     world = open_world(own, operator, CLOSED)
     done = answer(
-        world.index, "What is happening in Alder?", clock_us=NOW_US, excluded_authors=(operator.author,)
+        world.index,
+        "What is happening in Alder?",
+        clock_us=NOW_US,
+        within=Query(excluded_authors=(operator.author,)),
     )
     assert {c.handle for sentence in done.sentences for c in sentence.citations} == {"courier"}
 
 
 def test_filters_are_passed_through(open_world):
     done = answer(
-        open_world(*WORLD).index, "What is happening in Alder?", clock_us=NOW_US, authors=(SHELTER.author,)
+        open_world(*WORLD).index,
+        "What is happening in Alder?",
+        clock_us=NOW_US,
+        within=Query(authors=(SHELTER.author,)),
     )
     assert {c.handle for sentence in done.sentences for c in sentence.citations} == {"mayor"}
 
@@ -202,10 +209,48 @@ def test_figures_that_differ_are_told_side_by_side(open_world):
     }
 
 
-def test_a_question_that_nothing_answers_outright_is_told_so(open_world):
-    done = answer(open_world(CLOSED, ECHO).index, "How many bridges does Alder have?", clock_us=NOW_US)
-    assert done.sentences[0].text.startswith("Perhaps no answer, but the closest (two voices")
-    assert "note" not in [sentence.kind for sentence in done.sentences]
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("How many bridges does Alder have?", None),
+        ("How many unicorns were seen?", None),
+        ("When is the parade in Alder?", None),
+        ("Wie viele Einh\u00f6rner wurden gesehen?", None),
+        ("Wer hat den Umzug in Alder gesehen?", None),
+        ("Who saw the parade in Alder?", "a fire officer"),
+        ("How many dogs were seen in Alder?", "3 dogs"),
+        ("Wo ist das Rathaus?", "am Markt"),
+        ("Where is the shelter?", "the gym"),
+    ],
+)
+def test_who_asks_for_a_number_a_time_a_name_or_a_place_is_told_one_or_nothing(open_world, question, told):
+    world = open_world(
+        CLOSED,
+        ECHO,
+        post('"only 3 minutes left" is the most honest advert that was ever seen', "sid"),
+        post("the parade in Alder was seen and was loud", "ann", minute=1),
+        post("The parade in Alder was seen by a fire officer", "bob", minute=2),
+        post("3 dogs were seen in Alder near the quay.", "cat", minute=3),
+        post("der umzug in Alder gesehen und laut gewesen", "dan", minute=4, langs=("de",)),
+        post("Das Rathaus steht am Markt und ist offen.", "eve", minute=5, langs=("de",)),
+        post("The shelter is in the gym of the old school.", "fay", minute=6),
+        *(post(f"Drying blankets for the shelter, load {n}, least one can do", f"g{n}") for n in range(3)),
+    )
+    sentences = answer(world.index, question, clock_us=NOW_US).sentences
+    assert (told in sentences[0].text) if told else [each.kind for each in sentences] == ["note"]
+
+
+def test_a_condition_denies_nothing(open_world):
+    world = open_world(
+        post(
+            "Shelter: gym of Alder School. If you cannot walk there, hang a white cloth out.",
+            "hall",
+            minute=9,
+        ),
+        post("Walk to the shelter in the Alder gym or take the shuttle bus.", "hall", minute=5),
+    )
+    done = answer(world.index, "What is happening with the shelter in Alder?", clock_us=NOW_US)
+    assert "conflict" not in [sentence.kind for sentence in done.sentences]
 
 
 def test_a_post_of_ten_million_characters_is_read_at_its_beginning(open_world):

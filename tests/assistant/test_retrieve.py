@@ -1,10 +1,10 @@
 from hubbub.assistant.question import understand
-from hubbub.assistant.retrieve import MAX_PER_AUTHOR, Filters, Findings, Search
+from hubbub.assistant.retrieve import MAX_PER_AUTHOR, Findings, Search
 from tests.assistant.world import NOW_US, post
 
 
 def findings(world, question) -> Findings:
-    search = Search(world.index, understand(question, NOW_US), Filters())
+    search = Search(world.index, understand(question, NOW_US))
     return search.further(search.first())
 
 
@@ -123,7 +123,7 @@ def test_news_take_one_search_where_the_last_day_holds_enough(open_world):
             Counting.searches += 1
             return world.index.search(query)
 
-    search = Search(Counting(), understand("What is happening in Alder?", NOW_US), Filters())
+    search = Search(Counting(), understand("What is happening in Alder?", NOW_US))
     assert len(search.further(search.first()).posts) == 8 and Counting.searches == 1
 
 
@@ -138,5 +138,5 @@ def test_of_a_fact_each_word_is_searched_once(open_world):
             asked.append(query.text)
             return world.index.search(query)
 
-    Search(Listening(), understand("When does the ferry start?", NOW_US), Filters()).first()
+    Search(Listening(), understand("When does the ferry start?", NOW_US)).first()
     assert asked == ["When does the ferry start?"]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hubbub.index import parse_query
 from hubbub.server.highlights import Highlighter
+from hubbub.units import US_PER_DAY
 from tests.server.small_house import SmallHouse, make_post
 
 
@@ -91,6 +92,20 @@ def test_a_summary_is_an_answer_within_the_bounds(url: str) -> None:
     cited = {c["author"] for s in summary["sentences"] for c in s["citations"]}
     assert cited == {"https://town.example/@author4"}
     assert "summary" not in get(url, q="dam")
+
+
+@pytest.mark.parametrize("text", ["-broken", "tulips today", '"the tulips"', "lang:de tulips", "hello"])
+def test_a_summary_tells_of_what_the_search_found(house: SmallHouse, url: str, text: str) -> None:
+    """Of another day, of a phrase, of one language, without a word, of no topic."""
+    old_us = house.now_us() - 40 * US_PER_DAY
+    house.add(
+        make_post(901, "hello, the tulips of the town park are out", received_us=old_us),
+        make_post(902, "hello, die Tulpen sind da, the tulips bloom", received_us=old_us + 1, langs=("de",)),
+        make_post(903, "the dam is broken and so are the tulips"),
+    )
+    found = get(url, q=f"{text} until:1d", summary="true")
+    said = [c["post"] for s in found["summary"]["sentences"] for c in s["citations"]]
+    assert said and {*said} <= {*ids(found)}
 
 
 @pytest.mark.parametrize(
