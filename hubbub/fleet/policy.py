@@ -53,23 +53,15 @@ def decide(state: FleetState, policy: Policy) -> list[Action]:
     waiting = heads(state, policy)
     if state.reduced and waiting and (raised := quicken(state, waiting[0][0])):
         return raised
-    actions, blocked = _admit_first(state, policy, waiting)
-    return actions or (_improve(state, blocked) if state.reduced else [])
-
-
-def _admit_first(
-    state: FleetState, policy: Policy, waiting: Sequence[tuple[Rank, Claim]]
-) -> tuple[list[Action], Rank | None]:
-    """Return what starts the strongest that can start, or the highest rank that waits on."""
     blocked: Rank | None = None
     for rank, claim in waiting:
         if blocked is not None and not claim.job.is_preemptible and rank < blocked:
             continue
         if actions := _admit(state, policy, claim, rank):
-            return actions, blocked
+            return actions
         if blocked is None:
             blocked = rank
-    return [], blocked
+    return _improve(state, blocked) if state.reduced else []
 
 
 def _news(state: FleetState, policy: Policy) -> list[Action]:
@@ -87,9 +79,7 @@ def heads(state: FleetState, policy: Policy) -> list[tuple[Rank, Claim]]:
     """Return the heads of all queues, strongest first; without those of tenants that hold all they may."""
     found = []
     before = _LATER.get(policy.order)
-    for tenant in state.tenants.values():
-        if not tenant.queues:
-            continue
+    for tenant in state.queuing.values():
         room = tenant.guaranteed_gpus - tenant.held_gpus
         most = tenant.tenant.max_gpus
         for priority, queue in tenant.queues.items():

@@ -11,6 +11,8 @@ from hubbub.fleet.health import Observation
 from hubbub.fleet.placement import Nodes, Share
 from hubbub.fleet.spec import Pool
 
+_MOST_CHANGED = 1 << 20
+
 
 @dataclass(eq=False, slots=True)
 class SiteState:
@@ -75,7 +77,7 @@ class PoolState:
             if idle:
                 idle.pop(node, None)
         self._changed += shares
-        if len(self._changed) > 8 * len(self.nodes.free) + 64:  # nobody looks: keep the last of each
+        if len(self._changed) > _MOST_CHANGED:  # nobody looks: keep the last of each
             self._changed[:] = [(node, 0) for node in self._last_changed()]
 
     def leave(self, claim: Claim, now_s: float) -> None:

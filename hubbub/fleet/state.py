@@ -57,6 +57,8 @@ class FleetState(Ground):
         """Who leaves first among equals; kept sorted from the first start on."""
         self._weighed: dict[Rank, list[tuple[float, int, Claim]]] = {}
         self.num_waiting = 0
+        self.queuing: dict[str, TenantState] = {}
+        """The tenants with jobs that wait."""
         self._num_claims = 0
 
     def _let_in(self, tenant: Tenant) -> None:
@@ -100,6 +102,7 @@ class FleetState(Ground):
         queue = claim.tenant.queues.get(claim.job.priority)
         if queue is None:
             claim.tenant.queues[claim.job.priority] = [(order, claim.number, claim)]
+            self.queuing[claim.job.tenant] = claim.tenant
         else:
             heappush(queue, (order, claim.number, claim))
 
@@ -109,27 +112,30 @@ class FleetState(Ground):
 
     def start(self, claim: Claim, pool: PoolState, shares: Sequence[Share], *, is_by_right: bool) -> None:
         """Run the head of a queue on GPUs that are free; on a hot spare also who is behind."""
-        queue = claim.tenant.queues[claim.job.priority]
+        job, queues = claim.job, claim.tenant.queues
+        queue = queues[job.priority]
         if queue[0][2] is claim:
             heappop(queue)
-        elif claim.job.id in self.orphans:
+        elif job.id in self.orphans:
             queue[:] = [entry for entry in queue if entry[2] is not claim]
             heapify(queue)
         else:
-            raise InvalidInput(f"job {claim.job.id!r} is not the head of its queue")
+            raise InvalidInput(f"job {job.id!r} is not the head of its queue")
         if self.orphans:
-            self.orphans.pop(claim.job.id, None)
+            self.orphans.pop(job.id, None)
         if pool.spares:
             for node, _ in shares:
                 if node in pool.spares:
                     pool.spares.remove(node)
                     pool.nodes.restore(node)
         if not queue:
-            del claim.tenant.queues[claim.job.priority]
+            del queues[job.priority]
+            if not queues:
+                del self.queuing[job.tenant]
         self.num_waiting -= 1
         claim.waited_s += self.now_s - claim.waiting_since_s
         claim.started_s = claim.since_s = self.now_s
-        claim.delay_s = claim.job.restart_s if claim.num_starts else 0.0
+        claim.delay_s = job.restart_s if claim.num_starts else 0.0
         claim.num_starts += 1
         self._seat(claim, pool, shares, is_by_right)
 
