@@ -40,18 +40,20 @@ def adopt_slurm(environment: Mapping[str, str]) -> dict[str, str]:
     """Return torchrun's variables for a task of `srun`, none for anything else.
 
     The ranks meet at the node that `srun` ran on, which is the first of a batch job, at a port that follows
-    from the job's number (srun(1), "output environment variables").
+    from the job's number and from the port on which its `srun` listens: two clusters on one machine both
+    have a job 1 (srun(1), "output environment variables").
     """
     if "RANK" in environment or "SLURM_STEP_ID" not in environment:
         return {}
     if int(environment.get("SLURM_NTASKS", 1)) < 2:
         return {}
+    number = int(environment["SLURM_JOB_ID"]) + int(environment.get("SLURM_STEP_LAUNCHER_PORT", 0))
     return {
         "RANK": environment["SLURM_PROCID"],
         "WORLD_SIZE": environment["SLURM_NTASKS"],
         "LOCAL_RANK": environment["SLURM_LOCALID"],
         "MASTER_ADDR": environment["SLURM_LAUNCH_NODE_IPADDR"],
-        "MASTER_PORT": str(12_000 + int(environment["SLURM_JOB_ID"]) % 4_000),
+        "MASTER_PORT": str(12_000 + number % 4_000),
     }
 
 

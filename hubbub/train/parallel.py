@@ -106,7 +106,9 @@ def _meet(rank: int, world: int, join_s: float) -> Any:
             f"rank {rank} of {world} cannot reach rank 0 at {host}:{port} within {join_s:g} s; check that "
             f"it runs and that MASTER_ADDR and MASTER_PORT are its ({str(error).splitlines()[0][:120]})"
         ) from None
-    prefix = f"hubbub-{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+    # Ranks of another step, or of an attempt before, must never be taken for ours: all would wait for ever.
+    of = [os.environ.get(name, "0") for name in ("TORCHELASTIC_RESTART_COUNT", "SLURM_STEP_LAUNCHER_PORT")]
+    prefix = f"hubbub-{'-'.join(of)}"
     start = dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
     start.set(f"up-{rank}", "1")
     missing, deadline = list(range(world)), time.monotonic() + join_s
