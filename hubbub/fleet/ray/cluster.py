@@ -37,13 +37,21 @@ class Nodes:
             if count and not any(node_id in ids for ids in self.ids.values()):
                 self._number(node_id, self.ids.setdefault(f"{unit.lower()}{count}", []))
                 is_new = True
+        spec = spec_of(book)
+        known = {
+            pool.name: pool for pool in spec.pools
+        }  # with its power and prices, if a fleet's file had it
         pools = tuple(
-            Pool(name=name, num_nodes=len(ids), gpus_per_node=int(name[3:]), gpu=name[:3])
+            msgspec.structs.replace(known.get(name, _pool(name)), num_nodes=len(ids))
             for name, ids in self.ids.items()
         )
-        spec = spec_of(book)
         if pools and pools != spec.pools:
-            change.fleet = book.fleet = msgspec.structs.replace(spec, pools=pools, sites=(), grid_events=())
+            used = {pool.site for pool in pools}
+            sites = tuple(site for site in spec.sites if site.name in used)
+            events = tuple(event for event in spec.grid_events if event.site in used)
+            change.fleet = book.fleet = msgspec.structs.replace(
+                spec, pools=pools, sites=sites, grid_events=events
+            )
         out = {node: why for node, why in book.out.items() if why != _DOWN}
         for name, ids in self.ids.items():
             for number, node_id in enumerate(ids):
@@ -70,6 +78,10 @@ class Nodes:
         first = self.alive.get(self.ids[row.pool][row.shares[0][0]], {})
         token = f"ray-{row.id}.{row.attempt}.{rank}"
         return variables(row, rank, token, first.get("NodeManagerAddress", "127.0.0.1"))
+
+
+def _pool(name: str) -> Pool:
+    return Pool(name=name, num_nodes=1, gpus_per_node=int(name[3:]), gpu=name[:3])
 
 
 class Store:

@@ -14,7 +14,7 @@ import msgspec
 
 from hubbub.errors import HubbubError, InUse, InvalidInput, MissingExtra, StorageError
 from hubbub.fleet.actions import Action
-from hubbub.fleet.launcher import Truth, check_submission, pretend_fleet
+from hubbub.fleet.launcher import Truth, check_submission, dated, pretend_fleet
 from hubbub.fleet.local.journal import GRACE_S, Book, Change, Row
 from hubbub.fleet.local.ranks import task_of
 from hubbub.fleet.local.truth import spec_of, truth_of
@@ -73,7 +73,7 @@ class OnRay:
         """Ray keeps what a job prints with its worker's logs, on the node where it ran."""
 
     def change(self, spec: FleetSpec) -> None:
-        """Take another fleet's tenants over; the pools are what Ray has."""
+        """Take another fleet's tenants, power and prices over; the nodes are what Ray has."""
         self._ask("change", spec)
         self.spec = spec_of(self._book())
 
@@ -141,7 +141,7 @@ def start_ray(url: str, address: str, spec: FleetSpec | None, grace_s: float | N
     import_and_join(address)
     import ray
 
-    kept = msgspec.json.encode(spec or pretend_fleet())
+    kept = msgspec.json.encode(dated(spec or pretend_fleet()))
     try:
         leader = (
             ray.remote(Leader)

@@ -8,14 +8,17 @@ a leader that Ray starts again finds all jobs and ranks.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import traceback
 from typing import Any
 
 import msgspec
 
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.fleet.actions import Action, Drain, Lend, Preempt, Restore, TakeBack
+from hubbub.fleet.launcher import check_same_pools, dated
 from hubbub.fleet.local.journal import Book, Change, Row
 from hubbub.fleet.local.leading import look_once, note, put
 from hubbub.fleet.local.ranks import RankState
@@ -102,7 +105,8 @@ class Leader:
         self._write(change)
 
     def _change(self, spec: FleetSpec) -> None:
-        self._write(Change(fleet=msgspec.structs.replace(spec, pools=spec_of(self._book).pools)))
+        check_same_pools("this cluster", spec_of(self._book), spec)
+        self._write(Change(fleet=dated(spec)))
 
     def _stop(self) -> None:
         self._write(
@@ -116,9 +120,14 @@ class Leader:
             self._store.put("book", msgspec.json.encode(self._book.whole()))
 
     def _lead(self) -> None:
-        while True:
-            time.sleep(LOOK_S)
-            self.step()
+        """Lead on; what is not understood ends the process, and Ray starts another, which reads its book."""
+        try:
+            while True:
+                time.sleep(LOOK_S)
+                self.step()
+        finally:
+            traceback.print_exc()
+            os._exit(1)
 
     def step(self) -> None:
         """Look once, decide, and do what has to be done."""
