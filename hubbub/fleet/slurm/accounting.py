@@ -141,15 +141,16 @@ def write_accounts(cluster: Cluster) -> None:
         InvalidInput: Slurm refused; its words are given.
     """
     user, manage = getpass.getuser(), ("sacctmgr", "--immediate")
-    known = set(cluster.run("sacctmgr", "-nP", "list", "account", "format=account").split())
+    told = cluster.run("sacctmgr", "-nP", "list", "associations", f"user={user}", "format=account").split()
     for tenant in cluster.spec.tenants:
-        if tenant.name not in known:
-            cluster.run(*manage, "add", "account", tenant.name, "Cluster=hubbub")
-            cluster.run(*manage, "add", "user", user, f"Account={tenant.name}", "Cluster=hubbub")
+        how = ("modify", "account", tenant.name, "set")
+        if tenant.name not in told:
+            how = ("add", "account", tenant.name, "Cluster=hubbub")
         share, most = max(tenant.guaranteed_gpus, 1), tenant.max_gpus or -1
-        limits = (f"Fairshare={share}", f"GrpTRES=gres/gpu={most}")
         try:
-            cluster.run(*manage, "modify", "account", tenant.name, "set", *limits)
+            cluster.run(*manage, *how, f"Fairshare={share}", f"GrpTRES=gres/gpu={most}")
         except InvalidInput as error:
-            if "Nothing modified" not in str(error):
+            if "Nothing modified" not in str(error) and "Nothing new added" not in str(error):
                 raise
+    if new := [tenant.name for tenant in cluster.spec.tenants if tenant.name not in told]:
+        cluster.run(*manage, "add", "user", user, f"Account={','.join(new)}", "Cluster=hubbub")
