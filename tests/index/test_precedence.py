@@ -97,3 +97,41 @@ def test_the_lock_keeps_two_threads_apart():
     for thread in threads:
         thread.join()
     assert total == [1200]
+
+
+def test_a_long_search_lets_a_short_one_pass_and_goes_before_the_rest():
+    lock, order, is_long, is_short = PoliteLock(), [], threading.Event(), threading.Event()
+
+    def search(rank, name, has_begun):
+        with going_first(rank):
+            has_begun.set()
+            with lock:
+                order.append(name)
+
+    def fold():
+        with lock:
+            order.append("folded")
+
+    with lock:
+        threads = [in_thread(fold), in_thread(lambda: search(1, "long", is_long))]
+        is_long.wait()
+        time.sleep(0.01)  # it waits for the lock by now
+        threads.append(in_thread(lambda: search(0, "short", is_short)))
+        is_short.wait()
+    for thread in threads:
+        thread.join()
+    assert order == ["short", "long", "folded"]
+
+
+def test_who_gives_way_in_a_loop_is_slowed_down_to_half_at_most():
+    start_s, num_steps = time.monotonic(), []
+
+    def answer():
+        while time.monotonic() < start_s + 6 * PATIENCE_S:
+            give_way()
+            num_steps.append(time.monotonic())
+
+    with going_first():
+        in_thread(answer).join()
+    waits = [b - a for a, b in zip([start_s, *num_steps], num_steps, strict=False) if b - a > PATIENCE_S / 2]
+    assert 1 <= len(waits) <= 3
