@@ -167,6 +167,7 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
         "PreemptType=preempt/partition_prio",
         "PreemptMode=REQUEUE",
         "KillWait=5",
+        "UnkillableStepTimeout=600",  # a laptop that slept, or a slow init, else costs the node: it is drained
         "JobRequeue=1",
         "JobCompType=jobcomp/filetxt",
         f"JobCompLoc={base}/log/jobcomp.txt",
