@@ -47,7 +47,7 @@ CONSENT_POLICY = (
     "of authors who are removed, suspended, protected or blocked."
 )
 Tell = Callable[[str], None]
-_WORK_FORMAT = "2-"
+_WORK_FORMAT = "3-"
 """Work that was left behind in another form is thrown away."""
 
 
@@ -136,7 +136,7 @@ def _write(
     if cut_us is None:
         cut_us = find_cut(work, verdicts, settings.held_out_share)
     about = partial(_about, scattered, dropped, cut_us, settings)
-    # What the tokenizer looks at (16 MB of text) waits in memory, rather than being put together twice.
+    # What the tokenizer looks at (4 MB of text) waits in memory, rather than being put together twice.
     documents, sample, first = tee(_documents(work, verdicts, cut_us, settings.document_chars, dropped), 3)
     if next(first, None) is None:
         shutil.rmtree(work, ignore_errors=True)

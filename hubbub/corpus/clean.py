@@ -184,7 +184,7 @@ class _Cleaner:
         self._run, self._settings, self._spill = run, settings, spill
         self._evaluation = Evaluation(settings.evaluation)
         self._languages = frozenset(settings.languages)
-        self._parents = np.load(work / "parents.npy", mmap_mode="r")
+        self._replies, self._roots = np.load(work / "parents.npy", mmap_mode="r")
         self._authors: dict[str, int] = {}
         self._columns: list[tuple[U64, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
         self._bounds: dict[str, list[list[int]]] = {kind: [] for kind in KINDS}
@@ -260,9 +260,9 @@ class _Cleaner:
         parents = np.array([version.parent for version in versions], np.uint64)
         roots = np.array([version.root for version in versions], np.uint64)
         tops = parents
-        if len(self._parents):
-            at = np.minimum(np.searchsorted(self._parents[:, 0], keys), len(self._parents) - 1)
-            tops = np.where(self._parents[at, 0] == keys, self._parents[at, 1], parents)
+        if len(self._replies):
+            at = np.minimum(np.searchsorted(self._replies, keys), len(self._replies) - 1)
+            tops = np.where(self._replies[at] == keys, self._roots[at], parents)
         threads: list[int] = np.select([roots > 0, parents > 0], [roots, tops], keys).tolist()
         return threads
 

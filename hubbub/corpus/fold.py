@@ -1,9 +1,9 @@
 """The fold: of all events, the posts that live and whose authors expressly allow a corpus; out of core.
 
 `scatter` goes once through the events and writes posts and authors' words into buckets by author; `living`
-then decides bucket by bucket. Only digests of deletions, and of replies whose platform names no root, are
-held in memory: 8 and 16 bytes each. The rules are those of the index (`hubbub/index/fold.py`), and silence
-is a refusal. Where in doubt a post stays out: one that its author's removal erased never comes back.
+then decides bucket by bucket. What is held in memory are digests of deletions, 8 bytes each, and the ids that
+edits replaced. The rules are those of the index (`hubbub/index/fold.py`), and silence is a refusal. Where in
+doubt a post stays out: one that its author's removal erased never comes back.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Word(msgspec.Struct, frozen=True, array_like=True, tag="w"):
 Record: TypeAlias = Version | Word
 POSTS = (Post, Edit)
 SILENT = AuthorState()
+_ROWS_AT_ONCE = 1 << 16
 
 
 class Scattered(msgspec.Struct):
@@ -81,8 +82,12 @@ def scatter(events: Iterable[tuple[int, Event]], directory: Path) -> Scattered:
     Raises:
         StorageError: the disk refused.
     """
-    seen, fates, dropped = Scattered(), _Fates(), Counter[str]()
-    with SpillWriter[Record](directory / "authors.spill") as spill:
+    seen, dropped = Scattered(), Counter[str]()
+    with (
+        SpillWriter[Record](directory / "authors.spill") as spill,
+        SpillWriter[tuple[int, int]](directory / "replies.spill") as replies,
+    ):
+        fates = _Fates(replies)
         for seq, event in events:
             seen.position = seq
             seen.num_events += 1
@@ -100,7 +105,7 @@ def scatter(events: Iterable[tuple[int, Event]], directory: Path) -> Scattered:
                 spill.put(_bucket(event.author), Word(seq, event))
     with refusals("write the work files", directory):
         np.save(directory / "dead.npy", fates.dead())
-        np.save(directory / "parents.npy", fates.roots())
+        _find_roots(directory)
     seen.dropped = dict(dropped)
     return seen
 
@@ -124,11 +129,11 @@ def _bucket(author: AuthorId) -> int:
 class _Fates:
     """What is known of posts across authors: deletions, edits that gave a new id, replies."""
 
-    def __init__(self) -> None:
+    def __init__(self, replies: SpillWriter[tuple[int, int]]) -> None:
         self.deleted = array("Q")
+        self._replies = replies
         self._heirs: dict[PostId, list[PostId]] = {}
         self._former: dict[PostId, tuple[PostId, ...]] = {}
-        self._children, self._parents = array("Q"), array("Q")
 
     def note(self, seq: int, event: Post | Edit) -> Version:
         post = event.post if isinstance(event, Edit) else event
@@ -137,8 +142,7 @@ class _Fates:
         key = key_of(post.id)
         parent = key_of(post.reply_to) if post.reply_to else 0
         if parent and not post.root:
-            self._children.append(key)
-            self._parents.append(parent)
+            self._replies.put(key >> 56, (key, parent))
         is_public = post.visibility == "public" and post.repost_of is None
         return Version(
             seq=seq,
@@ -169,34 +173,48 @@ class _Fates:
 
     def dead(self) -> U64:
         """Return the sorted keys of posts that are deleted, or replaced under another id."""
-        deleted = set(self.deleted) if self._heirs else set()
-        waiting = [old for old in self._heirs if key_of(old) in deleted]
-        gone, walked = set(self._heirs), set[PostId]()
+        deleted = np.frombuffer(self.deleted, np.uint64) if self.deleted else np.zeros(0, np.uint64)
+        replaced = list(self._heirs)
+        is_deleted = np.isin(_keys_of(replaced), deleted)
+        waiting = [replaced[n] for n in np.flatnonzero(is_deleted).tolist()]
+        gone, walked = set(replaced), set[PostId]()
         while waiting:
             old = waiting.pop()
             if old not in walked:
                 walked.add(old)
                 waiting += self._heirs.get(old, ())
-        gone |= walked
-        keys = [key_of(identity) for identity in gone]
-        return np.unique(np.concatenate((_u64(self.deleted), np.array(keys, np.uint64))))
-
-    def roots(self) -> U64:
-        """Return rows of (post, the topmost ancestor we know), sorted, for replies that name no root."""
-        children, first = np.unique(_u64(self._children), return_index=True)
-        tops = _u64(self._parents)[first]
-        for _ in range(32):  # pointers double: threads of four billion levels; circles end, too
-            at = np.searchsorted(children, tops)
-            found = np.minimum(at, max(len(children) - 1, 0))
-            is_known = children[found] == tops if len(children) else np.zeros(0, bool)
-            if not is_known.any():
-                break
-            tops = np.where(is_known, tops[found], tops)
-        return np.column_stack((children, tops))
+        return np.unique(np.concatenate((deleted, _keys_of(gone | walked))))
 
 
-def _u64(values: array[int]) -> U64:
-    return np.frombuffer(values, np.uint64) if values else np.zeros(0, np.uint64)
+def _keys_of(ids: Iterable[PostId]) -> U64:
+    return np.array(list(map(key_of, ids)), np.uint64)
+
+
+def _find_roots(directory: Path) -> None:
+    """Write `parents.npy`: replies that name no root, sorted, and below each the topmost ancestor we know.
+
+    All is done in the mapped file, some at a time. A reply that was sent again has several rows: the first
+    one counts, and is what a search finds.
+    """
+    replies = SpillReader[tuple[int, int]](directory / "replies.spill", tuple[int, int])
+    number = sum(replies.counts)
+    rows = np.lib.format.open_memmap(directory / "parents.npy", "w+", np.uint64, (2, number))
+    children, tops = np.asarray(rows)
+    end = 0
+    for bucket, count in enumerate(replies.counts):
+        pairs = np.array(list(replies.read(bucket)), np.uint64).reshape(-1, 2)
+        start, end = end, end + count
+        rows[:, start:end] = pairs[np.argsort(pairs[:, 0], kind="stable")].T
+    for _ in range(32):  # pointers double: threads of four billion levels; circles end, too
+        is_done = True
+        for start in range(0, number, _ROWS_AT_ONCE):
+            part = tops[start : start + _ROWS_AT_ONCE]
+            found = np.minimum(np.searchsorted(children, part), number - 1)
+            further = np.where(children[found] == part, tops[found], part)
+            is_done &= bool((further == part).all())
+            part[:] = further
+        if is_done:
+            break
 
 
 def living(
