@@ -22,6 +22,7 @@ _CLOUDS = (
     "do|nebius|ssh|slurm|hyperbolic|seeweb|shadeform|yotta|mithril|verda"
 )
 _SIZE = r"[0-9]+([kKmMgGtTpP][bB]|[kKmMgGtTpP]i|[kmgtp]i|[KMGTP]I)?"
+_NAME = r"[a-zA-Z0-9]+([._-]{1,2}[a-zA-Z0-9]+)*"
 _Infra: TypeAlias = Annotated[
     str,
     Meta(
@@ -38,7 +39,7 @@ _Size: TypeAlias = (
 _TaskName: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"\A[a-zA-Z0-9]+([._-]{1,2}[a-zA-Z0-9]+)*\Z",
+        pattern=rf"\A{_NAME}\Z",
         description="a name: letters and digits, with . _ or - between",
     ),
 ]
@@ -211,7 +212,7 @@ def render(spec: FleetSpec) -> dict[str, Task]:
 def _task(pool: Pool, tenant: Tenant) -> Task:
     """One node, which goes back when idle; `sky launch --num-nodes` takes more, up to the pool's."""
     for kind, name in (("pool", pool.name), ("tenant", tenant.name)):
-        if not re.fullmatch(r"[a-zA-Z0-9]+([._-]{1,2}[a-zA-Z0-9]+)*", name):
+        if not re.fullmatch(_NAME, name):
             raise InvalidInput(
                 f"{kind} {name!r:.80} cannot be named so in SkyPilot: letters and digits, . _ or - between"
             )

@@ -43,19 +43,8 @@ def start(
         InvalidInput: Slurm cannot hold a name, or the directory's.
         StorageError: a daemon ended or the nodes did not come up; its log's last lines are given.
     """
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    if missing:
-        raise MissingExtra(
-            f"{', '.join(missing)} not found; on Debian: "
-            "apt-get install --no-install-recommends slurmctld slurmd slurm-client"
-        )
-    if has_accounts:
-        accounting.check_installed()
     directory = directory.resolve()
-    if not re.fullmatch(r"[\w/.+@:~-]+", str(directory), re.ASCII):
-        raise InvalidInput(
-            f"Slurm cannot keep its files in {str(directory)!r}: use a path of plain letters, without spaces"
-        )
+    _check(directory, has_accounts)
     daemons.sweep()
     with refusals("use", directory):
         directory.mkdir(parents=True, exist_ok=True)
@@ -79,6 +68,20 @@ def start(
         if spec is not None:
             cluster.change(spec)
         return cluster
+
+
+def _check(directory: Path, has_accounts: bool) -> None:
+    if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
+        raise MissingExtra(
+            f"{', '.join(missing)} not found; on Debian: "
+            "apt-get install --no-install-recommends slurmctld slurmd slurm-client"
+        )
+    if has_accounts:
+        accounting.check_installed()
+    if not re.fullmatch(r"[\w/.+@:~-]+", str(directory), re.ASCII):
+        raise InvalidInput(
+            f"Slurm cannot keep its files in {str(directory)!r}: use a path of plain letters, without spaces"
+        )
 
 
 def _begin(

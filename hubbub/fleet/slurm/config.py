@@ -131,7 +131,34 @@ def may_use(pool: Pool, tenant: Tenant) -> bool:
     return not pool.is_rented or pool.usd_per_gpu_hour <= tenant.max_usd_per_gpu_hour
 
 
-def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
+_SETTINGS = (
+    "SlurmdParameters=config_overrides",
+    "CommunicationParameters=NoCtldInAddrAny,NoInAddrAny",
+    "ProctrackType=proctrack/pgid",
+    "TaskPlugin=task/none",
+    "SwitchType=switch/none",
+    "MpiDefault=none",
+    "ReturnToService=1",
+    "SchedulerType=sched/backfill",
+    "SchedulerParameters=bf_interval=2,bf_resolution=1,bf_licenses,preempt_youngest_first,"
+    "sched_interval=2,batch_sched_delay=0,sched_min_interval=100000",
+    "SelectType=select/cons_tres",
+    "SelectTypeParameters=CR_Core",
+    "GresTypes=gpu",
+    "PriorityType=priority/multifactor",
+    "PriorityWeightPartition=1000",
+    "PreemptType=preempt/partition_prio",
+    "PreemptMode=REQUEUE",
+    "KillWait=5",
+    "UnkillableStepTimeout=600",  # else a laptop that slept costs a node: it is drained
+    "JobRequeue=1",
+    "JobCompType=jobcomp/filetxt",
+    "JobAcctGatherType=jobacct_gather/none",
+    "SlurmdTimeout=10",
+)
+
+
+def render(spec: FleetSpec, place: Place) -> str:
     """Return a whole slurm.conf for a pretend cluster on this machine; it listens on 127.0.0.1 only."""
     base = place.directory
     lines = [
@@ -149,31 +176,9 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
         f"StateSaveLocation={base}/state",
         f"SlurmctldLogFile={base}/log/slurmctld.log",
         f"SlurmdLogFile={base}/log/slurmd-%n.log",
-        "SlurmdParameters=config_overrides",
-        "CommunicationParameters=NoCtldInAddrAny,NoInAddrAny",
-        "ProctrackType=proctrack/pgid",
-        "TaskPlugin=task/none",
-        "SwitchType=switch/none",
-        "MpiDefault=none",
-        "ReturnToService=1",
-        "SchedulerType=sched/backfill",
-        "SchedulerParameters=bf_interval=2,bf_resolution=1,bf_licenses,preempt_youngest_first,"
-        "sched_interval=2,batch_sched_delay=0,sched_min_interval=100000",
-        "SelectType=select/cons_tres",
-        "SelectTypeParameters=CR_Core",
-        "GresTypes=gpu",
-        "PriorityType=priority/multifactor",
-        "PriorityWeightPartition=1000",
-        "PreemptType=preempt/partition_prio",
-        "PreemptMode=REQUEUE",
-        "KillWait=5",
-        "UnkillableStepTimeout=600",  # a laptop that slept, or a slow init, else costs the node: it is drained
-        "JobRequeue=1",
-        "JobCompType=jobcomp/filetxt",
+        *_SETTINGS,
         f"JobCompLoc={base}/log/jobcomp.txt",
         *place.accounting,
-        "JobAcctGatherType=jobacct_gather/none",
-        "SlurmdTimeout=10",
         *_rent_lines(spec, base),
     ]
     port = place.node_port
@@ -181,8 +186,8 @@ def render(spec: FleetSpec, place: Place, *, cpus_per_node: int = 16) -> str:
         last = port + pool.num_nodes - 1
         lines.append(
             f"NodeName={node_names(pool)} NodeHostname=localhost NodeAddr=127.0.0.1 "
-            f"Port={port if last == port else f'[{port}-{last}]'} CPUs={cpus_per_node} Sockets=1 "
-            f"CoresPerSocket={cpus_per_node} ThreadsPerCore=1 RealMemory=1000 "
+            f"Port={port if last == port else f'[{port}-{last}]'} CPUs=16 Sockets=1 "
+            "CoresPerSocket=16 ThreadsPerCore=1 RealMemory=1000 "
             f"Gres=gpu:{pool.gpu}:{pool.gpus_per_node} Feature={pool.name} "
             + ("Weight=1000 State=CLOUD" if pool.is_rented else "State=UNKNOWN")
         )

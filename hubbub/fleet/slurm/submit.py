@@ -38,18 +38,7 @@ def submit(
     spec = cluster.spec
     check_submission(spec, tenant, gpus, command, name)
     pools = pools_for(spec, next(each for each in spec.tenants if each.name == tenant), gpus)
-    pool = pools[0]
-    num_nodes = -(-gpus // pool.gpus_per_node)
-    if gpus % num_nodes:
-        raise InvalidInput(
-            f"{gpus} GPUs do not spread evenly over {num_nodes} nodes of {pool.gpus_per_node}; ask for "
-            f"{num_nodes * pool.gpus_per_node}"
-        )
-    most_w = licensed_watts(spec).get(pool.site, 0)
-    if pool.site and (watts := watts_of(pool, gpus)) > most_w:
-        raise InvalidInput(
-            f"{gpus} GPUs draw {watts / 1_000:g} kW more than idle; {pool.site} may draw {most_w / 1_000:g}"
-        )
+    pool, num_nodes = pools[0], _num_nodes(spec, pools[0], gpus)
     options = [
         f"--job-name={name}",
         *([f"--account={tenant}"] if is_kept(cluster.directory) else []),
@@ -72,6 +61,22 @@ def submit(
         return (
             cluster.run(*where, *options, f"{cluster.directory}/run/job", *command).strip().partition(";")[0]
         )
+
+
+def _num_nodes(spec: FleetSpec, pool: Pool, gpus: int) -> int:
+    """Return over how many nodes a gang lies; refuse what does not spread evenly, or draws too much."""
+    num_nodes = -(-gpus // pool.gpus_per_node)
+    if gpus % num_nodes:
+        raise InvalidInput(
+            f"{gpus} GPUs do not spread evenly over {num_nodes} nodes of {pool.gpus_per_node}; ask for "
+            f"{num_nodes * pool.gpus_per_node}"
+        )
+    most_w = licensed_watts(spec).get(pool.site, 0)
+    if pool.site and (watts := watts_of(pool, gpus)) > most_w:
+        raise InvalidInput(
+            f"{gpus} GPUs draw {watts / 1_000:g} kW more than idle; {pool.site} may draw {most_w / 1_000:g}"
+        )
+    return num_nodes
 
 
 def pools_for(spec: FleetSpec, tenant: Tenant, gpus: int) -> list[Pool]:
