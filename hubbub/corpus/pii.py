@@ -10,6 +10,7 @@ import html
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Callable
 
 # The engine skips to what an expression begins with: nearly all links, then the others.
 _LINK = re.compile(r"https?://\S+")
@@ -19,21 +20,24 @@ MASKS = ("<link>", "<email>", "<phone>", "<ip>", "<iban>", "<card>")
 _EMAIL = re.compile(
     r"(?<![\w@.+%-])[\w.+%-]+(?:@|\s?[\[(]at[\])]\s?)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b", re.IGNORECASE
 )
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
-_CARD = re.compile(r"(?<![\d.,])\d(?:[ -]?\d){12,18}(?![\d.,]?\d)")
-_IP4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.IGNORECASE)
+_CARD = re.compile(r"(?<![\d.,])\d(?:[ \u2010\u2011-]?\d){12,18}(?![\d.,]?\d)")
+_IP4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
 _IP6 = re.compile(r"(?<![\w:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])", re.IGNORECASE)
 _PHONE = re.compile(
-    r"(?=[+(\d])(?<![\w.,:/$#%-])(?:"
-    r"(?:\+|00)[1-9]\d{0,2}(?:[ ./-]?\(?\d{1,5}\)?){2,6}"  # +49 30 1234567
-    r"|\(?0\d{1,5}\)?(?:[ /-]{1,3}\d{2,9}){1,5}"  # 030 / 1234567
-    r"|0\d{8,12}"  # 03012345678
+    r"(?=[+(\d])(?<![\w.,/$#%-])(?<!\d:)(?:"
+    r"(?:\+|00)[1-9]\d{0,2}(?:[ ./\u2010\u2011-]?\(?\d{1,5}\)?){2,6}"  # +49 30 1234567
+    # 030 / 1234567; no part of 1 030 123 456, and the next number's area code is not a part of this one
+    r"|(?<!\d )\(?0[1-9]\d{0,4}\)?(?:[ /\u2010\u2011-]{1,3}(?!0\d{2,4}[ /-])\d{2,9}){1,5}"
+    r"|0[1-9]\d{7,11}"  # 03012345678
+    r"|0[1-9](?:\.\d\d){4}"  # 06.12.34.56.78
     r"|(?:1[ .-])?\(?\d{3}\)?[ .-]{1,2}\d{3}[ .-]\d{4}"  # (212) 555-0123
     r")(?![\w%])"
 )
+_BETWEEN = re.compile(r"[ \u2010\u2011-]")
 _MIN_PHONE_DIGITS, _MAX_PHONE_DIGITS = 7, 15
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff]")
-_BLANKS = re.compile(r"[^\S\n]{2,}|[\t\v\f\r]")
+_BLANKS = re.compile(r"[^\S\n]{2,}|[\t\v\f\r\xa0\u2007\u202f]")
 _LINES = re.compile(r"\s*\n\s*\n\s*")
 _DATE = re.compile(r"\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d|(?:19|20)\d\d[ ./-]\d{1,2}[ ./-]\d{1,2}")
 
@@ -105,11 +109,21 @@ def _mask_ip(found: re.Match[str]) -> str:
 
 
 def _mask_iban(found: re.Match[str]) -> str:
-    return "<iban>" if is_iban(found[0]) else found[0]
+    return _mask_groups(found[0], is_iban, "<iban>")
 
 
 def _mask_card(found: re.Match[str]) -> str:
-    return "<card>" if is_card(found[0]) else found[0]
+    return _mask_groups(found[0], is_card, "<card>")
+
+
+def _mask_groups(text: str, is_right: Callable[[str], bool], mask: str) -> str:
+    """Mask the longest run of groups whose check digits are right: an amount or a date may stand beside."""
+    cuts = [found.span() for found in _BETWEEN.finditer(text)]
+    spans = [(a, b) for _, a in [(0, 0), *cuts] for b, _ in [*cuts, (len(text), 0)] if a < b]
+    for start, end in sorted(spans, key=lambda span: span[0] - span[1]):
+        if is_right(text[start:end]):
+            return text[:start] + mask + text[end:]
+    return text
 
 
 def _mask_phone(found: re.Match[str]) -> str:

@@ -18,6 +18,13 @@ MASKED = {
     "GB82WEST12345698765432": "<iban>",
     "card 4111 1111 1111 1111 ok": "card <card> ok",
     "5500-0000-0000-0004": "<card>",
+    "4111 1111 1111 1111 12/26 123": "<card> 12/26 123",
+    "no. 12 4111111111111111 06/27": "no. 12 <card> 06/27",
+    "BE68 5390 0754 7034 500 EUR": "<iban> 500 EUR",
+    "be68 5390 0754 7034 from me": "<iban> from me",
+    "Tel:+4930123456, Tel.: 030 1234567 / 0171 7654321": "Tel:<phone>, Tel.: <phone> / <phone>",
+    "+49\u00a0176\u00a012345678 or 0176\u201112345678": "<phone> or <phone>",
+    "06.12.34.56.78 or 06 12 34 56 78": "<phone> or <phone>",
     "see https://a.example/x?mail=b@c.example and www.example.org/y": "see <link> and <link>",
 }
 KEPT = [
@@ -29,6 +36,8 @@ KEPT = [
     "4111 1111 1111 1112 is no card",
     "1,000,000 people; 3.14159265358979; 50000000 votes",
     "2,500,000-3,000,000 or $1000000000",
+    "5 000 000 000 or 1 050 000 000 people",
+    "order 00012345678 of v1.2.3.4 at 12:00123456",
     "dinner @ joes",
 ]
 
