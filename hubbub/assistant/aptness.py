@@ -54,6 +54,11 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
 
 # What may answer beyond these: a person by what he is, the speaker, whose name stands beside, a single name.
 _NAMED = r"[@#]\w|[^.!?:\s] (?!I\b)[A-Z\u00c0-\u00de]\w"
+_ASKS_MEASURE = re.compile(
+    r"\bhow (?:high|deep|hot|cold|warm|fast|far|tall|heavy|strong|wide)"
+    r"|\bwie (?:hoch|tief|hei\u00df|kalt|warm|schnell|stark|weit|breit|schwer)",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]+")
 _WIDER: dict[Intent, re.Pattern[str]] = {
     "who": re.compile(
@@ -76,6 +81,11 @@ def may_answer(question: Question, quote: str) -> bool:
         return True
     new = _WORD.sub(lambda match: "" if fold(match[0]) in question.names else match[0], quote)
     return holds(intent, new) or (intent in _WIDER and _WIDER[intent].search(new) is not None)
+
+
+def asks_measure(question: Question) -> bool:
+    """Tell whether a number with a unit is asked for, of which the newest stands."""
+    return question.intent == "number" and _ASKS_MEASURE.search(question.text) is not None
 
 
 def holds(intent: Intent, quote: str) -> bool:

@@ -9,9 +9,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from hubbub.assistant.aptness import holds
+from hubbub.assistant.aptness import asks_measure, holds
 from hubbub.assistant.intents import Intent
 from hubbub.assistant.naming import spoken
+from hubbub.assistant.polarity import is_measurement
 from hubbub.assistant.question import Question
 from hubbub.assistant.wordforms import content_words
 from hubbub.index.query import Hit
@@ -87,14 +88,13 @@ def weigh_up(question: Question, found: Sequence[Rival]) -> Certainty:
     """
     # likeness finds something for any fact, of a claim's words some are always found
     considered = [rival for rival in found if rival.named > 0 or question.intent == "check"]
+    if asks_measure(question) and any(is_measurement(rival.post.text) for rival in considered):
+        return "unknown"  # the newest reading stands, not the one that says most words of the question
     if len(considered) < FEW or (len(considered) < _MANY and max(one.height for one in found) < _FLAT):
         return "unknown"
     value, best = confidence(question, found), max(found, key=lambda rival: rival.worth)
-    if question.intent != "check":
-        if best.num_shared < 2:  # one word of many stands out by itself where little is found
-            value = min(value, 1.0)
-        elif best.named >= _NEAR and holds(question.intent, best.post.text):
-            value = max(value, 1.1)  # it names all that a short question can name, and the kind asked for
+    if question.intent != "check" and best.num_shared < 2:
+        value = min(value, 1.0)  # one word of many stands out by itself where little is found
     return "sure" if value > 1.0 else "perhaps" if value > -1.0 else "hardly"
 
 

@@ -36,7 +36,7 @@ MAX_PER_AUTHOR = 6
 MIN_COVERAGE = 0.45
 """Share of the topic's words (names double) that a post must name to count as found."""
 MIN_COVERAGE_TOPIC = 0.65
-"""The same where a topic is named and no fact asked for: of two words one is not enough."""
+"""The same where nothing tells which post stands out: of two words one is not enough."""
 MIN_COVERAGE_OUTSTANDING = 0.2
 """The same where one answer is asked for and the post stands out of all that were considered."""
 OUTSTANDING = 4.0
@@ -295,7 +295,8 @@ class Search:
         )
         if is_counted:
             return MIN_COVERAGE_COUNTED
-        is_one = len(self._question.terms) < 2 or bool(self._question.parts)
+        question = self._question
+        is_one = len(question.terms) < 2 or question.parts or question.intent == "check"
         return MIN_COVERAGE if is_one or self._certainty != "unknown" else MIN_COVERAGE_TOPIC
 
     def _share(self, post: Post) -> float:

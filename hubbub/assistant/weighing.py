@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hubbub.assistant.aptness import fits
+from hubbub.assistant.aptness import asks_measure, fits
 from hubbub.assistant.certainty import SPREAD
 from hubbub.assistant.claims import Claim
 from hubbub.assistant.evidence import Evidence, Matrix, Pool
@@ -33,11 +33,6 @@ _UPDATES = 0.42
 _UPDATES_FIGURE = 0.2
 """The same for two readings in one unit."""
 _RIGHT_UNIT = 1.5
-_ASKS_MEASURE = re.compile(
-    r"\bhow (?:high|deep|hot|cold|warm|fast|far|tall|heavy|strong|wide)"
-    r"|\bwie (?:hoch|tief|hei\u00df|kalt|warm|schnell|stark|weit|breit|schwer)",
-    re.IGNORECASE,
-)
 _MARKS_UPDATE = re.compile(
     r"\b(?:updated?|correction|korrektur|berichtigung|nachtrag|aktualisiert)\b", re.IGNORECASE
 )
@@ -101,7 +96,7 @@ def _aptness(question: Question, item: Evidence) -> float:
     worth = fits(question.intent, item.quote)
     if question.intent != "number" or worth < 1.0:
         return worth
-    if _ASKS_MEASURE.search(question.text):
+    if asks_measure(question):
         return worth * (_RIGHT_UNIT if is_measurement(item.quote) else 1.0 / _RIGHT_UNIT)
     return worth * (_RIGHT_UNIT if item.figures.keys() & set(words(question.topic)) else 1.0)
 

@@ -99,6 +99,22 @@ def test_figures_are_set_against_each_other_where_one_may_be_asked_for(open_worl
         assert any(sentence.kind == "conflict" for sentence in done.sentences) == is_counted, done.sentences
 
 
+def test_of_readings_the_newest_stands_however_many_words_another_shares():
+    asked, found = weighed(
+        "Wie hoch steht das Wasser?",
+        (0.99999, "Das Wasser steht am Kai bei 407 cm"),
+        *[(0.9, f"Pegel am Kai: {n} cm") for n in range(400, 440)],
+        lang="de",
+    )
+    assert weigh_up(asked, found) == "unknown"
+
+
+def test_one_word_that_a_few_posts_name_tells_nothing_of_which_answers():
+    few = [(0.99, f"The shelter of street {n} is open") for n in range(9)]
+    asked, found = weighed("Where is the shelter?", *few, *[(0.5, "rain again today")] * 60)
+    assert weigh_up(asked, found) == "unknown"
+
+
 def test_of_a_topic_what_names_two_thirds_is_left_out_where_others_name_it_all(open_world):
     whole = [
         post("Repair of the harbour bridge begins on Monday, the mayor says.", "gazette", minute=30),
