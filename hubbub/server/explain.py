@@ -49,6 +49,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     sentences: tuple[Sentence, ...]
     thread: Thread | None
     made_us: int
+    writer: str
+    """`quotes`, or the model that worded it: then whoever is quoted must go on to allow prompts."""
 
 
 class Cards:
@@ -127,12 +129,14 @@ async def _make(write: Write, desk: Desk, post: Post) -> Card | None:
         if any(sentence.is_conflicting for sentence in answer.sentences):
             break
     sentences = tuple(choose(answers))
+    writers = {answer.report.writer for answer in answers}
     return Card(
         post=post,
         text=say(post, sentences),
         sentences=sentences,
         thread=await desk.look_up(read_thread, desk.house.index, post),
         made_us=made_us,
+        writer=max(writers - {"quotes"}, default="quotes"),
     )
 
 
@@ -160,6 +164,7 @@ def _holds(index: Searchable, card: Card) -> bool:
         quoted = [card.thread.quoted] if card.thread.quoted else []
         shown += [*card.thread.above, *card.thread.below, *quoted]
     living = index.fetch([post.id for post in shown])
+    is_composed = card.writer != "quotes"
     return all(post.id in living and living[post.id].text == post.text for post in shown) and all(
-        watch.pass_sentence(Shown(sentence=sentence)) for sentence in card.sentences
+        watch.pass_sentence(Shown(sentence=sentence, is_composed=is_composed)) for sentence in card.sentences
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from hubbub.assistant.display import safe_url
+from hubbub.assistant.display import safe_handle, safe_name, safe_url
 from hubbub.errors import InvalidInput
 from hubbub.index import Index
 from hubbub.index.precedence import give_way
@@ -111,7 +111,7 @@ class Trending:
     def _show(self, rising: Sequence[Trend], for_prompt: bool) -> list[Story]:
         living = self._index.fetch({post for trend in rising for post in trend.posts}, for_prompt)
         stories = (quote(trend, living) for trend in rising)
-        return [_with_safe_link(story) for story in stories if story is not None]
+        return [_made_safe(story) for story in stories if story is not None]
 
     def _fold_all(self, at_us: int | None) -> Trends:
         trends = Trends(topic_terms)
@@ -127,7 +127,10 @@ class Trending:
         return trends
 
 
-def _with_safe_link(story: Story) -> Story:
-    """Give no link that an answer would not give."""
-    headline = msgspec.structs.replace(story.headline, url=safe_url(story.headline.url))
+def _made_safe(story: Story) -> Story:
+    """Give no link, handle or name that an answer would not give."""
+    head = story.headline
+    headline = msgspec.structs.replace(
+        head, url=safe_url(head.url), handle=safe_handle(head.handle), name=safe_name(head.name)
+    )
     return msgspec.structs.replace(story, headline=headline)

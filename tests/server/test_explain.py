@@ -9,11 +9,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from hubbub.assistant import ask
 from hubbub.assistant.answer import AnswerEvent
 from hubbub.assistant.explain import MAX_CHARS, find_claims, questions
+from hubbub.assistant.model import open_model
 from hubbub.posts import ConsentEvent
 from hubbub.server.app import create_app
+from hubbub.server.scope import EVERYTHING, Scope
 from hubbub.web.run import serve_in_thread
+from tests.assistant.scripted import says, scripted_endpoint
 from tests.server.small_house import SmallHouse, flood, make_post
 
 RUMOUR = "https://town.example/@author4/4"
@@ -104,6 +108,33 @@ def test_any_post_can_be_asked_about(text: str) -> None:
     post = make_post(1, text)
     assert len(questions(post)) <= 4
     assert all(claim in text for claim in find_claims(post))
+
+
+class Composing(SmallHouse):
+    """A model words the answers."""
+
+    model = ""
+
+    def ask(
+        self, question: str, clock_us: int | None = None, scope: Scope = EVERYTHING, rules: object = None
+    ) -> Iterator[AnswerEvent]:
+        model = open_model(self.model)
+        return ask(self.index, question, clock_us=self.clock_us, model=model, **scope.options())
+
+
+def test_who_refuses_prompts_is_no_longer_in_a_card_that_a_model_worded(tmp_path: Path) -> None:
+    house = Composing(tmp_path)
+    house.add(*flood())
+    denial = flood()[4]
+    reply = says(([1], "The Hollin dam has not broken."))
+    with scripted_endpoint(reply) as endpoint, serve_in_thread(create_app(house)) as url:
+        house.model = f"{endpoint.url}#tiny"
+        card = explain(url, RUMOUR).json()
+        assert card["writer"] == "tiny" and DENIAL in cited(card)
+        house.add(ConsentEvent(author=denial.author, scope="prompt", allow=False, received_us=house.now_us()))
+        shown = httpx2.get(f"{url}/api/explain", params={"url": RUMOUR}, trust_env=False).json()
+        assert shown["writer"] == "quotes" or DENIAL not in cited(shown)
+    house.close()
 
 
 class Dying(SmallHouse):
