@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
+from torch.distributed.tensor import DTensor
+from torch.utils._pytree import tree_map
 
 from hubbub.disk import sync_directory
 from hubbub.errors import Corruption, HubbubError, InvalidInput, StorageError
@@ -89,24 +92,42 @@ class Checkpoints:
         self._suffix = f"-{group}" if group else ""
         self._thread = ThreadPoolExecutor(1, "save")
         self._saving: Future[None] | None = None
-        self._stager = DefaultStager(StagingOptions(False, False, False, False))
+        self._copies: list[Tensor] = []
+        self._is_copied = threading.Event()
+        self._is_copied.set()
         self.blocked_s: list[float] = []
+        self._num_settled = 0
         if ranks.rank == 0:
-            for torn in self.directory.glob(f".step-????????{self._suffix}"):
+            for torn in self.directory.glob(f".step-????????-???{self._suffix}"):
                 shutil.rmtree(torn, ignore_errors=True)
 
     def save(self, meta: Meta) -> None:
         """Copy the state and write it in the background; waits for the save before.
 
+        The caller may go on reading weights, but changes none before `settle`.
+
         Raises:
             StorageError: the save before failed; the checkpoints before it are as they were.
         """
-        self.wait()
         start_s = time.perf_counter()
-        copied = self._stager.stage(self.state())
-        assert isinstance(copied, dict)
-        self._saving = self._thread.submit(self._write, copied, meta)
+        self.wait()
+        state = self.state()
+        ready = torch.cuda.Event() if torch.cuda.is_available() else None  # type: ignore[no-untyped-call]
+        if ready is not None:
+            ready.record()
+        self._is_copied.clear()
+        self._saving = self._thread.submit(self._write, state, meta, ready)
         self.blocked_s.append(time.perf_counter() - start_s)
+
+    def settle(self) -> bool:
+        """Wait until what is to be saved is copied, and return whether there was any: weights may change."""
+        if len(self.blocked_s) == self._num_settled:
+            return False
+        self._num_settled = len(self.blocked_s)
+        start_s = time.perf_counter()
+        self._is_copied.wait()
+        self.blocked_s[-1] += time.perf_counter() - start_s
+        return True
 
     def wait(self) -> None:
         """Wait for the save that is under way.
@@ -134,6 +155,7 @@ class Checkpoints:
 
     def put(self, state: dict[str, Any]) -> None:
         """Give model and optimisers the values of a state."""
+        self._is_copied.wait()
         set_state_dict(
             self._model,
             self._optim.each,
@@ -145,7 +167,6 @@ class Checkpoints:
     def close(self) -> None:
         """End the thread."""
         self._thread.shutdown()
-        self._stager.close()
 
     def state(self) -> dict[str, Any]:
         """Return the tensors of the model and its optimisers, by name; frozen ones are their base model's."""
@@ -155,19 +176,23 @@ class Checkpoints:
             model = {name: value for name, value in model.items() if name in wanted}
         return {"model": model, "optim": optim}
 
-    def _write(self, state: dict[str, Any], meta: Meta) -> None:
+    def _write(self, state: dict[str, Any], meta: Meta, ready: Any) -> None:
         final = path_of(self.directory, meta.step)
-        torn = final.with_name(f".{final.name}{self._suffix}")
+        torn = self._torn(final)
         try:
+            try:
+                copied = self._copy(state, ready)
+            finally:
+                self._is_copied.set()
             with alone_is_fine():
-                save(state, checkpoint_id=torn, process_group=self._ranks.saving)
+                save(copied, checkpoint_id=torn, process_group=self._ranks.saving)
             if self._ranks.rank == 0:
                 self._finish(torn, final, meta)
         except (Exception, CheckpointException) as error:
             if self._ranks.rank == 0:
                 shutil.rmtree(torn, ignore_errors=True)
             good = names(self.directory)
-            free = shutil.disk_usage(self.directory).free
+            free = shutil.disk_usage(self.directory.parent).free
             raise StorageError(
                 f"checkpoint {str(final)!r} could not be written: {_cause(error)}; {free / 1e6:,.1f} MB are "
                 f"free; {'the last good one is ' + good[-1] if good else 'there is none before it'}; "
@@ -182,12 +207,46 @@ class Checkpoints:
             file.flush()
             os.fsync(file.fileno())
         sync_directory(torn)
-        if final.exists():
-            shutil.rmtree(final)
+        if final.exists():  # of before a rollback
+            self._remove(final, "was")
         torn.rename(final)
         sync_directory(self.directory)
         for old in names(self.directory)[: -self._keep]:
-            shutil.rmtree(self.directory / old)
+            self._remove(self.directory / old, "old")
+
+    def _remove(self, checkpoint: Path, why: str) -> None:
+        """Take the name away first: what is killed half-way is no checkpoint that lacks files."""
+        torn = self._torn(checkpoint, why)
+        checkpoint.rename(torn)
+        shutil.rmtree(torn)
+
+    def _torn(self, final: Path, why: str = "new") -> Path:
+        return final.with_name(f".{final.name}-{why}{self._suffix}")
+
+    def _copy(self, state: dict[str, Any], ready: Any) -> dict[str, Any]:
+        """Copy this rank's parts to memory that is kept from save to save; of a GPU beside its work."""
+        stream = torch.cuda.Stream() if ready is not None else None  # type: ignore[no-untyped-call]
+        before, self._copies = iter(self._copies), []
+
+        def copy(leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            part = leaf.to_local() if isinstance(leaf, DTensor) else leaf
+            kept = next(before, None)
+            if kept is None or (kept.shape, kept.dtype) != (part.shape, part.dtype):
+                kept = torch.empty_like(part, device="cpu", pin_memory=part.is_cuda)
+            self._copies.append(kept.copy_(part, non_blocking=part.is_cuda))
+            if not isinstance(leaf, DTensor):
+                return kept
+            return DTensor(kept, leaf._spec, requires_grad=False)  # type: ignore[no-untyped-call]
+
+        with torch.no_grad(), torch.cuda.stream(stream):
+            if stream is not None:
+                stream.wait_event(ready)
+            copied: dict[str, Any] = tree_map(copy, state)
+            if stream is not None:
+                stream.synchronize()
+        return copied
 
 
 @contextmanager

@@ -98,6 +98,7 @@ class Trainer:
                 self.save()
                 saved = self.step
         self._dog.beat("saving")
+        self.settle()
         self.checkpoints.wait()
         is_finished = self.step >= num_steps
         told = f"loss {self.loss:.4f}" if is_finished else "saved; the same command goes on from here"
@@ -135,6 +136,7 @@ class Trainer:
             return bool(asked)
         self.optim.scale(ratio * min(1.0, self.run.settings.clip / max(norm, 1e-12)))
         factor = self.run.recipe.schedule.factor(self.step)
+        self.settle()
         self.optim.step(factor)
         self.optim.zero()
         self.step, self.loss = self.step + 1, loss
@@ -150,12 +152,15 @@ class Trainer:
         return bool(asked)
 
     def save(self) -> None:
-        """Begin to save; the copy blocks, the writing does not."""
-        if not self.is_first:
-            return
-        self._dog.beat("saving")
-        self.checkpoints.save(meta_of(self.progress(), self.run))
-        self.say("saved", f"blocked {self.checkpoints.blocked_s[-1]:.3f} s")
+        """Begin to save beside the training; weights may change after `settle`."""
+        if self.is_first:
+            self._dog.beat("saving")
+            self.checkpoints.save(meta_of(self.progress(), self.run))
+
+    def settle(self) -> None:
+        """Wait until weights may change, and tell for how long a save held the training up."""
+        if self.checkpoints.settle():
+            self.say("saved", f"blocked {self.checkpoints.blocked_s[-1]:.3f} s")
 
     def say(self, what: str, text: str) -> None:
         """Log that something happened."""

@@ -135,7 +135,7 @@ def _plan(
     )
     if old is not None and names(directory / "checkpoints"):
         check_same(directory, old, run)
-    if ranks.rank == 0:
+    if ranks.rank == 0 and run != old:  # a group that comes back leaves the marks that the others note
         write_run(directory, run)
     return run, source
 

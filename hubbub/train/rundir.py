@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from hubbub.disk import replace_durably
 from hubbub.errors import Corruption, InUse, InvalidInput, StorageError
 from hubbub.model.shape import LlamaShape
 from hubbub.train.recipe import Recipe, TrainSettings
@@ -79,12 +80,15 @@ def read_run(directory: Path) -> Run | None:
 
 
 def write_run(directory: Path, run: Run) -> None:
-    """Replace `run.json` in one step."""
+    """Replace `run.json` in one step, whichever group writes at the same time."""
     path = directory / "run.json"
-    fresh = path.with_suffix(".new")
+    fresh = path.with_suffix(f".{os.getpid()}.new")
     try:
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
-        fresh.replace(path)
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(run), indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        replace_durably(fresh, path)
     except OSError as error:
         raise StorageError(f"{str(path)!r} cannot be written: {error}; make room on the disk") from None
 

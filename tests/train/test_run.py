@@ -10,11 +10,15 @@ import time
 import msgspec
 import numpy as np
 import pytest
+import torch
 
 from hubbub.errors import Corruption, HubbubError, InUse, InvalidInput, StorageError
 from hubbub.model.llama import Llama
+from hubbub.train.checkpoints import Checkpoints, Meta
 from hubbub.train.launch import free_port
 from hubbub.train.metrics import read_events, read_metrics
+from hubbub.train.optim import Optimizers
+from hubbub.train.parallel import Ranks
 from hubbub.train.run import load_run, train
 from tests.train.conftest import TINY, PlainCorpus, counting
 from tests.train.ranks import die, finish, settings_for, source, start
@@ -172,13 +176,13 @@ def test_a_full_disk_in_the_middle_of_a_checkpoint(whole, mount):
 
 
 class Flipped(Llama):
-    """A model one of whose weights is no number from its ninth batch on, as after a fault of memory."""
+    """A model one of whose weights is no number from its tenth batch on, as after a fault of memory."""
 
     num_calls = 0
 
     def forward(self, *args, **kwargs):
         self.num_calls += self.training
-        if self.num_calls == 9:
+        if self.num_calls == 10:
             self.model.norm.weight.data[0] = float("nan")
         return super().forward(*args, **kwargs)
 
@@ -188,11 +192,33 @@ def test_weights_that_have_gone_bad_are_loaded_again_and_their_batches_left_out(
     steps = read_metrics(tmp_path)
     assert [step.step for step in steps] == list(range(1, 13))
     assert all(math.isfinite(step.loss) for step in steps)
-    assert [step.batch for step in steps] == [*range(8), 11, 12, 13, 14]
+    assert [step.batch for step in steps] == [*range(9), 12, 13, 14]
     what = [event.what for event in read_events(tmp_path)]
     assert what.count("skipped") == 3
     assert what.count("rollback") == 1
-    assert load_run(tmp_path)[1].skipped == [8, 9, 10]
+    assert load_run(tmp_path)[1].skipped == [9, 10, 11]
+
+
+def test_what_is_saved_is_what_stood_there_although_weights_change_after(tmp_path):
+    model = Llama(msgspec.structs.replace(TINY, hidden=512, ffn=4096))
+    optim = Optimizers(model, "adamw", 1e-3, 0.1)
+    checkpoints = Checkpoints(tmp_path, Ranks(), model, optim, keep=1)
+    meta = Meta(
+        step=1, batch=1, loss=1.0, history=[], skipped=[], source_id="", deletion_mark=0, shape=model.shape,
+        optimizer="adamw", batch_tokens=1, seed=0,
+    )  # fmt: skip
+    for step in (1, 2):  # into new memory, and into the same again
+        before = {name: weight.clone() for name, weight in model.state_dict().items()}
+        checkpoints.save(msgspec.structs.replace(meta, step=step))
+        assert checkpoints.settle()
+        assert not checkpoints.settle()
+        with torch.no_grad():
+            torch._foreach_add_(list(model.parameters()), 1.0)
+        checkpoints.wait()
+        saved = load_run(tmp_path)[0].state_dict()
+        assert all(torch.equal(saved[name], weight) for name, weight in before.items())
+    checkpoints.close()
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
 
 
 class Strange(Llama):
