@@ -158,7 +158,7 @@ def top(url: str, as_json: bool) -> None:
     if as_json:
         print_json({"tenants": rows, "sites": sites})
         return
-    click.echo(format_table(list(rows[0]), [list(row.values()) for row in rows]))
+    _show(rows, False, "no tenant is described, and none has jobs")
     for site in sites:
         print_note(f"{site['site']}: {site['drawn_kw']:,.1f} of {site['cap_kw']:,.1f} kW")
 
@@ -180,15 +180,19 @@ def queue(url: str, as_json: bool) -> None:
         left_s = starts.get(name, NO_LIMIT_S + now_s) - now_s
         rows.append({"job": name, "name": truth.names[name], **_claim_row(claim), "why": told,
                      "starts_in_s": round(left_s) if left_s < NO_LIMIT_S / 2 else None})  # fmt: skip
+    _show(rows, as_json, "no job waits or runs")
+    for job, how in list(truth.ended.items())[-_NUM_ENDED_TOLD:]:
+        print_note(f"{job} ({truth.names.get(job, 'job')}) {how}")
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool, nothing: str) -> None:
     if as_json:
         print_json(rows)
     elif rows:
         known = [["-" if value is None else value for value in row.values()] for row in rows]
         click.echo(format_table(list(rows[0]), known))
     else:
-        print_note("no job waits or runs")
-    for job, how in list(truth.ended.items())[-_NUM_ENDED_TOLD:]:
-        print_note(f"{job} ({truth.names.get(job, 'job')}) {how}")
+        print_note(nothing)
 
 
 def _claim_row(claim: Claim) -> dict[str, object]:
@@ -212,7 +216,7 @@ def nodes(url: str, as_json: bool) -> None:
         for pool in truth.state.pools.values()
         for node, free in enumerate(pool.nodes.free)
     ]
-    print_json(rows) if as_json else click.echo(format_table(list(rows[0]), [list(r.values()) for r in rows]))
+    _show(rows, as_json, "no node is here: rented ones come for who pays")
 
 
 @click.command()
@@ -234,6 +238,10 @@ def power(
         raise click.UsageError("a grid event is --cap-kw X --for DURATION, and --at TIME if it is to come")
     if cap_kw is not None:
         names = list(truth.state.sites)
+        if not names:
+            raise InvalidInput(
+                f"{url} has no site that a cap could hold for: its fleet's file describes none"
+            )
         if site is None and len(names) != 1:
             raise click.UsageError(f"name the site: --site {' or '.join(names)}")
         site, spec = site or names[0], launcher.spec
@@ -249,7 +257,7 @@ def power(
          "headroom_kw": round(each.cap_kw - each.drawn_kw, 3)}
         for each in truth.state.sites.values()
     ]  # fmt: skip
-    print_json(rows) if as_json else click.echo(format_table(list(rows[0]), [list(r.values()) for r in rows]))
+    _show(rows, as_json, "the fleet's file describes no site: nothing limits its power")
     if any(site.drawn_kw > site.cap_kw + 1e-6 for site in truth.state.sites.values()):
         who = "hubbub fleet steer takes the weakest off" if url.startswith("slurm:") else "the weakest leave"
         print_note(f"a site is above its cap: {who}")

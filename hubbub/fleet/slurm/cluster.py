@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from hubbub.disk import refusals, replace_durably
-from hubbub.errors import InvalidInput
+from hubbub.errors import HubbubError, InvalidInput
 from hubbub.fleet.actions import Action
 from hubbub.fleet.launcher import dated
 from hubbub.fleet.slurm import accounting, daemons
@@ -135,10 +135,12 @@ class Cluster:
             _replace(path, "\n".join([*kept, *lines]) + "\n")
             try:
                 self.run("scontrol", "reconfigure")
-            except InvalidInput:
+                _replace(self.directory / "fleet.json", msgspec.json.encode(spec).decode())
+            except HubbubError:
                 _replace(path, old)
+                with contextlib.suppress(InvalidInput):
+                    self.run("scontrol", "reconfigure")
                 raise
-            _replace(self.directory / "fleet.json", msgspec.json.encode(spec).decode())
             self.spec = spec
             if accounting.is_kept(self.directory):
                 accounting.write_accounts(self)

@@ -39,7 +39,10 @@ def carry_out(cluster: Cluster, action: Action) -> None:
             f"Slurm limits no GPU's power; its nodes' administrator can: {render_cap(cluster, action)}"
         )
     elif not isinstance(action, Lend | TakeBack):
-        raise InvalidInput(f"Slurm cannot {type(action).__name__.lower()} a job that runs: {action}")
+        raise InvalidInput(
+            f"Slurm cannot {type(action).__name__.lower()} a job that runs (it would shrink its allocation, "
+            f"not the program in it): {action}"
+        )
 
 
 def render_cap(cluster: Cluster, action: Cap) -> str:

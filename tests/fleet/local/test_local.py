@@ -191,7 +191,7 @@ def test_a_full_disk_is_told_and_what_runs_goes_on(mount):
         fleet.stop()
 
 
-def test_rented_nodes_come_when_a_tenant_pays_and_go_when_idle(tmp_path):
+def test_rented_nodes_come_when_a_tenant_pays_and_go_when_idle(tmp_path, capsys):
     pools = (
         Pool(name="own", num_nodes=1, gpus_per_node=1),
         Pool(
@@ -207,6 +207,9 @@ def test_rented_nodes_come_when_a_tenant_pays_and_go_when_idle(tmp_path):
         assert ended(fleet, job) == "is done" and sorted(_output(fleet, job).split()) == ["rent-1", "rent-2"]
         assert fleet._journal.read().rows[job].waited_s >= 0.2
         until(lambda: fleet.look().state.pools["rent"].num_active == 0)
+        power = ["fleet", "power", "--on", fleet.url]
+        assert run(power) == 0 and "describes no site" in capsys.readouterr().err
+        assert run([*power, "--cap-kw", "3"]) == 2 and "no site that a cap" in capsys.readouterr().err
     finally:
         fleet.stop()
 

@@ -10,7 +10,7 @@ import time
 import msgspec
 import pytest
 
-from hubbub.errors import InvalidInput
+from hubbub.errors import InvalidInput, StorageError
 from hubbub.fleet.actions import Cap, Preempt, Shrink
 from hubbub.fleet.launcher import capped
 from hubbub.fleet.policy import Policy
@@ -20,7 +20,8 @@ from hubbub.fleet.slurm.steer import step
 from hubbub.fleet.spec import GridEvent
 from tests.fleet.conftest import HALL
 
-SAVES = ("sh", "-c", "trap 'sleep .4; echo saved; exit' TERM; echo x; while :; do sleep .1; done")
+SAVES = """trap 'until [ -e "$0" ]; do sleep .05; done; echo saved; exit' TERM
+echo x; while :; do sleep .1; done"""
 
 
 @pytest.fixture
@@ -38,6 +39,10 @@ def _until(holds, timeout_s=40.0):
 
 def _running(hall):
     return set(hall.run("squeue", "--noheader", "--states=R", "--format=%i").split())
+
+
+def _output(hall, job):
+    return hall.output_of(job).read_text() if hall.output_of(job).exists() else ""
 
 
 def _submit(hall, tenant, gpus, command=("sleep", "60")):
@@ -64,17 +69,20 @@ def test_a_sister_has_its_idle_gpus_back_for_good(hall):
 
 
 def test_a_grid_event_and_a_dead_node_cost_nobody_his_job(hall):
-    tesla, borrowed, xai = (_submit(hall, who, 4, SAVES) for who in ("tesla", "tesla", "xai"))
-    _until(lambda: {tesla, borrowed, xai} <= _running(hall) and "x" in hall.output_of(borrowed).read_text())
-    start_s = time.time() + 2.0
-    event = GridEvent(site="hall", start_s=start_s, duration_s=4.0, cut=0.25, notice_s=2.0)
+    go = hall.directory / "go"
+    saves = ("sh", "-c", SAVES, str(go))
+    tesla, borrowed, xai = (_submit(hall, who, 4, saves) for who in ("tesla", "tesla", "xai"))
+    _until(lambda: {tesla, borrowed, xai} <= _running(hall) and "x" in _output(hall, borrowed))
+    start_s = time.time() + 3.0
+    event = GridEvent(site="hall", start_s=start_s, duration_s=4.0, cut=0.25, notice_s=3.0)
     find(hall.directory).change(msgspec.structs.replace(HALL, grid_events=(event,)))
     own = find(hall.directory)
     (done,) = [action for action in step(own, Policy()) if isinstance(action, Preempt)]
     assert (done.job, done.reason) == (borrowed, "hall may draw 9 kW"), "what ranks lowest"
     assert hall.look().state.sites["hall"].drawn_kw == 12.0, "who saves still draws"
+    go.touch()
     _until(lambda: hall.look().state.sites["hall"].drawn_kw <= 9.0)
-    assert "saved" in hall.output_of(borrowed).read_text()
+    assert "saved" in _output(hall, borrowed)
     assert time.time() < start_s and step(own, Policy()) == []
     node = hall.run("squeue", "--noheader", "--format=%N", f"--jobs={tesla}").strip()
     daemons.cut_power(hall.directory, node, [tesla])
@@ -102,6 +110,13 @@ def test_another_fleet_ends_no_job(hall):
     with pytest.raises(InvalidInput, match="jobs of tesla wait or run"):
         hall.change(msgspec.structs.replace(HALL, tenants=poorer[:1]))
     assert right in _running(hall)
+    (hall.directory / "fleet.new").mkdir()  # as where the disk is full
+    try:
+        with pytest.raises(StorageError, match=r"fleet\.json"):
+            hall.change(capped(HALL, "hall", 6.0))
+    finally:
+        (hall.directory / "fleet.new").rmdir()
+    assert "Total=9000" in hall.run("scontrol", "show", "licenses"), "all of it holds, or nothing"
 
 
 def test_two_that_steer_at_once_preempt_once_and_one_that_is_killed_nobody(hall):
