@@ -104,19 +104,23 @@ class Run:
             [np.fromfile(path, ENTRY, end - start, offset=start * size) for start, end in spans]
         )
 
+    @cached_property
     def columns(self) -> NDArray[np.void]:
-        """Map the columns, which end with one row more."""
+        """The columns, mapped; they end with one row more."""
         return np.memmap(self.path("columns"), COLUMNS, "r")
+
+    @cached_property
+    def _pairs(self) -> NDArray[np.uint32]:
+        return np.memmap(self.path("pairs"), np.uint32, "r")
 
     def pairs(self, rows: NDArray[np.int64]) -> Pairs:
         """Read the word pairs of some rows."""
-        start = self.columns()["start"]
+        start = self.columns["start"]
         begin, end = start[rows].astype(np.int64), start[rows + 1].astype(np.int64)
         counts = end - begin
         ends = np.cumsum(counts)
         at = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts - begin, counts)
-        hashes = np.memmap(self.path("pairs"), np.uint32, "r")[at]
-        return Pairs(np.asarray(hashes), np.concatenate(([0], ends)))
+        return Pairs(np.asarray(self._pairs[at]), np.concatenate(([0], ends)))
 
 
 RUN_POSTS = 25_000

@@ -8,6 +8,7 @@ doubt a post stays out: one that its author's removal erased never comes back.
 
 from __future__ import annotations
 
+import os
 import zlib
 from array import array
 from collections import Counter
@@ -198,7 +199,10 @@ def _find_roots(directory: Path) -> None:
     """
     replies = SpillReader[tuple[int, int]](directory / "replies.spill", tuple[int, int])
     number = sum(replies.counts)
-    rows = np.lib.format.open_memmap(directory / "parents.npy", "w+", np.uint64, (2, number))
+    path = directory / "parents.npy"
+    rows = np.lib.format.open_memmap(path, "w+", np.uint64, (2, number))
+    with open(path, "r+b") as file:  # a full disk says so here; it would kill who writes to a mapped hole
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     children, tops = np.asarray(rows)
     end = 0
     for bucket, count in enumerate(replies.counts):

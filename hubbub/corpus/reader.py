@@ -51,7 +51,7 @@ class Corpus:
     @property
     def deletion_mark(self) -> int:
         """The archive's sequence number up to which deletions are in, whichever process put them there."""
-        return self._words[1]
+        return max(self._state.mark, self.manifest.about.archive_position)
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -83,7 +83,7 @@ class Corpus:
         shard = self._shards[number]
         first, after = shard.first_piece[local], shard.first_piece[local + 1]
         # The deletion map is looked at before the tokens are copied: deletions up to this call count.
-        if shard.dead.find(b"\1", first, after) < 0:
+        if not any(shard.dead[first:after]):
             return shard.tokens[shard.start[local] : shard.start[local + 1]].copy()
         return _living(shard, local)
 

@@ -1,7 +1,8 @@
 """The 16 bytes that every process with a corpus open shares, and the locks of those who change it.
 
 `state.bin` is mapped, never replaced: generation (u64, which manifest is the current one) and deletion mark
-(u64, the archive's sequence number up to which deletions are in). Both are single stores of eight bytes.
+(48 bits of the archive's sequence number up to which deletions are in, and 16 that check them). Both are
+single stores of eight bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import mmap
 import os
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from hubbub.errors import Corruption, InUse
 
 NAME = "state.bin"
 _SIZE = 16
+_MARK = (1 << 48) - 1
 _PAUSE_S = 0.005
 WAIT_S = 60.0
 """Compaction holds the lock for a shard at a time, seconds at the most."""
@@ -39,13 +42,13 @@ class State:
             fd = os.open(path, (os.O_RDWR | os.O_CREAT if is_writer else os.O_RDONLY) | os.O_CLOEXEC, 0o644)
             try:
                 if is_writer and os.fstat(fd).st_size < _SIZE:
-                    os.ftruncate(fd, _SIZE)
+                    os.posix_fallocate(fd, 0, _SIZE)
                 access = mmap.ACCESS_WRITE if is_writer else mmap.ACCESS_READ
                 self._map = mmap.mmap(fd, _SIZE, access=access)
             finally:
                 os.close(fd)
         self.words = memoryview(self._map).cast("Q")
-        """[generation, mark]; indexing them is the cheapest look there is."""
+        """[generation, mark and check]; indexing them is the cheapest look there is."""
 
     @property
     def generation(self) -> int:
@@ -54,8 +57,9 @@ class State:
 
     @property
     def mark(self) -> int:
-        """Sequence number up to which deletions are in."""
-        return self.words[1]
+        """Sequence number up to which deletions are in; 0 when damaged, so that all are noted again."""
+        word = self.words[1]
+        return word & _MARK if word == _checked(word & _MARK) else 0
 
     def set_generation(self, generation: int) -> None:
         """Send every reader to the new files at its next read."""
@@ -64,8 +68,12 @@ class State:
 
     def set_mark(self, mark: int) -> None:
         """Remember how far deletions are in; they have been synced before."""
-        self.words[1] = mark
+        self.words[1] = _checked(mark)
         self._map.flush()
+
+
+def _checked(mark: int) -> int:
+    return mark | (zlib.crc32(mark.to_bytes(6)) & 0xFFFF) << 48
 
 
 @contextmanager

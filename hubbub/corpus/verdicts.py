@@ -6,7 +6,7 @@ A byte a post is what is held in memory; all else is read from the runs one buck
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -18,12 +18,15 @@ from hubbub.corpus.clean import Run
 from hubbub.corpus.duplicates import I64, Pairs, jaccard, meet
 from hubbub.corpus.settings import CorpusSettings
 from hubbub.corpus.spill import BUCKETS
+from hubbub.disk import refusals
 
 KEPT, CAPPED, EXACT, NEAR = range(4)
 NAMES = ("kept", "author too active", "exact duplicate", "near duplicate")
 _FILE = "verdicts.bin"
 _POSTS_AT_ONCE = 40_000
 """So many posts' entries are read together: 20 MB."""
+_ENTRIES_AT_ONCE = 100_000
+"""So many of those that share a hash are compared together: each with up to nine others."""
 
 MapFunction: TypeAlias = Callable[[Callable[[range], I64], Iterable[range]], Iterable[I64]]
 """Like `map`, in this process or in several."""
@@ -41,10 +44,11 @@ def decide(
     offsets = _offsets(runs)
     verdicts = np.zeros(offsets[-1], np.uint8)
     cap = find_cap([run.report.activity for run in runs], settings)
-    for run, start, end in zip(runs, offsets, offsets[1:], strict=False):
-        verdicts[start:end][run.columns()["rank"][:-1] >= cap] = CAPPED
+    for number, (start, end) in enumerate(zip(offsets, offsets[1:], strict=False)):
+        verdicts[start:end][Run(work, number).columns["rank"][:-1] >= cap] = CAPPED
     for kind, verdict in (("exact", EXACT), ("near", NEAR)):
-        verdicts.tofile(work / _FILE)
+        with refusals("write the work file", work / _FILE):
+            verdicts.tofile(work / _FILE)
         find = partial(find_copies, work, num_runs, settings.similarity, kind)
         # However many buckets are read at once: posts meet within one.
         step = max(1, min(BUCKETS, BUCKETS * _POSTS_AT_ONCE // max(1, offsets[-1])))
@@ -79,24 +83,33 @@ def find_copies(work: Path, num_runs: int, similarity: float, kind: str, buckets
     is_kept = verdicts[posts] == KEPT
     hashes, posts = hashes[is_kept], posts[is_kept]
     hashes, posts = _shared(hashes, posts)
-    if not len(posts):
-        return posts
-    times, keys = _read_columns(runs, offsets, posts)
-    met = meet(hashes, times, keys)
-    later, earlier = posts[met.later], posts[met.earlier]
-    if kind == "near":
-        return np.unique(_verify(runs, offsets, later, earlier, similarity))
-    return np.unique(later)
+    copies = [np.zeros(0, np.int64)]
+    for part in _whole_hashes(hashes):
+        times, keys = _read_columns(runs, offsets, posts[part])
+        met = meet(hashes[part], times, keys)
+        later, earlier = posts[part][met.later], posts[part][met.earlier]
+        copies.append(_verify(runs, offsets, later, earlier, similarity) if kind == "near" else later)
+    return np.unique(np.concatenate(copies))
 
 
 def _shared(hashes: NDArray[np.uint64], posts: I64) -> tuple[NDArray[np.uint64], I64]:
-    """Keep those whose hash more than one has."""
+    """Keep those whose hash more than one has, in order of the hashes."""
     order = np.argsort(hashes)
     ordered = hashes[order]
     is_same = np.zeros(len(hashes) + 1, bool)
     is_same[1:-1] = ordered[1:] == ordered[:-1]
-    chosen = np.sort(order[is_same[1:] | is_same[:-1]])
+    chosen = order[is_same[1:] | is_same[:-1]]
     return hashes[chosen], posts[chosen]
+
+
+def _whole_hashes(hashes: NDArray[np.uint64], at_once: int = _ENTRIES_AT_ONCE) -> Iterator[slice]:
+    """Yield slices of sorted hashes, about so many each; equal ones are in one."""
+    start = 0
+    while start < len(hashes):
+        last = hashes[min(start + at_once, len(hashes)) - 1]
+        end = int(np.searchsorted(hashes, last, "right"))
+        yield slice(start, end)
+        start = end
 
 
 def _verify(runs: list[Run], offsets: list[int], later: I64, earlier: I64, similarity: float) -> I64:
@@ -115,7 +128,7 @@ def _verify(runs: list[Run], offsets: list[int], later: I64, earlier: I64, simil
 def _read_columns(runs: list[Run], offsets: list[int], posts: I64) -> tuple[I64, NDArray[np.uint64]]:
     """Return the times and keys of posts, in any order."""
     order = np.argsort(posts, kind="stable")
-    parts = [run.columns()[rows] for run, rows in _by_run(runs, offsets, posts[order])]
+    parts = [run.columns[rows] for run, rows in _by_run(runs, offsets, posts[order])]
     columns = np.empty(len(posts), parts[0].dtype)
     columns[order] = np.concatenate(parts)
     return columns["time"], columns["key"]
@@ -138,6 +151,6 @@ def find_cut(work: Path, verdicts: list[NDArray[np.uint8]], share: float) -> int
     allowed = int(share * sum(int((part == KEPT).sum()) for part in verdicts))
     newest = np.zeros(0, np.int64)
     for number, part in enumerate(verdicts):
-        times = Run(work, number).columns()["time"][:-1][part == KEPT]
+        times = Run(work, number).columns["time"][:-1][part == KEPT]
         newest = np.sort(np.concatenate((newest, times)))[-(allowed + 1) :]
     return int(newest[0]) + 1 if len(newest) > allowed else 0

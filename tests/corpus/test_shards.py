@@ -223,6 +223,27 @@ def test_a_lost_deletion_map_heals_from_the_log(tmp_path):
     assert corpus.read(1).tolist() == was
 
 
+@pytest.mark.parametrize("bit", [0, 5, 47, 48, 63])
+def test_a_mark_with_a_flipped_bit_is_as_good_as_none(tmp_path, bit):
+    write(tmp_path)
+    note_deletions(tmp_path, [(3, Deletion(id="at://p/2", received_us=1))], 3)
+    data = bytearray((tmp_path / "state.bin").read_bytes())
+    data[8 + bit // 8] ^= 1 << bit % 8
+    (tmp_path / "state.bin").write_bytes(data)
+    assert open_corpus(tmp_path, verify=False).deletion_mark == 0
+    assert note_deletions(tmp_path, [(2, Deletion(id="at://p/4", received_us=1))], 3) == 1
+
+
+def test_no_flipped_bit_brings_a_post_of_a_thread_back(tmp_path):
+    write(tmp_path)
+    corpus = open_corpus(tmp_path)
+    note_deletions(tmp_path, [(3, Deletion(id="at://p/2", received_us=1))], 3)
+    was = corpus.read(1).tolist()
+    (path,) = tmp_path.rglob("dead.bin")
+    path.write_bytes(path.read_bytes().replace(b"\1", b"\3"))
+    assert corpus.read(1).tolist() == was
+
+
 def test_a_newer_version_is_refused(tmp_path):
     manifest = write(tmp_path)
     write_manifest(tmp_path, msgspec.structs.replace(manifest, format=2))

@@ -24,11 +24,13 @@ def test_what_fails_leaves_no_spill(tmp_path):
         SpillReader(tmp_path / "a.spill", int)
 
 
-def test_damage_is_named(tmp_path):
+def test_a_flipped_bit_is_named_wherever_it_is(tmp_path):
     path = tmp_path / "a.spill"
     with SpillWriter(path) as spill:
-        spill.put(3, "text")
-    path.write_bytes(bytes(path.stat().st_size))
+        spill.put(3, "the river rises in the village tonight")
+    whole = path.read_bytes()
     reader = SpillReader(path, str)
-    with pytest.raises(Corruption, match=f"delete '{tmp_path}'"):
-        list(reader.read(3))
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(Corruption, match=f"delete '{tmp_path}'"):
+            list(reader.read(3))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hubbub.corpus.clean import COLUMNS, Run
 from hubbub.corpus.settings import CorpusSettings
-from hubbub.corpus.verdicts import EXACT, KEPT, find_cap, find_cut
+from hubbub.corpus.verdicts import EXACT, KEPT, _whole_hashes, find_cap, find_cut
 
 COUNTS = st.lists(st.integers(1, 50), max_size=60)
 
@@ -21,6 +21,14 @@ def test_at_most_the_given_share_of_authors_is_cut_down(counts, share, floor):
     assert sum(count > cap for count in counts) <= share * len(counts)
     if cap > floor:
         assert sum(count >= cap for count in counts) > int(share * len(counts)), "a lower cap would do"
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), st.integers(1, 9))
+def test_equal_hashes_are_compared_together(numbers, at_once):
+    hashes = np.sort(np.array(numbers, np.uint64))
+    parts = [hashes[part].tolist() for part in _whole_hashes(hashes, at_once)]
+    assert sum(parts, []) == hashes.tolist()
+    assert all(a[-1] != b[0] and len(a) >= at_once for a, b in zip(parts, parts[1:], strict=False))
 
 
 @settings(max_examples=50)
