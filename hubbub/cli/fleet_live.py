@@ -16,7 +16,6 @@ from hubbub.errors import InvalidInput
 if TYPE_CHECKING:
     from hubbub.fleet.launcher import Launcher
     from hubbub.fleet.spec import FleetSpec
-    from hubbub.fleet.state import Claim
 
 
 _NUM_ENDED_TOLD = 5
@@ -178,7 +177,8 @@ def queue(url: str, as_json: bool) -> None:
     for name, claim in truth.state.claims.items():
         told = truth.held.get(name) or why(truth.state, Policy(), name).text
         left_s = starts.get(name, NO_LIMIT_S + now_s) - now_s
-        rows.append({"job": name, "name": truth.names[name], **_claim_row(claim), "why": told,
+        rows.append({"job": name, "name": truth.names[name], "tenant": claim.job.tenant,
+                     "gpus": claim.job.gpus, "runs": claim.pool is not None, "why": told,
                      "starts_in_s": round(left_s) if left_s < NO_LIMIT_S / 2 else None})  # fmt: skip
     _show(rows, as_json, "no job waits or runs")
     for job, how in list(truth.ended.items())[-_NUM_ENDED_TOLD:]:
@@ -193,10 +193,6 @@ def _show(rows: list[dict[str, Any]], as_json: bool, nothing: str) -> None:
         click.echo(format_table(list(rows[0]), known))
     else:
         print_note(nothing)
-
-
-def _claim_row(claim: Claim) -> dict[str, object]:
-    return {"tenant": claim.job.tenant, "gpus": claim.job.gpus, "runs": claim.pool is not None}
 
 
 @click.command()

@@ -31,7 +31,6 @@ class Waiting(msgspec.Struct, frozen=True):
 
     reason: str
     submitted_s: float
-    expected_start_s: float
 
 
 class Truth(msgspec.Struct):
@@ -255,6 +254,13 @@ def check_submission(
     return pool
 
 
+USUAL_TENANTS = (
+    Tenant(name="xai", priority=20),
+    Tenant(name="x", priority=20),
+    Tenant(name="tesla", priority=10),
+)
+
+
 def pretend_fleet(num_nodes: int = 4, gpus_per_node: int = 8) -> FleetSpec:
     """Return a hall of so many nodes for xai and x, who go first, and tesla."""
     pool = Pool(
@@ -262,10 +268,6 @@ def pretend_fleet(num_nodes: int = 4, gpus_per_node: int = 8) -> FleetSpec:
     )
     return FleetSpec(
         pools=(pool,),
-        tenants=(
-            Tenant(name="xai", priority=20),
-            Tenant(name="x", priority=20),
-            Tenant(name="tesla", priority=10),
-        ),
+        tenants=USUAL_TENANTS,
         sites=(Site(name="hall", cap_kw=float(num_nodes * gpus_per_node)),),
     )

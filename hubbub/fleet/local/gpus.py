@@ -7,9 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
+from hubbub.fleet.launcher import USUAL_TENANTS
 from hubbub.fleet.local.journal import Row
 from hubbub.fleet.placement import Share
-from hubbub.fleet.spec import FleetSpec, Pool, Tenant
+from hubbub.fleet.spec import FleetSpec, Pool
 
 
 def real_gpus() -> list[str]:
@@ -30,14 +31,8 @@ def real_gpus() -> list[str]:
 def real_fleet(names: list[str]) -> FleetSpec:
     """Return this machine as a fleet of one node for xai and x, who go first, and tesla."""
     name = re.sub(r"[^a-z0-9]+", "-", names[0].lower().removeprefix("nvidia ")).strip("-")
-    tenants = (
-        Tenant(name="xai", priority=20),
-        Tenant(name="x", priority=20),
-        Tenant(name="tesla", priority=10),
-    )
-    return FleetSpec(
-        pools=(Pool(name="here", num_nodes=1, gpus_per_node=len(names), gpu=name),), tenants=tenants
-    )
+    pool = Pool(name="here", num_nodes=1, gpus_per_node=len(names), gpu=name)
+    return FleetSpec(pools=(pool,), tenants=USUAL_TENANTS)
 
 
 def are_real(spec: FleetSpec, num_real: int) -> bool:

@@ -17,11 +17,7 @@ def truth_of(book: Book, now_s: float) -> Truth:
     open_rows = book.open_rows()
     return Truth(
         state_of(book, now_s),
-        {
-            row.id: Waiting(row.reason, row.submitted_s, row.not_before_s)
-            for row in open_rows
-            if row.phase == "waiting"
-        },
+        {row.id: Waiting(row.reason, row.submitted_s) for row in open_rows if row.phase == "waiting"},
         {row.id: row.name for row in book.rows.values()},
         held={row.id: row.reason for row in open_rows if row.is_held(now_s) and row.phase == "waiting"},
         ended={row.id: row.reason for row in book.rows.values() if row.phase == "ended"},

@@ -184,15 +184,11 @@ def import_and_join(address: str) -> None:
         return
     own = {"_node_ip_address": "127.0.0.1"} if is_loopback else {}
     try:
-        _knock(address)  # where nobody listens, Ray would try for minutes
+        host, _, port = address.rpartition(":")  # where nobody listens, Ray would try for minutes
+        socket.create_connection((host, int(port)), timeout=5.0).close()
         ray.init(address=address, namespace=SPACE, log_to_driver=False, logging_level="ERROR", **own)
     except (OSError, RuntimeError, ValueError) as error:
         raise InvalidInput(
             f"no Ray cluster at {address}, of which this machine is a node ({error}); start one: "
             "ray start --head"
         ) from error
-
-
-def _knock(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    socket.create_connection((host, int(port)), timeout=5.0).close()

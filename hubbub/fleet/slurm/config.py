@@ -64,11 +64,6 @@ def licensed_watts(spec: FleetSpec) -> dict[str, int]:
     }
 
 
-def render_licenses(spec: FleetSpec) -> str:
-    """Return a licence a watt of each site."""
-    return f"Licenses={','.join(f'watt_{name}:{watts}' for name, watts in licensed_watts(spec).items())}"
-
-
 def watts_of(pool: Pool, gpus: int) -> int:
     """Return what a job on so many of a pool's GPUs draws more than they do when idle."""
     return round(gpus * (pool.busy_kw_per_gpu - pool.idle_kw_per_gpu) * 1_000)
@@ -94,7 +89,8 @@ def policy_lines(spec: FleetSpec, in_use: Collection[str] = ()) -> list[str]:
     check_names(spec)
     lines = []
     if spec.sites:
-        lines.append(render_licenses(spec))
+        watts = licensed_watts(spec).items()
+        lines.append(f"Licenses={','.join(f'watt_{name}:{most}' for name, most in watts)}")
     tenants: Sequence[Tenant] = spec.tenants or (Tenant(name="everybody"),)
     lowest, highest = min(t.priority for t in tenants), max(t.priority for t in tenants)
     tiers = {tenant.name: tenant.priority - lowest + 1 for tenant in tenants}

@@ -27,7 +27,6 @@ from hubbub.fleet.state import FleetState
 
 if TYPE_CHECKING:
     from hubbub.fleet.slurm.cluster import Cluster
-    from hubbub.fleet.slurm.truth import SlurmTruth
 
 SETTLE_S = 2.0
 """Slurm preempts by tier within a second: only who still waits after so long needs us, but for power."""
@@ -45,16 +44,13 @@ def step(cluster: Cluster, policy: Policy, *, settle_s: float = SETTLE_S) -> lis
             with suppress(InvalidInput):  # it has started or was cancelled in between; else the next step
                 cluster.run("scontrol", "update", f"JobId={job}", f"Partition={partition}")
         reserve(cluster, truth.state.now_s)
+        unhealthy = drains(cluster.directory, truth) if policy.drains else []
         wanted = {name for name in truth.waiting if _has_settled(truth, name, settle_s)}
         return [
             action
-            for action in (*_unhealthy(cluster, truth, policy), *_decisions(truth.state, policy))
+            for action in (*unhealthy, *_decisions(truth.state, policy))
             if _is_ours(cluster, truth, action, wanted) and _do(cluster, action)
         ]
-
-
-def _unhealthy(cluster: Cluster, truth: SlurmTruth, policy: Policy) -> list[Drain]:
-    return drains(cluster.directory, truth) if policy.drains else []
 
 
 def tell(action: Action) -> str:

@@ -130,7 +130,7 @@ def _take_in(truth: SlurmTruth, told: dict[str, Any], *, are_gone: bool) -> None
         claim = state.submit(job, submitted_s)
         claim.waiting_since_s = submitted_s
         claim.planned_s = _planned_s(state, str(told.get("state_reason", "")), started_s)
-        truth.waiting[name] = Waiting(str(told.get("state_reason", "")), submitted_s, started_s)
+        truth.waiting[name] = Waiting(str(told.get("state_reason", "")), submitted_s)
 
 
 def _planned_s(state: FleetState, reason: str, start_s: float) -> float:
