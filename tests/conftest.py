@@ -1,9 +1,12 @@
 """What tests of several rooms need: small disks that are full, processes that start fast, enough workers."""
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -45,6 +48,16 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long (`--no-loadscope-reorder` keeps it so): no core is idle at the end."""
     items.sort(key=lambda item: next((n for n, each in enumerate(LONG) if item.nodeid.startswith(each)), 99))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each worker import another part of the tests first: what pytest rewrites is kept for all."""
+    if worker := getattr(config, "workerinput", None):
+        paths = sorted(Path(__file__).parent.rglob("test_*.py"))
+        begin = int(worker["workerid"][2:]) * len(paths) // worker["workercount"]
+        for path in paths[begin:] + paths[:begin]:
+            with suppress(Exception, pytest.skip.Exception):  # told when it is collected
+                importlib.import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
 
 @pytest.fixture
