@@ -7,8 +7,12 @@
 | fair | the tenant that holds least of its share | no |
 | fairshare | the tenant that used least of its share lately | no |
 | srtf | who is expected to be done soonest | from who has longer to go, restarts counted |
-| las | who ran least so far | from who ran longer than a quantum, and twice as long |
+| las | who came first; who left comes back as if half of what it ran later | from who had its turn |
 | goodput | whose GPUs do most work that counts | no, and from the weaker who restart fastest |
+
+las is least attained service with queues by what a job ran and with promotion of who waits long, as in
+Tiresias (Gu et al., NSDI 2019, section 3.2), but without steps: a job that ran d waits d / 2, two days at the
+most, and is then as good as new. A turn is a quantum, doubled at each return up to four.
 """
 
 from __future__ import annotations
@@ -31,17 +35,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     order: Order = "fifo"
     preempts: bool = True
     quantum_s: float = 3_600.0
-    """So long nobody is preempted for an equal that ran less (las)."""
+    """The shortest turn: so long nobody is preempted for an equal (las)."""
     drains: bool = False
     """Nodes that fail far more often than the others are drained, suspicious ones come last."""
 
     def place_of(self, job: Job, now_s: float, done_s: float = 0.0) -> float:
         """Return a job's place in its tenant's queue, the smallest first, when so much of it is done."""
         if self.order in ("sjf", "srtf"):
-            left_s = expected_s(job) - (done_s if self.order == "srtf" else 0.0)
-            return left_s
+            return expected_s(job) - (done_s if self.order == "srtf" else 0.0)
         if self.order == "las":
-            return done_s
+            return now_s + _patience_s(done_s)
         return job.submit_s
 
     @property
@@ -58,8 +61,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         """Return how early a running job leaves, the largest first; it stays the same while it runs."""
         if self.order == "srtf":  # when it would end
             return claim.since_s + claim.delay_s + expected_s(claim.job) - claim.done_s - claim.kept_s
-        if self.order == "las":  # when it would have begun, had it never waited
-            return claim.done_s + claim.kept_s - claim.since_s - claim.delay_s
+        if self.order == "las":  # how long ago its turn was over
+            return claim.kept_s - claim.since_s - claim.delay_s - self._turn_s(claim)
         return -claim.job.restart_s
 
     def is_worth(self, claim: Claim, victim: Claim, now_s: float) -> bool:
@@ -67,8 +70,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         if self.order == "srtf":
             left_s = expected_s(claim.job) - claim.done_s + 2 * victim.job.restart_s
             return left_s < expected_s(victim.job) - victim.done_s - victim.worked_s(now_s)
-        ran_s = victim.done_s + victim.worked_s(now_s)
-        return ran_s > max(self.quantum_s, 2 * claim.done_s)
+        is_new = now_s - claim.waiting_since_s >= _patience_s(claim.done_s)
+        return is_new and victim.worked_s(now_s) >= self._turn_s(victim)
+
+    def _turn_s(self, claim: Claim) -> float:
+        return float(self.quantum_s * min(2**claim.num_preempted, 4))
+
+
+def _patience_s(done_s: float) -> float:
+    return min(done_s / 2, 172_800.0)
 
 
 def expected_s(job: Job) -> float:

@@ -149,6 +149,7 @@ class _Replay:
         events.spread_over(arrivals)
         self._foresee()
         last_s = math.inf if until_s is None else until_s
+        turns_end = policy.order == "las"  # and then time alone may let the head of a queue start
         near, submit, place_of = events.near, state.submit, policy.place_of
         while arrivals or (state.claims and events.num_awaited()):
             if not near:
@@ -164,7 +165,7 @@ class _Replay:
             while arrivals and arrivals[-1].submit_s == at_s:
                 job = arrivals.pop()
                 claim = submit(job, place_of(job, at_s))
-                is_changed = is_changed or state.is_head(claim)
+                is_changed = is_changed or turns_end or state.is_head(claim)
             if is_changed:  # neither an end where nobody waits nor who comes behind its queue's head is
                 self._decide()
             if look is not None and at_s >= self._next_look_s:
