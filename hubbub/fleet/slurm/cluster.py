@@ -8,6 +8,7 @@ import getpass
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from hubbub.fleet.slurm.submit import submit
 from hubbub.fleet.slurm.truth import SlurmTruth, read_truth
 from hubbub.fleet.spec import FleetSpec
 
+_JUDGE_S = 30.0
+"""To read logs of some megabytes takes .2 s (measured), and health changes slowly."""
+
 
 class Cluster:
     """A Slurm that `start` brought up, or that `find` found again; every command sees only it."""
@@ -32,6 +36,8 @@ class Cluster:
     def __init__(self, directory: Path, spec: FleetSpec) -> None:
         self.directory, self.spec = directory, spec
         self.url = f"slurm:{directory}"
+        self._lemons: dict[tuple[str, int], str] = {}
+        self._judge_at_s = 0.0
 
     @property
     def is_up(self) -> bool:
@@ -67,7 +73,9 @@ class Cluster:
         self.spec = read_spec(self.directory)
         truth = read_truth(self.run, self.spec, are_gone=are_gone)
         if not are_gone:
-            truth.lemons = lemons(self.directory, truth)
+            if time.monotonic() > self._judge_at_s:
+                self._lemons, self._judge_at_s = lemons(self.directory, truth), time.monotonic() + _JUDGE_S
+            truth.lemons = {place: why for place, why in self._lemons.items() if place not in truth.out}
             truth.notes = tuple(self._notes())
         return truth
 

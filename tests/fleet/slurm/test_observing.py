@@ -19,7 +19,7 @@ CONTROL = """[2026-11-22T21:40:00.100] Running as primary controller
 """
 
 
-def _line(job, user="ann", name="job", state="FAILED", at=10, nodes="hall-1", count=1, code="3:0"):
+def line(job, user="ann", name="job", state="FAILED", at=10, nodes="hall-1", count=1, code="3:0"):
     return LINE.format(**locals(), right=RIGHT)
 
 
@@ -31,8 +31,8 @@ def _logs(tmp_path, ended, control=CONTROL):
 
 
 def test_logs_become_observations_and_gangs_blame_no_node(tmp_path):
-    ended = _line(1) + _line(2, name="a b JobState=x", state="COMPLETED", at=11, code="0:0")
-    ended += _line(3, nodes="hall-[1-2]", count=2) + _line(4, at=12, code="0:11") + _line(5)[:150]
+    ended = line(1) + line(2, name="a b JobState=x", state="COMPLETED", at=11, code="0:0")
+    ended += line(3, nodes="hall-[1-2]", count=2) + line(4, at=12, code="0:11") + line(5)[:150]
     told = [
         (each.node, each.kind, each.code, each.job, each.owner)
         for each in observations(_logs(tmp_path, ended))
@@ -51,13 +51,11 @@ def test_logs_become_observations_and_gangs_blame_no_node(tmp_path):
 def test_a_node_that_ends_the_jobs_of_three_owners_is_drained_until_somebody_lets_it_in_again(tmp_path):
     truth = SlurmTruth(FleetState(FleetSpec(pools=(Pool(name="hall", num_nodes=4),))), {}, {})
     truth.state.now_s = datetime(2026, 11, 22, 22, 0).timestamp()
-    ended = "".join(_line(n, user=user, at=n) for n, user in enumerate(("ann", "bob", "eve")))
+    ended = "".join(line(n, user=user, at=n) for n, user in enumerate(("ann", "bob", "eve")))
     (drain,) = drains(_logs(tmp_path, ended), truth)
     assert lemons(tmp_path, truth) == {("hall", 0): drain.reason}
     assert (drain.pool, drain.node) == ("hall", 0) and "3 different jobs in a row" in drain.reason
-    assert (
-        drains(_logs(tmp_path, "".join(_line(n, at=n) for n in range(9))), truth) == []
-    )  # all of them ann's
+    assert drains(_logs(tmp_path, "".join(line(n, at=n) for n in range(9))), truth) == []  # all of them ann's
     again = "[2026-11-22T21:55:00.300] update_node: node hall-1 state set to IDLE\n"
     assert drains(_logs(tmp_path, ended, CONTROL + again), truth) == []
     truth.out["hall", 0] = "drained: x"

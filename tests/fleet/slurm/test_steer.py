@@ -19,6 +19,7 @@ from hubbub.fleet.slurm.cluster import find
 from hubbub.fleet.slurm.steer import step
 from hubbub.fleet.spec import GridEvent
 from tests.fleet.conftest import HALL
+from tests.fleet.slurm.test_observing import line
 
 SAVES = """trap 'until [ -e "$0" ]; do sleep .05; done; echo saved; exit' TERM
 echo x; while :; do sleep .1; done"""
@@ -145,6 +146,15 @@ def test_two_that_steer_at_once_preempt_once_and_one_that_is_killed_nobody(hall)
     assert set(jobs) <= set(hall.look().state.claims), "no job is lost"
     step(hall, Policy())
     assert set(jobs[:2]) <= _running(hall)
+
+
+def test_who_looks_is_told_of_lemons(hall):
+    ended = "".join(line(n, user=user, at=n, nodes="hall-2") for n, user in enumerate(("ann", "bob", "eve")))
+    with (hall.directory / "log" / "jobcomp.txt").open("a") as log:
+        log.write(
+            ended.replace("2026-11-22", time.strftime("%Y-%m-%d", time.localtime(time.time() - 86_400)))
+        )
+    assert "3 different jobs in a row" in find(hall.directory).look().lemons["hall", 1]
 
 
 def test_what_slurm_cannot_do_is_said(hall):
