@@ -25,11 +25,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbub.corpus.clean import RUN_POSTS, Clean, Run, clean_run, plan_runs
+from hubbub.corpus.clean import RUN_POSTS, clean_run, plan_runs
 from hubbub.corpus.document import Document
 from hubbub.corpus.duplicates import I64
 from hubbub.corpus.fold import Scattered, scatter
 from hubbub.corpus.manifest import About, Manifest
+from hubbub.corpus.run import Clean, Run
 from hubbub.corpus.settings import CorpusSettings
 from hubbub.corpus.shards import nothing_left, write_shards
 from hubbub.corpus.spill import BUCKETS

@@ -7,6 +7,7 @@ the generation tells every reader, and the old files go. Who has them mapped rea
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from pathlib import Path
@@ -14,9 +15,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from hubbub.corpus.manifest import Manifest, ShardNote, read_manifest, remove_waste
-from hubbub.corpus.shard import Columns, Shard
-from hubbub.corpus.shards import publish, write_shard
+from hubbub.corpus.manifest import Manifest, ShardNote, read_manifest, remove_waste, write_synced
+from hubbub.corpus.shard import TOKENS, Columns, Shard
+from hubbub.corpus.shards import finish_shard, publish
 from hubbub.corpus.state import locked
 from hubbub.disk import refusals
 
@@ -87,7 +88,11 @@ def _compact(root: Path, manifest: Manifest, number: int, shard: Shard) -> Shard
     try:
         with refusals("write", root / name):
             dead = np.zeros(len(columns["offset"]), np.uint8)
-            return write_shard(root / name, [shard.tokens[keep]], columns, dead, name)
+            (root / name).mkdir(parents=True)
+            data = shard.tokens[keep].tobytes()
+            write_synced(root / name / TOKENS, data)
+            digest = hashlib.sha256(data).hexdigest()
+            return finish_shard(root / name, int(keep.sum()), digest, columns, dead, name)
     except BaseException:
         shutil.rmtree(root / name, ignore_errors=True)
         raise

@@ -81,27 +81,6 @@ def write_shards(
             shutil.rmtree(work, ignore_errors=True)
 
 
-def write_shard(
-    path: Path, tokens: Iterable[np.ndarray], columns: Columns, dead: np.ndarray, name: str
-) -> ShardNote:
-    """Write one shard's files, synced, into a new directory; tokens may come in parts.
-
-    Raises:
-        OSError: the disk refused.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    num_tokens, digest = 0, hashlib.sha256()
-    with open(path / TOKENS, "wb") as file:
-        for part in tokens:
-            data = np.ascontiguousarray(part).data.cast("B")
-            digest.update(data)
-            file.write(data)
-            num_tokens += len(part)
-        file.flush()
-        os.fsync(file.fileno())
-    return finish_shard(path, num_tokens, digest.hexdigest(), columns, dead, name)
-
-
 def finish_shard(
     path: Path, num_tokens: int, digest: str, columns: Columns, dead: np.ndarray, name: str
 ) -> ShardNote:

@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
-from hubbub.corpus.clean import Clean
 from hubbub.corpus.document import Document, Piece
 from hubbub.corpus.pii import MENTION
+from hubbub.corpus.run import Clean
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -14,8 +14,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbub.corpus.clean import Run
 from hubbub.corpus.duplicates import I64, Pairs, jaccard, meet
+from hubbub.corpus.run import Run
 from hubbub.corpus.settings import CorpusSettings
 from hubbub.corpus.spill import BUCKETS
 from hubbub.disk import refusals

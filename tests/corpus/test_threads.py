@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbub.corpus.clean import Clean
+from hubbub.corpus.run import Clean
 from hubbub.corpus.threads import Pseudonyms, assemble, in_order_of_answers
 
 NEVER = 1 << 60

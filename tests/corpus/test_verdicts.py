@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubbub.corpus.clean import COLUMNS, Run
+from hubbub.corpus.run import COLUMNS, Run
 from hubbub.corpus.settings import CorpusSettings
 from hubbub.corpus.verdicts import EXACT, KEPT, _whole_hashes, find_cap, find_cut
 
