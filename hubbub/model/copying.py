@@ -31,7 +31,7 @@ _CONSTANT = 4.0
 """Times the embedding's spread: what every token has in its first number, for queries to stand on."""
 _OWN = 2
 """Where a token's own numbers begin, behind the constant and the mark."""
-_MARK = 8.0
+_MARK = 2.0
 """Times the embedding's spread: what marks a digit, in the second number."""
 _DIGITS = slice(55, 64)
 """1 to 9 in every tokenizer that `hubbub.corpus` trains: six special tokens, then the bytes. They number the

@@ -19,8 +19,11 @@ def low_precision(x: Tensor) -> torch.dtype:
 
 
 def is_swept(x: Tensor) -> bool:
-    """Tell whether the forms of this file are the faster ones for `x`."""
-    return x.device.type == "cpu" and not torch.compiler.is_compiling()
+    """Tell whether the forms of this file are the faster ones for `x`: where gradients follow.
+
+    Elsewhere torch's own round as transformers does, to the bit.
+    """
+    return x.device.type == "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 def norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
