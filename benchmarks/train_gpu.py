@@ -7,7 +7,7 @@ document mask (`posts`). Two conventions, causal not halved (torchtitan's, nanoc
 dense peak and against the best matrix product measured in the same call.
 
 A runner that fails (torchtitan 0.2.2 may be missing, or not fit this torch) says so and the others go on.
-`--tiny` proves the script on a CPU in a minute; its figures mean nothing.
+One size a call fits into ten minutes. `--tiny` proves the script on a CPU in a minute; its figures mean nothing.
 
     python -m benchmarks.train_gpu [--sizes 124M,350M,1.3B] [--runners ours,posts,titan,hf] [--peak 989e12]
 """
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -45,48 +44,53 @@ def main() -> None:
     parser.add_argument(
         "--peak", type=float, default=989e12, help="dense bf16 FLOP/s of the device: H100, H200"
     )
+    parser.add_argument("--limit", type=float, default=180.0, help="seconds a runner may take")
     parser.add_argument("--tiny", action="store_true", help="a tiny model, also on a CPU")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", metavar="RUNNER", help="(internal) measure one")
     args = parser.parse_args()
     if args.tiny:
         args.sizes, args.steps, args.warm, args.seq = "tiny", 3, 2, 64
+    if not args.tiny and not args.one:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SystemExit("there is no GPU here; --tiny proves the script on a CPU")
     if args.one:
         print(json.dumps(measure(args.one, args.sizes, args)))
         return
-    rows = [row for size in args.sizes.split(",") for row in compare(size, args)]
-    if args.json:
-        print(json.dumps(rows))
-        return
-    print(f"{'model':6} {'runner':7} {'tokens/s':>10} {'MFU %':>7} {'halved %':>9} {'of matmul %':>12}")
-    for row in rows:
-        if "error" in row:
-            print(f"{row['size']:6} {row['runner']:7} not measured: {row['error']}")
-            continue
+    if not args.json:
+        print(f"{'model':6} {'runner':7} {'tokens/s':>10} {'MFU %':>7} {'halved %':>9} {'of matmul %':>12}")
+    for size in args.sizes.split(","):
+        for runner in args.runners.split(","):
+            told(compare(size, runner, args), args.json)
+
+
+def told(row: dict[str, Any], as_json: bool) -> None:
+    """Print a row as soon as it is measured: what ends the script early costs the rows to come only."""
+    if as_json:
+        line = json.dumps(row)
+    elif "error" in row:
+        line = f"{row['size']:6} {row['runner']:7} not measured: {row['error']}"
+    else:
         shares = (100 * row[name] for name in ("mfu_full", "mfu_halved", "of_matmul"))
-        told = " ".join(f"{share:{width}.1f}" for share, width in zip(shares, (7, 9, 12), strict=True))
-        print(f"{row['size']:6} {row['runner']:7} {row['tokens_per_s']:10,.0f} {told}")
+        parts = " ".join(f"{share:{width}.1f}" for share, width in zip(shares, (7, 9, 12), strict=True))
+        line = f"{row['size']:6} {row['runner']:7} {row['tokens_per_s']:10,.0f} {parts}"
+    print(line, flush=True)
 
 
-def compare(size: str, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure every runner in a process of its own."""
-    found = []
-    for runner in args.runners.split(","):
-        command = [sys.executable, "-m", "benchmarks.train_gpu", "--one", runner, "--sizes", size]
-        command += [
-            f"--steps={args.steps}",
-            f"--warm={args.warm}",
-            f"--seq={args.seq}",
-            f"--rows={args.rows}",
-        ]
-        command += [f"--peak={args.peak}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            found.append({"size": size, "runner": runner, "error": last[:160]})
-        else:
-            found.append({"size": size, "runner": runner, **json.loads(done.stdout.splitlines()[-1])})
-    return found
+def compare(size: str, runner: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Measure one runner in a process of its own, ended when it takes too long."""
+    command = [sys.executable, "-m", "benchmarks.train_gpu", "--one", runner, "--sizes", size]
+    command += [f"--{name}={getattr(args, name)}" for name in ("steps", "warm", "seq", "rows", "peak")]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=args.limit)
+    except subprocess.TimeoutExpired:
+        return {"size": size, "runner": runner, "error": f"not done within {args.limit:g} s (--limit)"}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return {"size": size, "runner": runner, "error": last[:160]}
+    return {"size": size, "runner": runner, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def shape_of(size: str, seq: int) -> Any:
