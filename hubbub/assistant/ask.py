@@ -13,7 +13,6 @@ import msgspec
 from hubbub.assistant.answer import (
     Answer,
     AnswerEvent,
-    Citation,
     Done,
     Found,
     Report,
@@ -21,9 +20,8 @@ from hubbub.assistant.answer import (
     Sentence,
     Shown,
 )
-from hubbub.assistant.certainty import is_for_one_answer
+from hubbub.assistant.certainty import FOR_ONE
 from hubbub.assistant.compose import compose, records
-from hubbub.assistant.display import safe_handle, safe_name, safe_url
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import gather
 from hubbub.assistant.model import ChatModel
@@ -31,12 +29,11 @@ from hubbub.assistant.question import Question, of_search, understand
 from hubbub.assistant.retrieve import EVERYTHING, Findings, Search
 from hubbub.assistant.searchable import Searchable
 from hubbub.assistant.storylines import Story, tell
-from hubbub.assistant.verify import broken, cite, failure
+from hubbub.assistant.verify import as_sentence, broken, cite, failure
 from hubbub.assistant.voices import count_voices
 from hubbub.assistant.write import note, select, unheard, write_quotes
 from hubbub.errors import ModelError
 from hubbub.index.query import Query
-from hubbub.posts import Post
 from hubbub.units import now_us
 
 MAX_SHOWN_POSTS = 20
@@ -137,7 +134,7 @@ class _Run:
     def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:
         if self.question.intent == "unsearchable":
             yield note(self.question, findings, "not_searchable")
-        elif not findings.posts or (not stories and is_for_one_answer(self.question.intent)):
+        elif not findings.posts or (not stories and self.question.intent in FOR_ONE):
             yield note(self.question, findings, "nothing_in_window" if self.question.window else "nothing")
         elif not stories:
             yield note(self.question, findings, "lost")
@@ -183,9 +180,7 @@ class _Run:
             living = self.index.fetch([item.post.id for item in attempt.evidence], for_prompt=for_prompt)
             reason = failure(attempt, living, self.question.lang)
             if reason is None:
-                return _sentence(
-                    attempt, self.next_id, tuple(cite(item, living) for item in attempt.evidence)
-                )
+                return as_sentence(attempt, self.next_id, living)
             self.dropped[reason] += 1
         return None
 
@@ -256,34 +251,4 @@ def find_stories(
 
 
 def _found(findings: Findings) -> Found:
-    return Found(posts=tuple(_whole(post) for post in findings.posts[:MAX_SHOWN_POSTS]))
-
-
-def _sentence(draft: Draft, number: int, citations: tuple[Citation, ...]) -> Sentence:
-    return Sentence(
-        id=number,
-        text=draft.text,
-        kind=draft.kind,
-        citations=citations,
-        story=draft.story,
-        num_voices=draft.num_voices,
-        first_us=draft.first_us,
-        last_us=draft.last_us,
-        is_conflicting=draft.is_conflicting,
-        is_doubtful=draft.is_doubtful,
-    )
-
-
-def _whole(post: Post) -> Citation:
-    return Citation(
-        post=post.id,
-        author=post.author,
-        handle=safe_handle(post.handle),
-        name=safe_name(post.name),
-        time_us=post.received_us,
-        claimed_us=post.claimed_us,
-        quote=post.text,
-        start=0,
-        end=len(post.text),
-        url=safe_url(post.url),
-    )
+    return Found(posts=tuple(cite(post, 0, len(post.text)) for post in findings.posts[:MAX_SHOWN_POSTS]))

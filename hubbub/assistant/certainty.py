@@ -23,7 +23,8 @@ Certainty: TypeAlias = Literal["sure", "perhaps", "hardly", "unknown"]
 
 SPREAD = 24
 """Power that makes odds of a standing."""
-_FOR_ONE = frozenset(("said", "who", "when", "where", "number", "why", "what", "check"))
+FOR_ONE: frozenset[Intent] = frozenset(("said", "who", "when", "where", "number", "why", "what", "check"))
+"""Of these one post can answer, instead of what many say together."""
 FEW, _FLAT, _MANY = 30, 2.5, 100
 """Hits that are too few to tell; a height that tells nothing either, unless there are many."""
 _NEAR = 0.999_999_999
@@ -42,11 +43,6 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
     """Words of the question that it holds, its author's name included."""
     worth: float
     """Logarithm of its odds against the other hits, but for a constant."""
-
-
-def is_for_one_answer(intent: Intent) -> bool:
-    """Tell whether one post can answer, instead of what many say together."""
-    return intent in _FOR_ONE
 
 
 def height(hit: Hit) -> float:

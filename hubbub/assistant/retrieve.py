@@ -9,9 +9,9 @@ import msgspec
 
 from hubbub.assistant.certainty import (
     FEW,
+    FOR_ONE,
     Certainty,
     height,
-    is_for_one_answer,
     on_topic,
     rivals,
     standings,
@@ -101,7 +101,7 @@ class Search:
         self._named: dict[PostId, float] = {}
         self._max_posts = MAX_POSTS if question.intent in ("news", "topic", "opinion") else MAX_POSTS_FACT
         self._is_news = question.intent == "news" and not question.window
-        self._is_for_one = is_for_one_answer(question.intent)
+        self._is_for_one = question.intent in FOR_ONE
         self._certainty: Certainty = "unknown"
         self._is_graded = False
         self._wanted = question.wanted

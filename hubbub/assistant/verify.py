@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 from hubbub.assistant.answer import Answer, Citation, Retraction, Sentence
 from hubbub.assistant.display import safe_handle, safe_name, safe_url
 from hubbub.assistant.draft import Draft
-from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.polarity import count_negations
 from hubbub.assistant.quality import quality
 from hubbub.assistant.spans import Span
@@ -72,9 +71,8 @@ def failure(draft: Draft, living: Mapping[PostId, Post], lang: str) -> Failure |
     return wording_failure(draft.claim, [item.quote for item in draft.evidence], lang)
 
 
-def cite(evidence: Evidence, living: Mapping[PostId, Post]) -> Citation:
-    """Make the citation of a span that `failure` has passed; all but the span comes from the stored post."""
-    post = living[evidence.post.id]
+def cite(post: Post, start: int, end: int) -> Citation:
+    """Make the citation of a span; all but the span comes from the stored post."""
     return Citation(
         post=post.id,
         author=post.author,
@@ -82,10 +80,26 @@ def cite(evidence: Evidence, living: Mapping[PostId, Post]) -> Citation:
         name=safe_name(post.name),
         time_us=post.received_us,
         claimed_us=post.claimed_us,
-        quote=post.text[evidence.start : evidence.end],
-        start=evidence.start,
-        end=evidence.end,
+        quote=post.text[start:end],
+        start=start,
+        end=end,
         url=safe_url(post.url),
+    )
+
+
+def as_sentence(draft: Draft, number: int, living: Mapping[PostId, Post]) -> Sentence:
+    """Make the sentence of a draft that `failure` has passed."""
+    return Sentence(
+        id=number,
+        text=draft.text,
+        kind=draft.kind,
+        citations=tuple(cite(living[item.post.id], item.start, item.end) for item in draft.evidence),
+        story=draft.story,
+        num_voices=draft.num_voices,
+        first_us=draft.first_us,
+        last_us=draft.last_us,
+        is_conflicting=draft.is_conflicting,
+        is_doubtful=draft.is_doubtful,
     )
 
 

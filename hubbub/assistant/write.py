@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from hubbub.assistant.aptness import fits, may_answer
+from hubbub.assistant.certainty import FOR_ONE
 from hubbub.assistant.claims import Claim
 from hubbub.assistant.conflict import Conflict
 from hubbub.assistant.display import inert, isolated, safe_handle
@@ -28,7 +29,6 @@ _ANSWERS = 0.6
 """Share from which on a quote may answer a question for a fact."""
 _ANSWERS_IN_KIND = 0.4
 """The same for a quote that holds the kind of thing that is asked for: a time, a place, a figure."""
-_FACTS = ("said", "who", "when", "where", "number", "why", "what")
 _COUNTS = 0.3
 """Share of the topic that another figure must name: who counts the same often words it otherwise."""
 _UNCOUNTED = ("said", "who", "where", "why")
@@ -219,7 +219,7 @@ def _is_doubtful(question: Question, findings: Findings, claim: Claim | None, st
         return claim.stance(evidence) == "near" and findings.certainty != "sure"
     if not may_answer(question, evidence.quote):
         return True
-    if question.intent not in _FACTS or findings.certainty == "sure":
+    if question.intent not in FOR_ONE or findings.certainty == "sure":
         return False
     is_in_kind = fits(question.intent, evidence.quote) > 1.0 and question.intent != "number"
     is_missing = evidence.relevance < (_ANSWERS_IN_KIND if is_in_kind else _ANSWERS)

@@ -7,13 +7,11 @@ from collections import deque
 import msgspec
 
 from hubbub.assistant.answer import Sentence
-from hubbub.assistant.display import inert, isolated
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.storylines import Story
-from hubbub.assistant.verify import cite, failure
-from hubbub.assistant.wording import Said
-from hubbub.assistant.write import wording
+from hubbub.assistant.verify import as_sentence, failure
+from hubbub.assistant.write import say, wording
 from hubbub.posts import Post
 from hubbub.server.alerts.novelty import Kind, Level, Memory
 from hubbub.server.alerts.standing import Standing
@@ -96,26 +94,12 @@ class Subject:
             living = self._index.fetch([item.post.id for item in draft.evidence])
             if failure(draft, living, self.standing.question.lang) is None:
                 number, self._next_id = self._next_id, self._next_id + 1
-                return Sentence(
-                    id=number,
-                    text=draft.text,
-                    kind=draft.kind,
-                    citations=tuple(cite(item, living) for item in draft.evidence),
-                    num_voices=draft.num_voices,
-                    first_us=draft.first_us,
-                    last_us=draft.last_us,
-                    is_conflicting=draft.is_conflicting,
-                )
+                return as_sentence(draft, number, living)
         return None
 
     def _draft(self, story: Story, head: Evidence, now_us: int) -> Draft:
-        said = Said(
-            quote=isolated(head.quote),
-            num_voices=story.num_voices,
-            handle=inert(head.post.handle) if head.post.handle else None,
-            first_age_us=max(now_us - story.first_us, 0),
-            last_age_us=max(now_us - story.last_us, 0),
-        )
+        question = msgspec.structs.replace(self.standing.question, clock_us=now_us)
+        said = say(question, head, story.num_voices, story.first_us, story.last_us)
         cited = {head.post.author: head}
         for item in story.wordings:
             if item.voice is not head.voice:

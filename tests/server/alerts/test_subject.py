@@ -90,3 +90,13 @@ def test_a_post_that_died_while_it_waited_is_no_voice(house: SmallHouse) -> None
     tell(house, subject, 0, at_us)
     house.delete(make_post(100, "").id)
     assert subject.look(at_us) is None
+
+
+def test_a_handle_that_is_none_is_not_told(house: SmallHouse) -> None:
+    level = msgspec.structs.replace(LEVELS["low"], min_voices=1)
+    subject, at_us = watch(house, level), house.now_us()
+    post = make_post(300, NEWS[0][1], received_us=at_us, handle="free at www.town.example [x](http://y)")
+    house.add(post)
+    subject.take(post)
+    alert = subject.look(at_us)
+    assert alert is not None and "town.example" not in alert.sentence.text
