@@ -18,7 +18,8 @@ _ADVICE = {
     errno.EROFS: "the file system is read-only: choose another directory",
     errno.EACCES: "permission denied: give this user the directory, or choose another",
     errno.EPERM: "permission denied: give this user the directory, or choose another",
-    errno.ENOENT: "it does not exist: choose another directory",
+    errno.ENOENT: "it does not exist: look at the name",
+    errno.EISDIR: "it is a directory: name a file in it",
     errno.ENOTDIR: "a part of the path is a file: choose another directory",
     errno.EMFILE: "too many open files (ulimit -n): close some readers",
 }

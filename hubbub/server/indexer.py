@@ -9,7 +9,8 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from multiprocessing.synchronize import Event as ProcessEvent
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from hubbub.config import Config
@@ -25,9 +26,17 @@ class Indexer:
     """A child process that folds a data directory's archive until told that the last event is in."""
 
     def __init__(self, config: Config) -> None:
-        self._is_done = _SPAWN.Event()
-        self._process = _SPAWN.Process(target=_index, args=(config, self._is_done), name="hubbub-index")
-        self._process.start()
+        # A pipe, since a multiprocessing.Event waits for ever for a child that was killed while it waited.
+        until, self._until = _SPAWN.Pipe(duplex=False)
+        self._process = _SPAWN.Process(target=_index, args=(config, until), name="hubbub-index")
+        resource_tracker.ensure_running()  # it lets the signals through again where it starts
+        # Ctrl-C and a termination reach a whole group; the child and its own leave only when told to.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        until.close()
 
     @property
     def is_redundant(self) -> bool:
@@ -45,7 +54,7 @@ class Indexer:
         Raises:
             HubbubError: it failed; its own message stands on stderr.
         """
-        self._is_done.set()
+        self._until.close()
         self._process.join(timeout_s)
         code = self._process.exitcode
         if self.has_failed:
@@ -57,18 +66,17 @@ class Indexer:
         return code is not None
 
 
-def _index(config: Config, is_done: ProcessEvent) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and says when we are done
+def _index(config: Config, until: Connection) -> None:
     try:
         with House(config) as house:
-            _answer_until(house, is_done)
+            _answer_until(house, until)
     except InUse:
         raise SystemExit(EXIT_IN_USE) from None
     except HubbubError as error:
         raise SystemExit(f"hubbub: {error}") from None
 
 
-def _answer_until(house: House, is_done: ProcessEvent) -> None:
+def _answer_until(house: House, until: Connection) -> None:
     from hubbub.server.app import create_app
     from hubbub.web.run import Server
 
@@ -77,9 +85,8 @@ def _answer_until(house: House, is_done: ProcessEvent) -> None:
     server = Server(app, "127.0.0.1", 0, on_ready=lambda url: write_address(directory, url))
     thread = threading.Thread(target=server.run, name="http")
     thread.start()
-    parent = multiprocessing.parent_process()
     try:
-        while not is_done.wait(0.2) and parent is not None and parent.is_alive():
+        while not until.poll(0.2):  # its end has come when the parent closed it, or died
             house.raise_error()
         house.wait_until_folded(house.archive.last_seq)
     finally:
