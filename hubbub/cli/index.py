@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from hubbub.cli.lazy import LazyVerbs
 from hubbub.cli.options import data_options, json_option, open_local, read_settings
 from hubbub.cli.output import format_table, print_json, print_note, progress
 from hubbub.errors import HubbubError, InvalidInput
@@ -17,7 +18,7 @@ from hubbub.posts import Post, PostId
 from hubbub.server.house import House
 
 
-@click.group()
+@click.group(cls=LazyVerbs)
 def index() -> None:
     """Look into the index, rebuild it, or teach it the words of your own stream."""
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from hubbub.cli.options import data_options, json_option, read_settings
+from hubbub.cli.lazy import LazyVerbs
+from hubbub.cli.options import data_option, json_option, read_settings
 from hubbub.cli.output import format_table, print_json, print_note
 from hubbub.server.keys import SCOPES, Key, KeyRing
 from hubbub.units import format_time
@@ -15,7 +16,7 @@ from hubbub.units import format_time
 _HEADER = ("id", "tenant", "may", "a minute", "made", "revoked")
 
 
-@click.group()
+@click.group(cls=LazyVerbs)
 def keys() -> None:
     """Make, list and revoke the keys of tenants; a running server obeys at once."""
 
@@ -28,7 +29,7 @@ def keys() -> None:
 @click.option(
     "--per-minute", type=click.IntRange(1), default=600, show_default=True, help="Requests a minute."
 )
-@data_options
+@data_option
 @json_option
 def add(tenant: str, scopes: tuple[Any, ...], per_minute: int, as_json: bool, **flags: Any) -> None:
     """Make a key for TENANT and show it, once."""
@@ -41,7 +42,7 @@ def add(tenant: str, scopes: tuple[Any, ...], per_minute: int, as_json: bool, **
 
 
 @keys.command(name="list")
-@data_options
+@data_option
 @json_option
 def show(as_json: bool, **flags: Any) -> None:
     """List the keys, without their secrets."""
@@ -55,7 +56,7 @@ def show(as_json: bool, **flags: Any) -> None:
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
-@data_options
+@data_option
 def revoke(key_id: str, **flags: Any) -> None:
     """Refuse the key ID from now on."""
     key = _ring(flags).revoke(key_id)

@@ -12,10 +12,12 @@ import click
 class LazyVerbs(click.Group):
     """Loads a verb's file only when that verb is used, so that `--help` stays quick."""
 
-    def __init__(self, *args: Any, files: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+    def __init__(
+        self, *args: Any, files: Mapping[str, tuple[str, str]] | None = None, **settings: Any
+    ) -> None:
         """`files` holds for a verb its file in this room, and what the list of verbs says of it."""
         super().__init__(*args, **settings)
-        self._files = files
+        self._files = files or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the verbs."""
@@ -30,8 +32,8 @@ class LazyVerbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
-        told = {name: command.get_short_help_str(80) for name, command in self.commands.items()}
+        """List the verbs without importing them, each with its whole first sentence."""
+        told = {name: command.get_short_help_str(200) for name, command in self.commands.items()}
         told |= {name: said for name, (_, said) in self._files.items()}
         with formatter.section("Commands"):
             formatter.write_dl(sorted(told.items()))

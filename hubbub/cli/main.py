@@ -5,6 +5,8 @@ Exit codes: 0 done, 1 failed, 2 misuse (a wrong flag or input), 130 interrupted.
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from types import FrameType
@@ -77,9 +79,14 @@ def run(arguments: list[str]) -> int:
     except HubbubError as error:
         click.echo(f"hubbub: {error}", err=True)
         return 2 if isinstance(error, InvalidInput) else 1
-    except BrokenPipeError:
-        sys.stderr.close()
+    except SystemExit:  # click's, when the reader of the output has seen enough
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the output can go nowhere
+        click.echo("hubbub: the disk that the output goes to is full; free some space", err=True)
+        return 1
     return code if isinstance(code, int) else 0
 
 

@@ -21,19 +21,21 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+data_option = click.option(
+    "--data", metavar="DIR", help="Directory of the archive and the index [default: .hubbub]."
+)
+_INDEX_OPTIONS = (
+    click.option(
+        "--embedder", metavar="NAME", help="static (default), none, or a table made by `index learn`."
+    ),
+    click.option("--index", metavar="NAME", help="edge (default), sqlite, or the URL of a Qdrant server."),
+    data_option,
+)
+
+
 def data_options(command: Command) -> Command:
     """Add --data, --index and --embedder."""
-    for option in (
-        click.option(
-            "--embedder", metavar="NAME", help="static (default), none, or a table made by `index learn`."
-        ),
-        click.option(
-            "--index", metavar="NAME", help="edge (default), sqlite, or the URL of a Qdrant server."
-        ),
-        click.option(
-            "--data", metavar="DIR", help="Directory of the archive and the index [default: .hubbub]."
-        ),
-    ):
+    for option in _INDEX_OPTIONS:
         command = option(command)
     return command
 

@@ -23,8 +23,8 @@ def print_note(text: str) -> None:
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay out rows under a header; numbers to the right, words to the left."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    """Lay out rows under a header; numbers to the right, words to the left, a row on a line of its own."""
+    cells = [["".join(c if c.isprintable() else "?" for c in str(cell)) for cell in row] for row in rows]
     widths = [max(len(line[i]) for line in [list(header), *cells]) for i in range(len(header))]
     is_number = [
         all(isinstance(row[i], int | float) for row in rows) and bool(rows) for i in range(len(header))

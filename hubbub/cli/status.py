@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from hubbub.cli.options import data_options, json_option, read_settings
+from hubbub.cli.options import data_option, json_option, read_settings
 from hubbub.cli.output import format_table, print_json, print_note
 from hubbub.errors import HubbubError
 from hubbub.server.remote import RemoteHouse, read_address
@@ -35,7 +35,7 @@ _CURSOR_CHARS = 20
 
 
 @click.command()
-@data_options
+@data_option
 @json_option
 def status(as_json: bool, **flags: Any) -> None:
     """Show each source (state, lag of the platform and our own, rates, losses) and the index."""

@@ -7,7 +7,8 @@ from typing import IO, Any
 
 import click
 
-from hubbub.cli.options import data_options, json_option, read_settings
+from hubbub.cli.lazy import LazyVerbs
+from hubbub.cli.options import data_option, json_option, read_settings
 from hubbub.cli.output import format_table, print_json, print_note
 from hubbub.errors import InvalidInput
 from hubbub.server.keys import FIRST, LAST, KeyRing, Stop, Tenant
@@ -31,13 +32,13 @@ class Limit(click.ParamType[int | str]):
         return int(value)
 
 
-@click.group()
+@click.group(cls=LazyVerbs)
 def tenants() -> None:
     """Limit, rank, tune and stop tenants; a running server obeys within a second. The page is tenant `-`."""
 
 
 @tenants.command(name="list")
-@data_options
+@data_option
 @json_option
 def show(as_json: bool, **flags: Any) -> None:
     """List the tenants, what they may use, and what they have used today."""
@@ -62,8 +63,8 @@ def show(as_json: bool, **flags: Any) -> None:
 @click.option(
     "--rules", type=click.File(encoding="utf-8"), help="File of rules of tone; an empty one ends them."
 )
-@data_options
-def change(name: str, rules: IO[str] | None, data: str, index: str, embedder: str, **limits: Any) -> None:
+@data_option
+def change(name: str, rules: IO[str] | None, data: str | None, **limits: Any) -> None:
     """Set what the tenant NAME may use, how early it is served, and how its answers sound."""
     changes = {key: None if value == "none" else value for key, value in limits.items() if value is not None}
     try:
@@ -79,7 +80,7 @@ def change(name: str, rules: IO[str] | None, data: str, index: str, embedder: st
 @click.argument("name", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Everybody, the page too.")
 @click.option("--answers", is_flag=True, help="Only what is written; search stays up.")
-@data_options
+@data_option
 def stop(name: str | None, is_all: bool, answers: bool, **flags: Any) -> None:
     """Switch the tenant NAME off; what it has open ends within a second."""
     _switch(flags, name, is_all, "answers" if answers else "all")
@@ -88,7 +89,7 @@ def stop(name: str | None, is_all: bool, answers: bool, **flags: Any) -> None:
 @tenants.command()
 @click.argument("name", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Everybody who was not stopped by name.")
-@data_options
+@data_option
 def resume(name: str | None, is_all: bool, **flags: Any) -> None:
     """Switch the tenant NAME on again."""
     _switch(flags, name, is_all, None)

@@ -2,10 +2,13 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
 from hubbub.cli.main import run
+from hubbub.cli.output import format_table
 from hubbub.config import Config
 from hubbub.server.house import House
 
@@ -111,3 +114,23 @@ def test_a_newer_data_directory_is_left_alone(age, arguments, tmp_path, capsys):
     age(tmp_path / "data")
     assert run(arguments) == 1
     assert "format 99, this hubbub reads 1; upgrade hubbub" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("where", "code", "says"), [("| true", 0, ""), ("> /dev/full", 1, "is full")])
+def test_an_output_that_nobody_takes_ends_in_order(where, code, says):
+    hubbub = f"{sys.executable} -m hubbub.cli.main"
+    line = f"set -o pipefail; {hubbub} plan models --json {where}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert says in done.stderr and len(done.stderr.splitlines()) == bool(says)
+
+
+def test_a_name_cannot_break_a_table():
+    told = format_table(("source", "lines"), [("a\nb\x1b[2J\u202e", 1)])
+    assert told.splitlines()[1:] == ["a?b?[2J?      1"]
+
+
+@pytest.mark.parametrize("verb", ["index", "keys", "tenants", "plan", "corpus", "model", "train"])
+def test_a_list_of_verbs_ends_no_sentence_in_dots(verb, capsys):
+    assert run([verb, "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]

@@ -53,7 +53,7 @@ def test_surface_is_frozen():
         "model": [],
         "plan": [],
         "search": sorted([*data, "--json", "--limit", "--newest", "--rerank", "query"]),
-        "status": sorted([*data, "--json"]),
+        "status": ["--data", "--json"],
         "tenants": [],
         "train": [],
         "watch": sorted([*data, "--json", "--novelty", "question"]),
