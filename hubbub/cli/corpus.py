@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from hubbub.cli.interrupts import interruptible
+from hubbub.cli.lazy import LazyVerbs
 from hubbub.cli.options import json_option
 from hubbub.cli.output import format_table, print_json, print_note, progress
 from hubbub.config import Config
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from hubbub.stream import Archive
 
 
-@click.group()
+@click.group(cls=LazyVerbs)
 def corpus() -> None:
     """Build a training corpus from an archive, keep deletions out of it, look at it."""
 
