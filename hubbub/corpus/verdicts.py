@@ -26,7 +26,9 @@ _FILE = "verdicts.bin"
 _POSTS_AT_ONCE = 40_000
 """So many posts' entries are read together: 20 MB."""
 _ENTRIES_AT_ONCE = 100_000
-"""So many of those that share a hash are compared together: each with up to nine others."""
+"""So many of those that share a hash meet together: each up to nine others."""
+_PAIRS_AT_ONCE = 50_000
+"""So many pairs of posts are compared together: 50 MB."""
 
 MapFunction: TypeAlias = Callable[[Callable[[range], I64], Iterable[range]], Iterable[I64]]
 """Like `map`, in this process or in several."""
@@ -50,10 +52,11 @@ def decide(
         with refusals("write the work file", work / _FILE):
             verdicts.tofile(work / _FILE)
         find = partial(find_copies, work, num_runs, settings.similarity, kind)
+        known = np.memmap(work / _FILE, np.uint8, "r+") if len(verdicts) else verdicts
         # However many buckets are read at once: posts meet within one.
         step = max(1, min(BUCKETS, BUCKETS * _POSTS_AT_ONCE // max(1, offsets[-1])))
         for copies in run_map(find, [range(at, min(at + step, BUCKETS)) for at in range(0, BUCKETS, step)]):
-            verdicts[copies] = verdict
+            verdicts[copies] = known[copies] = verdict  # who is known as a copy is not compared again
     counts = np.bincount(verdicts, minlength=len(NAMES)).tolist()
     dropped = Counter({name: num for name, num in zip(NAMES[1:], counts[1:], strict=True) if num})
     return [verdicts[start:end] for start, end in zip(offsets, offsets[1:], strict=False)], dropped
@@ -80,7 +83,8 @@ def find_copies(work: Path, num_runs: int, similarity: float, kind: str, buckets
     found = [run.entries(kind, buckets) for run in runs]
     hashes = np.concatenate([entries["hash"] for entries in found])
     posts = np.concatenate([entries["row"] + start for entries, start in zip(found, offsets, strict=False)])
-    is_kept = verdicts[posts] == KEPT
+    own = EXACT if kind == "exact" else NEAR
+    is_kept = np.isin(verdicts[posts], (KEPT, own))
     hashes, posts = hashes[is_kept], posts[is_kept]
     hashes, posts = _shared(hashes, posts)
     copies = [np.zeros(0, np.int64)]
@@ -88,6 +92,8 @@ def find_copies(work: Path, num_runs: int, similarity: float, kind: str, buckets
         times, keys = _read_columns(runs, offsets, posts[part])
         met = meet(hashes[part], times, keys)
         later, earlier = posts[part][met.later], posts[part][met.earlier]
+        is_open = verdicts[later] == KEPT
+        later, earlier = later[is_open], earlier[is_open]
         copies.append(_verify(runs, offsets, later, earlier, similarity) if kind == "near" else later)
     return np.unique(np.concatenate(copies))
 
@@ -114,15 +120,20 @@ def _whole_hashes(hashes: NDArray[np.uint64], at_once: int = _ENTRIES_AT_ONCE) -
 
 def _verify(runs: list[Run], offsets: list[int], later: I64, earlier: I64, similarity: float) -> I64:
     """Return those of `later` that are as similar to their earlier ones as it takes."""
+    if not len(later):
+        return later
     both = np.unique(np.stack((later, earlier), axis=1), axis=0)
     posts, places = np.unique(both, return_inverse=True)
     places = places.reshape(both.shape)
     parts = [run.pairs(rows) for run, rows in _by_run(runs, offsets, posts)]
     sizes = np.concatenate([np.diff(part.starts) for part in parts])
     pairs = Pairs(np.concatenate([part.hashes for part in parts]), np.concatenate(([0], np.cumsum(sizes))))
-    is_copy = jaccard(pairs, places[:, 0], places[:, 1]) >= similarity
-    copies: I64 = both[is_copy, 0]
-    return copies
+    copies = [
+        both[start : start + _PAIRS_AT_ONCE, 0][jaccard(pairs, *part.T) >= similarity]
+        for start in range(0, len(both), _PAIRS_AT_ONCE)
+        for part in (places[start : start + _PAIRS_AT_ONCE],)
+    ]
+    return np.unique(np.concatenate(copies))
 
 
 def _read_columns(runs: list[Run], offsets: list[int], posts: I64) -> tuple[I64, NDArray[np.uint64]]:
