@@ -7,7 +7,8 @@ document mask (`posts`). Two conventions, causal not halved (torchtitan's, nanoc
 dense peak and against the best matrix product measured in the same call.
 
 A runner that fails (torchtitan 0.2.2 may be missing, or not fit this torch) says so and the others go on.
-One size a call fits into ten minutes. `--tiny` proves the script on a CPU in a minute; its figures mean nothing.
+One size a call fits into ten minutes. `--tiny` proves the script on a CPU in a minute; its figures mean
+nothing.
 
     python -m benchmarks.train_gpu [--sizes 124M,350M,1.3B] [--runners ours,posts,titan,hf] [--peak 989e12]
 """

@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     "--first-days", type=float, default=0.0, help="Days of the first release [default: half of all]."
 )
 @click.option("--days", type=float, default=7.0, show_default=True, help="Days from release to release.")
-@click.option("--replay", type=click.FloatRange(0, 0.9), default=0.05, show_default=True, help="Older posts.")
-@click.option(
-    "--anneal", type=click.FloatRange(0.01, 1), default=0.2, show_default=True, help="Share of steps."
-)
 @click.option("--epochs", type=float, default=1.0, show_default=True)
 @click.option("--seq", type=int, default=0, help="Longest text in tokens [default: 1024].")
 @click.option("--seed", type=int, default=0, show_default=True)
