@@ -18,13 +18,12 @@ from collections.abc import Iterator
 import msgspec
 
 from benchmarks.report import show
-from hubbub.cli.fleet_simulate import RULES
+from hubbub.cli.fleet_simulate import RULES, rules_of
 from hubbub.fleet.goodput import effective_share
 from hubbub.fleet.invented import invented_jobs
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.outcome import quantile
 from hubbub.fleet.placement import Nodes
-from hubbub.fleet.policy import Policy
 from hubbub.fleet.queueing import Order, queue_times
 from hubbub.fleet.simulator import simulate
 from hubbub.fleet.spec import FleetSpec, GridEvent, Pool, Site, Tenant
@@ -182,9 +181,8 @@ def traces(directory: str, load: float, num_jobs: int) -> Iterator[dict[str, obj
         wanted = sum(job.gpus * job.run_s for job in own) / span_s / load
         num_nodes = -(-max(int(wanted), *(job.gpus for job in own)) // 8)
         spec = FleetSpec(pools=(Pool(name="own", num_nodes=num_nodes),))
-        for policy, (order, preempts) in RULES.items():
-            rules = msgspec.convert({"order": order, "preempts": preempts}, Policy)
-            ended = simulate(spec, own, rules).finished
+        for policy in RULES:
+            ended = simulate(spec, own, rules_of(policy)).finished
             waits = sorted(claim.waited_s / 3_600 for claim in ended)
             whole = sorted(((claim.finished_s or 0.0) - claim.job.submit_s) / 3_600 for claim in ended)
             yield {

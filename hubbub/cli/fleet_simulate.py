@@ -15,6 +15,7 @@ from hubbub.cli.output import format_table, print_json, print_note
 if TYPE_CHECKING:
     from hubbub.fleet.jobs import Job
     from hubbub.fleet.outcome import TenantOutcome
+    from hubbub.fleet.policy import Policy
     from hubbub.fleet.spec import FleetSpec
 
 _HEADER = (
@@ -65,21 +66,19 @@ def simulate(
 ) -> None:
     """Replay jobs on a fleet and show what each tenant got.
 
-    Rights first, then priorities; among equals: las, who ran least so far (it knows no durations, and takes
-    from who ran an hour and more); srtf, who is done soonest; fairshare, whose tenant used least lately;
-    goodput, whose GPUs do most work that counts; priority, who came first. Without any preemption: fifo, sjf
-    (shortest first), fair (whose tenant holds least of its share).
+    Rights first, then priorities; among equals: las, who is new or waited long for what it ran (it knows no
+    durations, and takes from who had its turn, an hour to four); srtf, who is done soonest; fairshare, whose
+    tenant used least lately; goodput, whose GPUs do most work that counts; priority, who came first. Without
+    any preemption: fifo, sjf (shortest first), fair (whose tenant holds least of its share).
     """
     from hubbub.fleet.deliveries import plan_deliveries, read_orders
     from hubbub.fleet.outcome import outcomes_of
     from hubbub.fleet.page.recorder import Recorder
-    from hubbub.fleet.policy import Policy
     from hubbub.fleet.simulator import simulate as replay
 
     spec = fleet_of(fleet_file, gpus)
     jobs = jobs_of(trace, spec, load, seed)
-    order, preempts = RULES[policy]
-    rules = msgspec.convert({"order": order, "preempts": preempts, "drains": drain_lemons}, Policy)
+    rules = rules_of(policy, drains=drain_lemons)
     began_s = time.perf_counter()
     until_s = days * 86_400 if days else None
     recorder = Recorder(rules) if report else None
@@ -107,16 +106,21 @@ def simulate(
                     "energy_mwh": result.energy_kws / 3.6e6, "over_cap_kw": result.over_cap_kw})  # fmt: skip
         return
     click.echo(format_table(_HEADER, [_row(each) for each in told]))
+    over_kw = result.over_cap_kw
     print_note(
         f"{len(jobs):,} jobs on {spec.num_gpus:,} GPUs, {result.end_s / 86_400:.1f} days, in {took_s:.1f} s; "
         f"{result.num_preemptions:,} preemptions, {result.num_failures:,} failures; rented for "
         f"${result.spent_usd:,.0f}; {result.energy_kws / 3.6e6:,.0f} MWh; "
-        + (
-            f"ABOVE ITS CAP by {result.over_cap_kw:.1f} kW"
-            if result.over_cap_kw > 0
-            else "never above the cap"
-        )
+        + (f"ABOVE ITS CAP by {over_kw:.1f} kW" if over_kw > 0 else "never above the cap")
     )
+
+
+def rules_of(name: str, *, drains: bool = False) -> Policy:
+    """Return a policy by its name."""
+    from hubbub.fleet.policy import Policy
+
+    order, preempts = RULES[name]
+    return msgspec.convert({"order": order, "preempts": preempts, "drains": drains}, Policy)
 
 
 def fleet_of(name: str, gpus: int | None) -> FleetSpec:

@@ -7,11 +7,11 @@
 | fair | the tenant that holds least of its share | no |
 | fairshare | the tenant that used least of its share lately | no |
 | srtf | who is expected to be done soonest | from who has longer to go, restarts counted |
-| las | who came first; who left comes back as if half of what it ran later | from who had its turn |
+| las | who came first; who left, as if it had come later by 8 times what it ran | from who had its turn |
 | goodput | whose GPUs do most work that counts | no, and from the weaker who restart fastest |
 
 las is least attained service with queues by what a job ran and with promotion of who waits long, as in
-Tiresias (Gu et al., NSDI 2019, section 3.2), but without steps: a job that ran d waits d / 2, two days at the
+Tiresias (Gu et al., NSDI 2019, section 3.2), but without steps: a job that ran d waits 8 d, two days at the
 most, and is then as good as new. A turn is a quantum, doubled at each return up to four.
 """
 
@@ -78,7 +78,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _patience_s(done_s: float) -> float:
-    return min(done_s / 2, 172_800.0)
+    return min(8 * done_s, 172_800.0)
 
 
 def expected_s(job: Job) -> float:

@@ -172,10 +172,10 @@ def test_srtf_and_las_take_from_equals_and_goodput_from_whom_it_costs_least():
 
 def test_las_lets_nobody_starve_behind_a_stream_of_new_jobs():
     spec = FleetSpec(pools=(Pool(name="own", num_nodes=1),), tenants=TENANTS)
-    stream = [_job(str(n), "lab", 8, 3_600 * n + 1, 3_590) for n in range(48)]
+    stream = [_job(str(n), "lab", 8, 3_600 * n + 1, 3_590) for n in range(120)]
     ended, _, _ = _run(spec, _job("long", "lab", 8, 0, 36_000), *stream, policy=Policy(order="las"))
     long = ended["long"]
-    assert long.finished_s < ended["47"].finished_s - 3_600 and long.num_preempted <= 4
+    assert long.finished_s < ended["119"].finished_s - 3_600 and long.num_preempted <= 4
 
 
 def test_fair_share_over_time_looks_back_a_half_life():
