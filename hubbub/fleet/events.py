@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
+from math import inf
 from typing import Any, TypeAlias
 
 from hubbub.fleet.jobs import Job
@@ -43,7 +44,9 @@ class Events:
         return len(self.near) + self._num_far - self.num_failures
 
     def push(self, at_s: float, kind: int, what: object, version: int = 0) -> None:
-        """Note what is to come."""
+        """Note what is to come; what comes in all eternity is nothing."""
+        if at_s == inf:
+            return
         self._num_pushed += 1
         self.num_failures += kind == NODE_FAILS
         slot = at_s // self._slot_s
