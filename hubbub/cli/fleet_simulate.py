@@ -125,14 +125,10 @@ def rules_of(name: str, *, drains: bool = False) -> Policy:
 
 def fleet_of(name: str, gpus: int | None) -> FleetSpec:
     """Read a fleet by its file or its name, or make one of so many GPUs."""
-    from importlib.resources import files
-
     from hubbub.fleet.spec import FleetSpec, Pool, read_fleet
 
     if gpus:
         return FleetSpec(pools=(Pool(name="own", num_nodes=gpus // 8),))
-    if name == "memphis":
-        return read_fleet(str(files("hubbub.fleet") / "data" / "memphis.toml"))
     return read_fleet(name)
 
 

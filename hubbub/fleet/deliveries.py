@@ -126,6 +126,8 @@ def read_orders(path: str | Path) -> Orders:
     """
     try:
         return msgspec.toml.decode(Path(path).read_bytes(), type=Orders)
+    except FileNotFoundError:
+        raise InvalidInput(f"there are no orders {str(path)!r}: look at the name") from None
     except OSError as error:
         raise StorageError(f"cannot read orders {str(path)!r}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -196,16 +196,19 @@ def _refuse_doubles(kind: str, names: Sequence[str]) -> None:
 
 
 def read_fleet(path: str | Path) -> FleetSpec:
-    """Read a fleet's TOML file.
+    """Read a fleet's TOML file, or the built-in one of the name `memphis`.
 
     Raises:
         StorageError: the file cannot be read.
         InvalidInput: it is no TOML, or a field is wrong; file and field are named.
     """
+    built_in = Path(__file__).with_name("data") / "memphis.toml"
     try:
-        data = Path(path).read_bytes()
+        data = (built_in if path == "memphis" else Path(path)).read_bytes()
+    except FileNotFoundError:
+        raise InvalidInput(f"there is no fleet {str(path)!r}: look at the name, or say memphis") from None
     except OSError as error:
-        raise StorageError(f"cannot read fleet {str(path)!r}: {error}") from error
+        raise StorageError(f"cannot read fleet {str(path)!r}: {error.strerror}") from error
     try:
         return msgspec.toml.decode(data, type=FleetSpec)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -40,6 +40,8 @@ def read_trace(path: str | Path, spec: FleetSpec | None = None) -> Trace:
     try:
         with _open(path) as lines:
             rows = list(rows_of(lines, path))
+    except FileNotFoundError:
+        raise InvalidInput(f"there is no trace {str(path)!r}: look at the name") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise StorageError(
             f"cannot read trace {str(path)!r}: {error}; copy it again, or unpack what is whole of it"

@@ -76,7 +76,7 @@ def test_what_cannot_be_is_misuse_and_named(tmp_path, capsys):
     path.write_bytes(b"\xff")
     assert run(["fleet", "simulate", "--fleet", str(path)]) == 2
     assert run(["fleet", "deliveries", str(path)]) == 2
-    assert run(["fleet", "simulate", "--fleet", str(tmp_path / "none.toml")]) == 1
+    assert run(["fleet", "simulate", "--fleet", str(tmp_path / "none.toml")]) == 2
     (tmp_path / "big.csv").write_text("job_id,submit_s,tenant,gpus,run_s\nhuge,0,t,99,1\n")
     assert run(["fleet", "simulate", "--gpus", "16", "--trace", str(tmp_path / "big.csv")]) == 2
     assert "'huge' asks for 99 GPUs; the fleet's largest pool has 16" in capsys.readouterr().err

@@ -139,7 +139,7 @@ def test_a_fleet_that_could_never_run_a_job_or_does_not_know_its_tenant_is_told_
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
-    with pytest.raises(StorageError, match="nowhere.csv"):
+    with pytest.raises(InvalidInput, match="nowhere.csv"):
         read_trace(tmp_path / "nowhere.csv")
     packed = bytearray(gzip.compress((OURS + "".join(f"a{n},1,b,1,{n}\n" for n in range(999))).encode()))
     (tmp_path / "cut.csv.gz").write_bytes(packed[:-20])

@@ -194,9 +194,10 @@ def test_a_waiting_question_is_told_of_the_stop(slow_house: SlowHouse, tmp_path:
         while accounts(x)["x"]["usage"]["num_waiting"] < 1:
             time.sleep(0.01)
         ring.change("x", stopped="answers")
-        assert waiting.result(timeout=2).status_code == 403
+        told = waiting.result(timeout=20)  # on a busy machine its turn may come before the stop is seen
+        assert told.status_code == 403 or "switched_off" in told.text
         ring.change("tesla", stopped="answers")
-        assert {future.result(timeout=5).status_code for future in held} == {403}
+        assert {future.result(timeout=20).status_code for future in held} == {403}
 
 
 def test_rules_shape_the_answers_of_their_tenant_alone(house: SmallHouse, tmp_path: Path) -> None:
