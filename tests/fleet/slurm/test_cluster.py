@@ -125,7 +125,7 @@ def test_who_pays_gets_a_rented_node_which_goes_back_when_idle(rented):
     cluster = find(rented / "slurm")
     sleep = ["sleep", "60"]
     told = rented / "told"
-    saves = ["sh", "-c", 'trap "echo saved >>$0; exit" TERM; sleep 60 & wait', str(told)]
+    saves = ["sh", "-c", 'trap "echo saved >>$0; exit" TERM; echo began >$0; sleep 60 & wait', str(told)]
     hall, tesla = (cluster.submit(*who, sleep, expected_s=60.0) for who in (("xai", 16), ("tesla", 8)))
     xai = cluster.submit("xai", 8, saves, expected_s=60.0)
     _until(lambda: _running(cluster) == {hall})
@@ -137,11 +137,12 @@ def test_who_pays_gets_a_rented_node_which_goes_back_when_idle(rented):
         truth.state.claims[xai].pool is truth.state.pools["cloud"] and truth.state.claims[tesla].pool is None
     )
     assert truth.state.pools["cloud"].num_active == 1 and truth.state.sites["hall"].drawn_kw == 16.0
+    _until(told.exists)
     for job in (xai, hall):
         cluster.cancel(job)
     _until(lambda: tesla in _running(cluster))
     _until(lambda: step(cluster, Policy()) is not None and not cluster.look().state.pools["cloud"].num_active)
-    assert told.read_text() == "saved\n", "who works on a rented node hears that it has to leave"
+    assert told.read_text() == "began\nsaved\n", "who works on a rented node hears that it has to leave"
     assert daemons.until(lambda: len(daemons.running(cluster.directory, "slurmd")) == 2, 10)
     with pytest.raises(InvalidInput, match="ask for 1 to 16|refused"):
         cluster.submit("tesla", 32, sleep)
