@@ -11,8 +11,9 @@
 | goodput | whose GPUs do most work that counts | no, and from the weaker who restart fastest |
 
 las is least attained service with queues by what a job ran and with promotion of who waits long, as in
-Tiresias (Gu et al., NSDI 2019, section 3.2), but without steps: a job that ran d waits 8 d, two days at the
-most, and is then as good as new. A turn is a quantum, doubled at each return up to four.
+Tiresias (Gu et al., NSDI 2019), but without steps: a job that ran d waits 8 d, two days at the
+most, and is then as good as new. A turn is a quantum, doubled at each return up to four. The 8 and the two
+days are ours: decision 132.
 """
 
 from __future__ import annotations
