@@ -92,7 +92,7 @@ def main() -> None:
          "of": f"{len(recorder.history.moments):,} moments, {len(recorder.frames):,} frames"},
         {"what": "one live look", "value": f"{look_s * 1e3:.0f} CPU-ms",
          "of": f"{len(states[0].claims):,} jobs, {states[0].num_waiting:,} waiting"},
-        {"what": "to each viewer", "value": f"{len(watch._news) / 1e3:.1f} kB", "of": "each look"},
+        {"what": "to each viewer", "value": f"{len(watch._latest[1]) / 1e3:.1f} kB", "of": "each look"},
     ]  # fmt: skip
     show(rows, given.json)
 

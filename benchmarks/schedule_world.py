@@ -13,7 +13,7 @@ from benchmarks.oracle import Oracle
 from hubbub.assistant import ask
 from hubbub.assistant.answer import Citation, Done, Found, Retraction, Sentence, Shown
 from hubbub.errors import StorageError
-from hubbub.index import Index
+from hubbub.index import Index, Query
 from hubbub.index.backend import Backend
 from hubbub.index.edge import EdgeBackend
 from hubbub.index.edge.job import Job
@@ -57,8 +57,9 @@ class Reader:
     def __init__(
         self, index: Index, authors: Sequence[AuthorId], clock_us: int, model: Parrot | None
     ) -> None:
+        within = Query(authors=tuple(authors))
         self._events = ask(
-            index, "what happened at the bridge?", clock_us=clock_us, authors=tuple(authors), model=model
+            index, "what happened at the bridge?", clock_us=clock_us, within=within, model=model
         )
         self._watch = Watch(index)
         self._sentences: dict[int, Sentence] = {}

@@ -33,12 +33,13 @@ def going_first(rank: int = 0) -> Iterator[None]:
 
     Rank 0 is a search, 1 one that takes several times as long; everything else comes after both.
     """
+    before = _mine.rank
     _count(rank, 1)
     _mine.rank = rank
     try:
         yield
     finally:
-        _mine.rank = _LAST
+        _mine.rank = before
         _count(rank, -1)
 
 
