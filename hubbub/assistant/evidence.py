@@ -20,7 +20,6 @@ from hubbub.assistant.question import Question
 from hubbub.assistant.spans import Span, cut, is_last
 from hubbub.assistant.voices import Voice
 from hubbub.assistant.wordforms import content_words, fold
-from hubbub.index.precedence import give_way
 from hubbub.posts import Post, PostId
 
 Embed: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
@@ -134,7 +133,6 @@ class _Rating:
 
         One text may go round about many places, and then only the post about this one is to the point.
         """
-        give_way()
         found: dict[str, Evidence] = {}
         for post, whole in self._chosen(voice):
             around = frame(post, self.question.lang)

@@ -24,7 +24,6 @@ from hubbub.assistant.question import Question
 from hubbub.assistant.searchable import Searchable
 from hubbub.assistant.voices import Voice, collapse
 from hubbub.assistant.wordforms import content_words, fold, words
-from hubbub.index.precedence import give_way
 from hubbub.index.query import Hit, Query
 from hubbub.posts import AuthorId, Post, PostId
 from hubbub.units import US_PER_DAY
@@ -302,7 +301,6 @@ class Search:
     def _share(self, post: Post) -> float:
         share = self._named.get(post.id)
         if share is None:
-            give_way()
             share = self._named[post.id] = self._topic.share(stems(post, self._question.lang))
         return share
 

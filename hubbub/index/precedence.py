@@ -10,48 +10,35 @@ from contextlib import contextmanager
 PATIENCE_S = 0.05
 """Nobody gives way for longer at a time, so that a flood of searches stops neither folding nor answers."""
 
-_LAST = 2
 _counting = threading.Lock()
-_num_first = [0] * _LAST
-_free = [threading.Event() for _ in range(_LAST + 1)]
-"""By rank: set while nobody of a lower one is at work."""
-for _event in _free:
-    _event.set()
-
-
-class _Mine(threading.local):
-    rank = _LAST
-    busy_until_s = 0.0
-
-
-_mine = _Mine()
+_is_free = threading.Event()
+_is_free.set()
+_num_first = 0
+_mine = threading.local()
 
 
 @contextmanager
-def going_first(rank: int = 0) -> Iterator[None]:
-    """Within the block those of higher ranks who `give_way` elsewhere in this process wait.
-
-    Rank 0 is a search, 1 one that takes several times as long; everything else comes after both.
-    """
-    before = _mine.rank
-    _count(rank, 1)
-    _mine.rank = rank
+def going_first() -> Iterator[None]:
+    """Within the block those who `give_way` elsewhere in this process wait."""
+    global _num_first
+    with _counting:
+        _num_first += 1
+        _is_free.clear()
+    _mine.is_first = True
     try:
         yield
     finally:
-        _mine.rank = before
-        _count(rank, -1)
+        _mine.is_first = False
+        with _counting:
+            _num_first -= 1
+            if not _num_first:
+                _is_free.set()
 
 
 def give_way() -> None:
-    """Wait while others go first, at most `PATIENCE_S`, and then work for as long before waiting again.
-
-    So it may stand in every loop, and nobody is slowed down to less than half.
-    """
-    if not _free[_mine.rank].is_set() and (start_s := time.monotonic()) >= _mine.busy_until_s:
-        _free[_mine.rank].wait(PATIENCE_S)
-        end_s = time.monotonic()
-        _mine.busy_until_s = end_s + (end_s - start_s)
+    """Wait while others go first, at most `PATIENCE_S`; who goes first itself waits for nobody."""
+    if _must_wait():
+        _is_free.wait(PATIENCE_S)
 
 
 class PoliteLock:
@@ -63,13 +50,12 @@ class PoliteLock:
 
     def __enter__(self) -> None:
         if self._owner != threading.get_ident():
-            free = _free[_mine.rank]
             patient_until_s = time.monotonic() + PATIENCE_S
-            free.wait(PATIENCE_S)
+            give_way()
             self._lock.acquire()
-            while not free.is_set() and (left_s := patient_until_s - time.monotonic()) > 0:
+            while _must_wait() and time.monotonic() < patient_until_s:
                 self._lock.release()
-                free.wait(left_s)
+                give_way()
                 self._lock.acquire()
             self._owner = threading.get_ident()
         self._depth += 1
@@ -81,11 +67,5 @@ class PoliteLock:
             self._lock.release()
 
 
-def _count(rank: int, change: int) -> None:
-    with _counting:
-        _num_first[rank] += change
-        for higher in range(rank + 1, _LAST + 1):
-            if any(_num_first[:higher]):
-                _free[higher].clear()
-            else:
-                _free[higher].set()
+def _must_wait() -> bool:
+    return bool(_num_first) and not getattr(_mine, "is_first", False)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from hubbub.errors import InvalidInput
 from hubbub.index import parse_query
-from hubbub.index.precedence import give_way, going_first
+from hubbub.index.precedence import going_first
 from hubbub.index.query import Hit, Query
 from hubbub.posts import Post
 from hubbub.server.answering import Answering
@@ -97,7 +97,7 @@ class _Found(NamedTuple):
 
 
 def _find(index: Searchable, query: Query, before: frozenset[bytes], limit: int, has_facets: bool) -> _Found:
-    with going_first(int(has_facets)):
+    with going_first():
         hits = index.search(query)
         left = [hit for hit in hits if _digest(hit) not in before] if before else hits
         given = left[:limit]
@@ -112,7 +112,6 @@ def _find(index: Searchable, query: Query, before: frozenset[bytes], limit: int,
 
 
 def _count(hits: Sequence[Hit], query: Query, light: Highlighter) -> dict[str, object]:
-    give_way()
     # Ranking also finds what is only like the words, or only new; facets count what says them.
     counted = [hit for hit in hits[:FACET_DEPTH] if not query.text or light.is_said(hit.post)]
     return {

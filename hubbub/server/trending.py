@@ -11,7 +11,6 @@ import msgspec
 from hubbub.assistant.display import safe_handle, safe_name, safe_url
 from hubbub.errors import InvalidInput
 from hubbub.index import Index
-from hubbub.index.precedence import give_way
 from hubbub.posts import Event
 from hubbub.server.topics import topic_terms
 from hubbub.stream import Archive
@@ -71,7 +70,6 @@ class Trending:
             if seq - after > 2 * REBUILT_EVENTS:
                 self.start()  # so far behind, what is missing has risen long ago
                 continue
-            give_way()
             self._trends.fold(self._archive.read(after=after, limit=min(BATCH, seq - after)))
             rest = _REST if after >= self._first_new else _LONG_REST
             stop.wait(rest * (time.monotonic() - start_s))

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import gc
 import ipaddress
-import itertools
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -20,10 +18,6 @@ from starlette.applications import Starlette
 from hubbub.errors import InUse, InvalidInput
 
 _LOOK_S = 0.2
-_LOOKS_CLEARED, _LOOKS_CLEARED_OUT = 100, 18_000  # every 20 s and every hour
-_NEVER = 1 << 30
-_SWITCH_S = 0.001
-"""A thread that computes lets others in so often; Python's 5 ms add up over the ten steps of a request."""
 GRACE_S = 3
 """A request that is still being answered when the server is stopped gets so long."""
 
@@ -89,7 +83,9 @@ def serve(
     """
 
     def settle(url: str) -> None:
-        _clear_up(is_thorough=True)
+        # What is there from the start stays: to look through all of it again stalls everybody for .1 s.
+        gc.collect()
+        gc.freeze()
         if on_ready:
             on_ready(url)
 
@@ -97,44 +93,17 @@ def serve(
     has_ended = Event()
 
     def watch() -> None:
-        for number in itertools.count(1):
-            if has_ended.wait(_LOOK_S):
-                return
+        while not has_ended.wait(_LOOK_S):
             if is_over():
                 server.stop()
-            if number % _LOOKS_CLEARED == 0:
-                _clear_up(is_thorough=number % _LOOKS_CLEARED_OUT == 0)
 
     watcher = Thread(target=watch, name="watch")
     watcher.start()
     try:
-        with _short_stalls():
-            server.run()
+        server.run()
     finally:
         has_ended.set()
         watcher.join()
-
-
-@contextmanager
-def _short_stalls() -> Iterator[None]:
-    """Within the block threads take turns often, and Python looks through everything only where we say."""
-    switch_s, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    sys.setswitchinterval(_SWITCH_S)
-    gc.set_threshold(*thresholds[:2], _NEVER)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(switch_s)
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
-
-
-def _clear_up(*, is_thorough: bool) -> None:
-    """Collect what goes in circles; what stays is looked at again only if `is_thorough`, which takes .1 s."""
-    if is_thorough:
-        gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def check_host(host: str, *, is_public: bool) -> None:

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from hubbub.index.precedence import PATIENCE_S, PoliteLock, _mine, give_way, going_first
+from hubbub.index.precedence import PATIENCE_S, PoliteLock, give_way, going_first
 
 
 def in_thread(work):
@@ -97,43 +97,3 @@ def test_the_lock_keeps_two_threads_apart():
     for thread in threads:
         thread.join()
     assert total == [1200]
-
-
-def test_a_long_search_lets_a_short_one_pass_and_goes_before_the_rest():
-    lock, order, is_long, is_short = PoliteLock(), [], threading.Event(), threading.Event()
-
-    def search(rank, name, has_begun):
-        with going_first(rank):
-            has_begun.set()
-            with lock:
-                order.append(name)
-
-    def fold():
-        with lock:
-            order.append("folded")
-
-    with lock:
-        threads = [in_thread(fold), in_thread(lambda: search(1, "long", is_long))]
-        is_long.wait()
-        time.sleep(0.01)  # it waits for the lock by now
-        threads.append(in_thread(lambda: search(0, "short", is_short)))
-        is_short.wait()
-    for thread in threads:
-        thread.join()
-    assert order == ["short", "long", "folded"]
-
-
-def test_who_gives_way_in_a_loop_works_as_long_as_it_waits():
-    told = []
-
-    def answer():
-        give_way()
-        busy_until_s = _mine.busy_until_s
-        told.append(busy_until_s - time.monotonic())
-        while _mine.busy_until_s == busy_until_s:
-            give_way()
-        told.append(time.monotonic() - busy_until_s)
-
-    with going_first():
-        in_thread(answer).join()
-    assert told[0] > 0 and told[1] > 0

@@ -22,7 +22,6 @@ from hubbub.index.edge.sealer import Sealer
 from hubbub.index.edge.shard import KEYS, Shard
 from hubbub.index.edge.slices import Slice
 from hubbub.index.plan import Plan
-from hubbub.index.precedence import give_way
 from hubbub.units import US_PER_S, now_us
 
 SLICE_POSTS = 32_768
@@ -251,9 +250,7 @@ class EdgeBackend:
         if job.is_sealing:
             keys = join_keys(one.copied_keys for one in job.slices)
             keys.write(job.target / KEYS)
-        give_way()  # to load a slice, and to free one, stalls everybody for some 50 ms
         shard = Shard.load(job.target, keys)
-        give_way()
         with self._lock:
             for one in job.slices:
                 one.catch_up(shard)
@@ -276,7 +273,6 @@ class EdgeBackend:
             self._slices[place : place + len(job.slices)] = [Slice(note, shard)]
             self._write_manifest()
         for one in job.slices:
-            give_way()
             one.loaded.discard()
             if not one.loaded.path.exists():
                 self._leaving.pop(one.loaded.path, None)
