@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import httpx2
 import openai
 import pytest
 
+from hubbub.assistant.answer import AnswerEvent
 from hubbub.cli.main import run
 from hubbub.errors import Corruption, InvalidInput
 from hubbub.posts import ConsentEvent
@@ -26,7 +28,7 @@ from hubbub.web.run import serve_in_thread
 from tests.patience import patient
 from tests.server.mcp_client import ERAS, given, use
 from tests.server.reading import Stream, open_stream
-from tests.server.small_house import NOON_US, SmallHouse, make_post
+from tests.server.small_house import NOON_US, SmallHouse, flood, make_post
 from tests.server.test_ask import QUESTION, SlowHouse, slow_house  # noqa: F401
 from tests.server.test_keys import bearer
 from tests.server.test_lookup import error_of
@@ -156,6 +158,42 @@ def test_a_stop_ends_what_is_open_within_a_second(slow_house: SlowHouse, tmp_pat
             assert x.search().status_code == 403 and accounts(tesla)["x"]["is_stopped"]
         ring.change("x", stopped=None)
         assert x.search().status_code == 200
+
+
+class LingeringHouse(SmallHouse):
+    """Its answers are complete a while before their stream ends."""
+
+    def ask(self, *args: Any, **options: Any) -> Iterator[AnswerEvent]:
+        yield from super().ask(*args, **options)
+        self.is_complete.set()
+        self.may_end.wait(20)
+
+
+@pytest.mark.parametrize("is_chat", [True, False])
+def test_a_stop_comes_instead_of_the_end(tmp_path: Path, is_chat: bool) -> None:
+    house, ring = LingeringHouse(tmp_path / "house"), KeyRing(tmp_path)
+    house.add(*flood())
+    house.is_complete, house.may_end = threading.Event(), threading.Event()
+    with serving(house, ring, "x") as (x,):
+        key = x.http.headers["authorization"][7:]
+        with openai.OpenAI(base_url=f"{x.http.base_url}/v1", api_key=key, max_retries=0) as client:
+            if is_chat:
+                asked: Any = {"messages": [{"role": "user", "content": QUESTION}]}
+                stream: Any = client.chat.completions.create(model="hubbub", stream=True, **asked)
+            else:
+                stream = client.responses.create(model="hubbub", stream=True, input=QUESTION)
+            assert house.is_complete.wait(20)
+            ring.change("x", stopped="answers")
+            seen = []
+            with pytest.raises(openai.APIError, match="switched off") if is_chat else nullcontext():
+                seen += stream
+            house.may_end.set()
+    house.close()
+    if is_chat:
+        assert all(chunk.choices[0].finish_reason is None for chunk in seen)
+    else:
+        kinds = [event.type for event in seen]
+        assert kinds[-1] == "response.failed" and "response.completed" not in kinds
 
 
 def test_everything_can_be_switched_off_but_the_operator_s_view(house: SmallHouse, tmp_path: Path) -> None:

@@ -98,10 +98,16 @@ class _Stream:
     def __init__(self, emit: Emit, form: _Form, question: str, has_usage: bool) -> None:
         self._emit, self._form, self._has_usage = emit, form, has_usage
         self._prose = Prose(understand(question, 0).lang)
+        self._has_failed = False
 
     async def run(self, answering: Answering) -> None:
         await self._say({"role": "assistant", "content": ""})
         await answering.run(self._tell)
+        if not self._has_failed:  # only now nothing can: a stop may come while the last event is told
+            await self._say({}, "stop", citations=self._prose.urls)
+            if self._has_usage:
+                usage = self._form.usage()
+                await self._send(self._form.fill("chat.completion.chunk", [], usage=usage))
         await self._emit(b"data: [DONE]\n\n")
 
     async def _tell(self, name: str, event: object) -> None:
@@ -110,12 +116,8 @@ class _Stream:
         elif isinstance(event, Retraction):
             await self._add(self._prose.withdraw(event.sentence))
         elif name == "error":
+            self._has_failed = True
             await self._send(event)
-        elif name == "done":
-            await self._say({}, "stop", citations=self._prose.urls)
-            if self._has_usage:
-                usage = self._form.usage()
-                await self._send(self._form.fill("chat.completion.chunk", [], usage=usage))
 
     async def _add(self, piece: Piece) -> None:
         delta: dict[str, Any] = {"content": piece.text}

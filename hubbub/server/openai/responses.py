@@ -174,6 +174,7 @@ class _Stream:
         self._number = 0
         self._sources: list[str] = []
         self._is_searching = True
+        self._has_failed = False
 
     async def run(self, answering: Answering) -> None:
         form = self._form
@@ -183,6 +184,8 @@ class _Stream:
         for state in ("in_progress", "searching"):
             await self._send(f"response.web_search_call.{state}", output_index=0, item_id=form.search_id)
         await answering.run(self._tell)
+        if not self._has_failed:  # only now nothing can: a stop may come while the last event is told
+            await self._end()
 
     async def _tell(self, name: str, event: object) -> None:
         if isinstance(event, Found):
@@ -192,9 +195,8 @@ class _Stream:
         elif isinstance(event, Retraction):
             await self._add(self._prose.withdraw(event.sentence))
         elif name == "error":
+            self._has_failed = True
             await self._fail(event)
-        elif name == "done":
-            await self._end()
 
     async def _begin(self) -> None:
         """End the search and open the message, once."""
