@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from hubbub.disk import read_at, refusals, replace_durably, write_all
+from hubbub.disk import read_at, refusals, sync_directory, write_all
 from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.damage import raise_corruption
 from hubbub.stream.archive.erasure import Erasures, blank, is_blank
@@ -172,6 +172,7 @@ class _Rewrite:
         self._num_old_bytes = 0
         """So much of the old file has been taken over."""
         self._num_erased = 0
+        self._is_adopted = False
 
     def run(self) -> tuple[int, int]:
         """Rewrite the file; return how many events were erased and how many bytes it is shorter."""
@@ -181,13 +182,12 @@ class _Rewrite:
         try:
             with refusals("rewrite", self._path):
                 self._fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-                is_adopted = False
                 try:
                     self._copy(opened)
                     self._catch_up(opened)
-                    is_adopted = self._swap(opened, temporary)
+                    self._swap(opened, temporary)
                 finally:
-                    if not is_adopted:
+                    if not self._is_adopted:
                         os.close(self._fd)
                     temporary.unlink(missing_ok=True)
         finally:
@@ -238,15 +238,16 @@ class _Rewrite:
         write_all(self._fd, data)
         self._num_bytes += len(data)
 
-    def _swap(self, opened: OpenSegment, temporary: Path) -> bool:
-        """Put the new file, with the last of the old one, in its place; True if it is the one written on."""
+    def _swap(self, opened: OpenSegment, temporary: Path) -> None:
+        """Put the new file, with the last of the old one, in its place."""
         with self._writer.lock:
             end_bytes = _find_end(opened, self._writer)
             if end_bytes > self._num_old_bytes:
                 self._take_over(opened, end_bytes)
                 os.fsync(self._fd)
-            replace_durably(temporary, self._path)
-            is_newest = self._first_seq == self._writer.segments[-1]
-            if is_newest:
-                self._writer.adopt_rewritten(self._fd)
-            return is_newest
+            if self._first_seq == self._writer.segments[-1]:
+                self._writer.replace_newest(self._fd, temporary)
+                self._is_adopted = True
+            else:
+                os.replace(temporary, self._path)
+            sync_directory(self._directory)

@@ -8,7 +8,7 @@ from typing import NoReturn
 import msgspec
 
 from hubbub.errors import Corruption
-from hubbub.stream.archive.segment import scan_frames
+from hubbub.stream.archive.segment import FrameWalk, scan_frames
 
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,21 +22,24 @@ class Repair(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def check_is_torn(fd: int, path: Path, offset: int, *, seq: int, reason: str, is_same_boot: bool) -> None:
-    """Return if the damage at `offset` is the end of an interrupted write.
+def check_is_torn(walk: FrameWalk, path: Path, *, seq: int, is_same_boot: bool) -> None:
+    """Return if the damage at which a walk stopped is the end of an interrupted write.
 
-    An append is one write, so a killed process leaves at most one unfinished frame, at the very end: a whole
-    frame behind the damage proves that an acknowledged one was hit. Only power loss can leave unwritten pages
-    before written ones, and only behind what had been synced; each frame says how far that was.
+    An append is one write, so a killed process leaves at most one frame cut short, at the very end: one that
+    is whole and wrong, or a whole one behind the damage, proves that an acknowledged one was hit. Only power
+    loss can leave unwritten pages before written ones, and only behind what had been synced; each frame says
+    how far that was.
 
     Raises:
         Corruption: an acknowledged frame is damaged.
     """
-    for at, frame in scan_frames(fd, offset):
-        if at == offset:
+    is_hit = is_same_boot and not walk.is_cut_short
+    for at, frame in scan_frames(walk.fd, walk.offset):
+        if at == walk.offset:
             return  # its writer finished it meanwhile
-        if is_same_boot or frame.synced_bytes > offset:
-            raise_corruption(path, offset, seq, reason)
+        is_hit = is_hit or is_same_boot or frame.synced_bytes > walk.offset
+    if is_hit:
+        raise_corruption(path, walk.offset, seq, walk.damage)
 
 
 def raise_corruption(path: Path, offset: int, seq: int, reason: str) -> NoReturn:

@@ -15,7 +15,7 @@ import msgspec
 from hubbub.disk import refusals
 from hubbub.posts import AccountEvent, AuthorId, Edit, Event, Post
 from hubbub.stream.archive.erasure import Erasures, blank, is_blank, key_of
-from hubbub.stream.archive.segment import TEMPORARY
+from hubbub.stream.archive.segment import TEMPORARY, read_identity
 
 SUFFIX = ".facts"
 _MAGIC = b"HbFacts1"
@@ -27,6 +27,8 @@ class Facts(msgspec.Struct, kw_only=True):
     The two lists of keys are packed unsigned 64-bit integers of this machine's byte order.
     """
 
+    identity: bytes = b""
+    """Of the file that was looked at: one from a backup, put in its place, may hold text again."""
     controls: list[tuple[int, Event]] = []
     """(seq, event) of all deletions, account and consent events, and of edits, blanked."""
     whole_edits: list[int] = []
@@ -74,18 +76,21 @@ def has_work(facts: Facts, erasures: Erasures, post_keys: set[int], author_keys:
 
 
 def read_facts(segment: Path) -> Facts | None:
-    """Read the facts of a segment, None if they are missing or damaged."""
+    """Read the facts of a segment, None if they are missing, damaged or another file's."""
     try:
         data = segment.with_suffix(SUFFIX).read_bytes()
-    except OSError:
-        return None
-    body = memoryview(data)[12:]
-    if data[:8] != _MAGIC or zlib.crc32(body) != int.from_bytes(data[8:12], "little"):
-        return None
-    try:
-        return msgspec.msgpack.decode(body, type=Facts)
-    except msgspec.DecodeError:
-        return None
+        body = memoryview(data)[12:]
+        if data[:8] == _MAGIC and zlib.crc32(body) == int.from_bytes(data[8:12], "little"):
+            facts = msgspec.msgpack.decode(body, type=Facts)
+            return facts if facts.identity == _identity_of(segment) else None
+    except (OSError, msgspec.DecodeError):
+        pass
+    return None
+
+
+def _identity_of(segment: Path) -> bytes:
+    with segment.open("rb") as file:
+        return read_identity(file.fileno())
 
 
 def write_facts(segment: Path, facts: Facts) -> None:
@@ -94,10 +99,11 @@ def write_facts(segment: Path, facts: Facts) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    body = msgspec.msgpack.encode(facts)
     path = segment.with_suffix(SUFFIX)
     temporary = path.with_suffix(SUFFIX + TEMPORARY)
     with refusals("write", path):
+        facts.identity = _identity_of(segment)
+        body = msgspec.msgpack.encode(facts)
         try:
             temporary.write_bytes(_MAGIC + zlib.crc32(body).to_bytes(4, "little") + body)
             temporary.replace(path)

@@ -46,6 +46,7 @@ class WriterLock:
             text = f"{os.getpid()}\n{_boot_id()}\n".encode()
             os.pwrite(self._fd, text, 0)
             os.ftruncate(self._fd, len(text))
+            os.fsync(self._fd)  # after power loss, a lock without its boot would turn a torn tail into damage
 
     def release(self) -> None:
         """Let another writer in."""

@@ -28,6 +28,8 @@ from hubbub.units import now_us
 SEGMENT_BYTES = 32 << 20
 """A file this long is finished; erasing one post rewrites one file, about a second's work."""
 
+_RETRY_S = 0.5
+"""After a refused sync of its own accord the next one comes so much later."""
 _POLL_MIN_S, _POLL_MAX_S = 0.001, 0.004
 """A waiting reader of another process looks this often: two system calls, some 5 us, a look."""
 
@@ -202,8 +204,9 @@ class Archive:
             self._dirty.clear()
             try:
                 self._writing().sync()
-            except HubbubError:
-                pass  # kept by the writer, raised by the next append or flush
+            except HubbubError:  # the next append or flush meets it too
+                self._is_closed.wait(_RETRY_S)
+                self._dirty.set()
 
 
 def open_archive(

@@ -158,25 +158,17 @@ class Reader:
     def _next_frame(self, opened: OpenSegment, wanted: int) -> tuple[int, Frame, memoryview] | None:
         """Return the next frame, or None at the end of the file or before an unfinished write."""
         for _ in range(2):
-            for found in opened.walk.frames():
+            walk = opened.walk
+            for found in walk.frames():
                 return found
-            offset, reason = opened.walk.offset, opened.walk.damage
-            if reason is None:
+            if not walk.damage:
                 return None
             # A frame that was being written a moment ago may be whole now.
-            opened.walk = FrameWalk(opened.fd, offset)
-        if reason and not opened.is_replaced():
-            is_last = opened.first_seq == list_segments(self._directory)[-1]
-            if not is_last:
-                raise_corruption(opened.path, offset, wanted, reason)
-            check_is_torn(
-                opened.fd,
-                opened.path,
-                offset,
-                seq=wanted,
-                reason=reason,
-                is_same_boot=is_same_boot(self._directory),
-            )
+            opened.walk = FrameWalk(opened.fd, walk.offset)
+        if not opened.is_replaced():
+            if opened.first_seq != list_segments(self._directory)[-1]:
+                raise_corruption(opened.path, walk.offset, wanted, walk.damage)
+            check_is_torn(walk, opened.path, seq=wanted, is_same_boot=is_same_boot(self._directory))
         return None
 
     def _open_following(self, opened: OpenSegment, wanted: int) -> OpenSegment | None:
@@ -190,7 +182,8 @@ class Reader:
             return OpenSegment(self._directory, wanted)
         later = [first for first in list_segments(self._directory) if first > opened.first_seq]
         if later:
-            raise_corruption(path, 0, wanted, f"the file is missing; the next one begins with seq {later[0]}")
+            reason = f"the file is missing, or {opened.path.name} is cut short"
+            raise_corruption(path, 0, wanted, f"{reason}; the next one begins with seq {later[0]}")
         return None
 
     def _open_at(self, wanted: int) -> OpenSegment:
@@ -270,14 +263,8 @@ class _End:
             self._identity = opened.identity
             self._seen = _look(status)
             if opened.walk.damage:
-                check_is_torn(
-                    opened.fd,
-                    path,
-                    self._offset,
-                    seq=self._next_seq,
-                    reason=opened.walk.damage,
-                    is_same_boot=is_same_boot(self._directory),
-                )
+                same_boot = is_same_boot(self._directory)
+                check_is_torn(opened.walk, path, seq=self._next_seq, is_same_boot=same_boot)
         finally:
             opened.close()
 

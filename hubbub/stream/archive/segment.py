@@ -109,11 +109,13 @@ class FrameWalk:
     """Walks the undamaged frames of an open segment; `offset` and `damage` then say where it stopped."""
 
     def __init__(self, fd: int, offset: int = HEAD_BYTES) -> None:
-        self._fd = fd
+        self.fd = fd
         self.offset = offset
         """Where the next frame begins, or the damage."""
-        self.damage: str | None = None
+        self.damage = ""
         """Why the walk stopped before the end of the file, if it did."""
+        self.is_cut_short = False
+        """Whether what is there of the damaged frame may be the beginning of a right one."""
         self._buffer = b""
         self._buffer_at = offset
 
@@ -122,12 +124,11 @@ class FrameWalk:
         while (header := self._take(self.offset, HEADER_BYTES)) is not None:
             frame = parse_header(header)
             if frame is None:
-                self.damage = "the frame's header is cut off or damaged"
+                self._stop(len(header) < HEADER_BYTES, "the frame's header is damaged")
                 return
             payload = self._take(self.offset + HEADER_BYTES, frame.size) if frame.size else memoryview(b"")
             if payload is None or not is_intact(frame, payload):
-                is_short = payload is None or len(payload) < frame.size
-                self.damage = "the frame is cut off" if is_short else "the frame's checksum is wrong"
+                self._stop(payload is None or len(payload) < frame.size, "the frame's checksum is wrong")
                 return
             at = self.offset
             self.offset += frame.total_bytes
@@ -135,21 +136,24 @@ class FrameWalk:
 
     def headers(self) -> Iterator[tuple[int, Frame]]:
         """Yield (offset, header) of each frame without reading payloads."""
-        length = os.fstat(self._fd).st_size
-        while header := read_at(self._fd, HEADER_BYTES, self.offset):
+        length = os.fstat(self.fd).st_size
+        while header := read_at(self.fd, HEADER_BYTES, self.offset):
             frame = parse_header(header)
             if frame is None or self.offset + frame.total_bytes > length:
-                self.damage = "the frame is cut off" if frame else "the frame's header is cut off or damaged"
+                self._stop(frame is not None or len(header) < HEADER_BYTES, "the frame's header is damaged")
                 return
             at = self.offset
             self.offset += frame.total_bytes
             yield at, frame
 
+    def _stop(self, is_cut_short: bool, reason: str) -> None:
+        self.is_cut_short, self.damage = is_cut_short, "the frame is cut off" if is_cut_short else reason
+
     def _take(self, offset: int, num_bytes: int) -> memoryview | None:
         """Return bytes at an offset, fewer at the end of the file, None exactly at its end."""
         start = offset - self._buffer_at
         if start < 0 or start + num_bytes > len(self._buffer):
-            self._buffer = read_at(self._fd, max(num_bytes, _READ_BYTES), offset)
+            self._buffer = read_at(self.fd, max(num_bytes, _READ_BYTES), offset)
             self._buffer_at, start = offset, 0
         view = memoryview(self._buffer)[start : start + num_bytes]
         return view if view else None

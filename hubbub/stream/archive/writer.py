@@ -65,35 +65,34 @@ class Writer:
         walk = FrameWalk(self._fd)
         trail = CursorTrail()
         self.next_seq = self.segments[-1]
-        for _, frame, payload in walk.frames():
+        self._marked_bytes = 0
+        """Up to here damage is known as damage in any boot: a frame behind it says that it was synced."""
+        for at, frame, payload in walk.frames():
             self.next_seq = frame.next_seq
+            is_mark = frame.has_all_cursors and not frame.num_events and frame.synced_bytes in (0, at)
+            self._marked_bytes = walk.offset if is_mark else 0
             trail.add(frame, payload)
         self.cursors = trail.read()
         if walk.damage:
-            self._cut(walk.offset, walk.damage, was_same_boot)
+            self._cut(walk, was_same_boot)
         self.end_bytes = walk.offset
         os.fsync(self._fd)
         os.lseek(self._fd, self.end_bytes, os.SEEK_SET)
         self._synced_bytes = self.end_bytes
         self._complete_bytes = 0
 
-    def _cut(self, offset: int, reason: str, was_same_boot: bool) -> None:
-        check_is_torn(
-            self._fd, self.path, offset, seq=self.next_seq, reason=reason, is_same_boot=was_same_boot
-        )
-        surplus = os.fstat(self._fd).st_size - offset
-        os.ftruncate(self._fd, offset)
+    def _cut(self, walk: FrameWalk, was_same_boot: bool) -> None:
+        check_is_torn(walk, self.path, seq=self.next_seq, is_same_boot=was_same_boot)
+        surplus = os.fstat(self._fd).st_size - walk.offset
+        os.ftruncate(self._fd, walk.offset)
         self.repair = Repair(
-            path=str(self.path), offset=offset, num_bytes=surplus, next_seq=self.next_seq, reason=reason
+            path=str(self.path),
+            offset=walk.offset,
+            num_bytes=surplus,
+            next_seq=self.next_seq,
+            reason=walk.damage,
         )
-        _log.warning(
-            "archive file %r: cut off %d bytes of an unfinished write at byte %d, before seq %d (%s)",
-            str(self.path),
-            surplus,
-            offset,
-            self.next_seq,
-            reason,
-        )
+        _log.warning("cut off an unfinished write: %s", self.repair)
 
     def append(self, events: Sequence[Event], cursors: Mapping[str, Cursor]) -> range:
         """Write one frame; on return it is the kernel's, so that it survives the death of this process.
@@ -160,10 +159,11 @@ class Writer:
         os.close(self._fd)
         self._fd, self.path = fd, path
         self.end_bytes = self._synced_bytes = os.lseek(fd, 0, os.SEEK_END)
-        self._complete_bytes = 0
+        self._complete_bytes = self._marked_bytes = 0
 
-    def adopt_rewritten(self, fd: int) -> None:
-        """Go on in the synced file that has just been renamed over the newest segment; the lock is held."""
+    def replace_newest(self, fd: int, temporary: Path) -> None:
+        """Put a synced file in the place of the newest segment and go on in it; the lock is held."""
+        os.replace(temporary, self.path)
         self._adopt(fd, self.path)
 
     def sync(self) -> None:
@@ -176,7 +176,8 @@ class Writer:
             self._check_usable()
             if self._synced_bytes == self.end_bytes:
                 return
-            fd, path, end_bytes = os.dup(self._fd), self.path, self.end_bytes
+            with refusals("sync", self.path):
+                fd, path, end_bytes = os.dup(self._fd), self.path, self.end_bytes
         try:
             os.fsync(fd)
             with self.lock:
@@ -192,7 +193,7 @@ class Writer:
         """Sync, mark the end as synced, and close."""
         with self.lock:
             try:
-                if self._failure is None and self._synced_bytes != self.end_bytes:
+                if self._failure is None and self._marked_bytes != self.end_bytes:
                     self.sync()
                     # Behind this mark, damage to the last events is known as damage, not as a torn tail.
                     # Without room for the mark nothing is lost but that distinction.

@@ -188,6 +188,19 @@ def test_lost_or_damaged_facts_are_made_again(tmp_path):
     assert b"SECRET" not in on_disk(tmp_path)
 
 
+def test_text_that_comes_back_with_a_file_from_a_backup_is_erased_again(tmp_path):
+    with open_archive(tmp_path, segment_bytes=200) as archive:
+        archive.append([secret(1)])
+        archive.append([post(2)])
+        backup = (file := min(tmp_path.glob("*.log"))).read_bytes()
+        archive.append([Deletion(id="test://post/1", received_us=9)])
+        archive.compact(1)
+    file.write_bytes(backup)
+    with open_archive(tmp_path) as archive:
+        archive.compact(2)
+    assert b"SECRET" not in on_disk(tmp_path)
+
+
 def test_compaction_never_writes_over_a_damaged_file(tmp_path):
     with open_archive(tmp_path, segment_bytes=500) as archive:
         for number in range(1, 31):

@@ -86,6 +86,29 @@ def test_a_flipped_byte_in_the_last_events_of_a_closed_archive_is_corruption(tmp
         open_archive(tmp_path)
 
 
+def test_the_last_events_are_guarded_too_after_a_kill_and_after_an_idle_close(tmp_path):
+    """A killed process leaves a write cut short, never one that is whole and wrong."""
+    file, data = fill(tmp_path / "killed")
+    for at in (frame_offsets(file)[-1] + 3, len(data) - 5):
+        file.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        for mode in "rw":
+            with pytest.raises(Corruption, match=r"seq 10\)"), open_archive(tmp_path / "killed", mode) as a:
+                list(a.read())
+    with open_archive(tmp_path / "idle") as archive:
+        archive.append(posts(1, 3))
+        archive.flush()
+    (file,) = (tmp_path / "idle").glob("*.log")
+    data = bytearray(file.read_bytes())
+    with open_archive(tmp_path / "idle"):
+        pass
+    assert file.read_bytes() == data, "opening alone adds nothing"
+    data[frame_offsets(file)[1] + HEADER_BYTES + 9] ^= 1
+    file.write_bytes(data)
+    (tmp_path / "idle" / "writer.lock").write_text("1\nsome-earlier-boot\n")
+    with pytest.raises(Corruption, match=r"seq 1\)"):
+        open_archive(tmp_path / "idle")
+
+
 def test_unsynced_pages_lost_with_the_power_are_a_torn_tail(tmp_path):
     """After a reboot, a hole behind the last sync breaks no promise, even if later pages reached the disk."""
     archive = open_archive(tmp_path, flush_ms=3_600_000)
@@ -126,6 +149,13 @@ def test_damage_in_a_finished_file_is_found_by_readers(tmp_path):
         victim.write_bytes(damaged)
         with open_archive(tmp_path, "r") as reader, pytest.raises(Corruption, match=victim.name):
             list(reader.read())
+    (*_, end) = frame_offsets(victim)
+    victim.write_bytes(data[:end])
+    with (
+        open_archive(tmp_path, "r") as reader,
+        pytest.raises(Corruption, match=f"{victim.name} is cut short"),
+    ):
+        list(reader.read())
     victim.write_bytes(data)
     files[3].rename(tmp_path / "elsewhere")
     with open_archive(tmp_path, "r") as reader, pytest.raises(Corruption, match=f"{files[3].name}.* missing"):

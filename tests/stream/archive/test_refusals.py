@@ -4,6 +4,8 @@ import os
 import resource
 import signal
 import subprocess
+import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -94,6 +96,49 @@ def test_a_read_only_directory_can_be_read_but_not_written(mount):
     for directory in (path / "archive", path / "another"):
         with pytest.raises(StorageError, match="read-only"):
             open_archive(directory)
+
+
+@contextmanager
+def descriptors_left(number):
+    """Let this process open so many files more and no others."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = [os.open("/dev/null", os.O_RDONLY) for _ in range(number + 1)]
+    for fd in opened:
+        os.close(fd)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened[-1], before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_without_a_descriptor_to_sync_by_it_is_told_and_tried_again(tmp_path):
+    with open_archive(tmp_path, flush_ms=20) as archive:
+        with descriptors_left(0):
+            archive.append([post(1)])
+            with pytest.raises(StorageError, match="too many open files"):
+                archive.flush()
+            time.sleep(0.1)
+        archive.flush()
+        archive.append([post(2)])
+        end_s = time.monotonic() + 5
+        while archive._writer._synced_bytes < archive._writer.end_bytes:
+            assert time.monotonic() < end_s, "the thread that syncs has died"
+            time.sleep(0.01)
+
+
+def test_a_compaction_that_can_hardly_sync_its_rename_loses_nothing(tmp_path):
+    """The new file has the name already: what is appended next must go there, not into the unlinked one."""
+    with open_archive(tmp_path) as archive:
+        archive.append([post(1), post(2), Deletion(id=post(1).id, received_us=1)])
+        with descriptors_left(2), suppress(StorageError):
+            archive.compact(0)
+        archive.append([post(4)])
+        assert [seq for seq, _ in archive.read()] == [1, 2, 3, 4]
+        archive.compact(0)
+    with open_archive(tmp_path, "r") as archive:
+        assert [seq for seq, _ in archive.read()] == [1, 2, 3, 4]
+        assert b"post 1" not in b"".join(repr(event).encode() for _, event in archive.read())
 
 
 def test_a_path_through_a_file_is_refused(tmp_path):
