@@ -44,7 +44,7 @@ def demo(once: bool, speed: float, port: int, as_json: bool) -> None:
             if once:
                 _ask_samples(house, as_json)
             else:
-                _serve_live(house, clock)
+                _serve_live(house, clock, as_json)
 
 
 def _ask_samples(house: House, as_json: bool) -> None:
@@ -56,13 +56,13 @@ def _ask_samples(house: House, as_json: bool) -> None:
         show_answer(house.ask(question.text, clock_us=question.clock_us), as_json)
 
 
-def _serve_live(house: House, clock: ReplayClock) -> None:
+def _serve_live(house: House, clock: ReplayClock, as_json: bool) -> None:
     live_from_us = parse_time_us(LIVE_FROM)
     _play_until(house, live_from_us)
     clock.start(live_from_us)
     house.follow(ReplaySource(str(sample_path()), clock=clock))
     examples = [(question.text, question.lang) for question in EXAMPLE_QUESTIONS]
-    serve_house(house, house.config, examples=examples)
+    serve_house(house, house.config, examples=examples, as_json=as_json)
 
 
 def _play_until(house: House, until_us: int) -> None:

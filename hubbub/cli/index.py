@@ -88,7 +88,8 @@ def _living_texts(house: House) -> Iterator[str]:
 
 @index.command()
 @data_options
-def rebuild(**flags: Any) -> None:
+@json_option
+def rebuild(as_json: bool, **flags: Any) -> None:
     """Throw the index away and fold the archive again, for instance with another --embedder."""
     config = read_settings(**flags)
     directory = Path(config.data) / "index"
@@ -98,4 +99,7 @@ def rebuild(**flags: Any) -> None:
         )
     remove_index(directory)
     with open_local(config) as house:
-        print_note(f"{house.index.stats().num_posts:,} posts indexed")
+        stats = house.index.stats()
+    if as_json:
+        print_json(stats)
+    print_note(f"{stats.num_posts:,} posts indexed")

@@ -57,9 +57,12 @@ def show(as_json: bool, **flags: Any) -> None:
 @keys.command()
 @click.argument("key_id", metavar="ID")
 @data_option
-def revoke(key_id: str, **flags: Any) -> None:
+@json_option
+def revoke(key_id: str, as_json: bool, **flags: Any) -> None:
     """Refuse the key ID from now on."""
     key = _ring(flags).revoke(key_id)
+    if as_json:
+        print_json({"id": key.id, "tenant": key.tenant, "revoked_us": key.revoked_us})
     print_note(f"key {key.id} of {key.tenant} is revoked")
 
 

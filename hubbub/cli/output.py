@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,17 +24,28 @@ def print_note(text: str) -> None:
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay out rows under a header; numbers to the right, words to the left, a row on a line of its own."""
+    """Lay out rows under a header; numbers to the right, words to the left, a row on a line of its own.
+
+    A table wider than the terminal becomes several, each beginning with the first column: nothing is lost.
+    """
     cells = [["".join(c if c.isprintable() else "?" for c in str(cell)) for cell in row] for row in rows]
     widths = [max(len(line[i]) for line in [list(header), *cells]) for i in range(len(header))]
     is_number = [
         all(isinstance(row[i], int | float) for row in rows) and bool(rows) for i in range(len(header))
     ]
-    lines = []
-    for line in [list(header), *cells]:
-        parts = [c.rjust(w) if num else c.ljust(w) for c, w, num in zip(line, widths, is_number, strict=True)]
-        lines.append("  ".join(parts).rstrip())
-    return "\n".join(lines)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    blocks: list[list[int]] = []
+    for place in range(len(header)):
+        if not blocks or sum(widths[i] + 2 for i in blocks[-1]) + widths[place] > room:
+            blocks.append([0] if place else [])
+        blocks[-1].append(place)
+    laid = [
+        [c.rjust(w) if num else c.ljust(w) for c, w, num in zip(line, widths, is_number, strict=True)]
+        for line in [list(header), *cells]
+    ]
+    return "\n\n".join(
+        "\n".join("  ".join(line[i] for i in block).rstrip() for line in laid) for block in blocks
+    )
 
 
 class Progress:

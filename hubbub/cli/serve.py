@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from hubbub.cli.follow import Complaints
-from hubbub.cli.options import data_options, model_option, read_settings, rerank_option
-from hubbub.cli.output import print_note
+from hubbub.cli.options import data_options, json_option, model_option, read_settings, rerank_option
+from hubbub.cli.output import print_json, print_note
 from hubbub.cli.sources import open_sources, source_options, take_source_options
 from hubbub.config import Config
 from hubbub.errors import InvalidInput
@@ -35,7 +35,10 @@ from hubbub.server.house import House
 )
 @source_options
 @data_options
-def serve(sources: tuple[str, ...], public: bool, embed: tuple[str, ...], **flags: Any) -> None:
+@json_option
+def serve(
+    sources: tuple[str, ...], public: bool, embed: tuple[str, ...], as_json: bool, **flags: Any
+) -> None:
     """Open the page: ask, see posts arrive, click a quote."""
     from hubbub.server.embed import check_origins
     from hubbub.server.keys import KeyRing
@@ -56,7 +59,7 @@ def serve(sources: tuple[str, ...], public: bool, embed: tuple[str, ...], **flag
     with House(config, is_writer=bool(sources), clock=clock) as house:
         for source in opened.sources:
             house.follow(source)
-        serve_house(house, config, is_public=public, embed=origins)
+        serve_house(house, config, is_public=public, embed=origins, as_json=as_json)
 
 
 def serve_house(
@@ -66,8 +69,9 @@ def serve_house(
     is_public: bool = False,
     examples: Sequence[tuple[str, str]] = (),
     embed: Sequence[str] = (),
+    as_json: bool = False,
 ) -> None:
-    """Answer HTTP over an open house until interrupted, and say on stderr where.
+    """Answer HTTP over an open house until interrupted, and say on stderr where; as JSON on stdout if asked.
 
     Raises:
         HubbubError: the house stopped following, for instance because the disk is full.
@@ -87,6 +91,8 @@ def serve_house(
 
     def on_ready(url: str) -> None:
         write_address(directory, url)
+        if as_json:
+            print_json({"url": url})
         print_note(f"hubbub is at {url}  (Ctrl-C ends it)")
 
     house.trending.start()

@@ -31,7 +31,6 @@ _HEADER = (
     "gaps",
     "cursor",
 )
-_CURSOR_CHARS = 20
 
 
 @click.command()
@@ -85,7 +84,7 @@ def _row(report: SourceReport) -> tuple[object, ...]:
         counts.num_duplicates,
         vitals.num_breaks,
         vitals.num_gaps,
-        (report.cursor or "-")[:_CURSOR_CHARS],
+        report.cursor or "-",
     )
 
 

@@ -64,7 +64,8 @@ def show(as_json: bool, **flags: Any) -> None:
     "--rules", type=click.File(encoding="utf-8"), help="File of rules of tone; an empty one ends them."
 )
 @data_option
-def change(name: str, rules: IO[str] | None, data: str | None, **limits: Any) -> None:
+@json_option
+def change(name: str, rules: IO[str] | None, data: str | None, as_json: bool, **limits: Any) -> None:
     """Set what the tenant NAME may use, how early it is served, and how its answers sound."""
     changes = {key: None if value == "none" else value for key, value in limits.items() if value is not None}
     try:
@@ -73,6 +74,8 @@ def change(name: str, rules: IO[str] | None, data: str | None, **limits: Any) ->
         raise InvalidInput(f"rules {rules and rules.name!r}: {error}; write them in UTF-8") from None
     tenant = _ring({"data": data}).change(name, given, **changes)
     told = f"; its rules are now version {tenant.rules[-1].version}" if given else ""
+    if as_json:
+        print_json({"tenant": tenant})
     print_note(f"tenant {tenant.name} is set{told}")
 
 
@@ -81,21 +84,23 @@ def change(name: str, rules: IO[str] | None, data: str | None, **limits: Any) ->
 @click.option("--all", "is_all", is_flag=True, help="Everybody, the page too.")
 @click.option("--answers", is_flag=True, help="Only what is written; search stays up.")
 @data_option
+@json_option
 def stop(name: str | None, is_all: bool, answers: bool, **flags: Any) -> None:
     """Switch the tenant NAME off; what it has open ends within a second."""
-    _switch(flags, name, is_all, "answers" if answers else "all")
+    _switch(name, is_all, "answers" if answers else "all", **flags)
 
 
 @tenants.command()
 @click.argument("name", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Everybody who was not stopped by name.")
 @data_option
+@json_option
 def resume(name: str | None, is_all: bool, **flags: Any) -> None:
     """Switch the tenant NAME on again."""
-    _switch(flags, name, is_all, None)
+    _switch(name, is_all, None, **flags)
 
 
-def _switch(flags: dict[str, Any], name: str | None, is_all: bool, to: Stop | None) -> None:
+def _switch(name: str | None, is_all: bool, to: Stop | None, *, as_json: bool, **flags: Any) -> None:
     if (name is None) != is_all:
         raise click.UsageError("name a tenant, or say --all")
     ring = _ring(flags)
@@ -103,6 +108,8 @@ def _switch(flags: dict[str, Any], name: str | None, is_all: bool, to: Stop | No
         ring.stop_all(to)
     else:
         ring.change(name, stopped=to)
+    if as_json:
+        print_json({"tenant": name, "stopped": to})
     print_note(f"{_word(to)} for {'everybody' if name is None else name}")
 
 

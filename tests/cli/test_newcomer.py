@@ -130,6 +130,18 @@ def test_a_name_cannot_break_a_table():
     assert told.splitlines()[1:] == ["a?b?[2J?      1"]
 
 
+def test_a_narrow_terminal_loses_nothing_of_a_table(monkeypatch):
+    header, row = ["post", *(f"column {i}" for i in range(12))], ["https://town.example/@a/1", *range(12)]
+    whole = format_table(header, [row])
+    monkeypatch.setenv("COLUMNS", "80")
+    assert format_table(header, [row]) == whole and len(whole.splitlines()) == 2  # a file is not cut
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    lines = format_table(header, [row]).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line.startswith(("post ", row[0])) for line in lines if line)
+    assert set(" ".join(lines).split()) == set(whole.split())
+
+
 @pytest.mark.parametrize("verb", ["index", "keys", "tenants", "plan", "corpus", "model", "train"])
 def test_a_list_of_verbs_ends_no_sentence_in_dots(verb, capsys):
     assert run([verb, "--help"]) == 0

@@ -143,6 +143,7 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert run(["keys", "list", "--json", *data]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["tenant"] == "tesla" and "digest" not in shown
-    assert run(["keys", "revoke", key.id, *data]) == 0
+    assert run(["keys", "revoke", key.id, "--json", *data]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == key.id
     assert KeyRing(tmp_path).find(secret) is None
     assert run(["keys", "revoke", "nope", *data]) == 2

@@ -359,9 +359,11 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     KeyRing(tmp_path).add("x")
     limits = ["--streams", "4", "--tokens-per-day", "9000", "--requests-per-minute", "60", "--priority", "1"]
     assert run(["tenants", "set", "x", *limits, "--rules", str(rules), *data]) == 0
-    assert run(["tenants", "set", "x", "--streams", "none", *data]) == 0
-    assert run(["tenants", "stop", "x", "--answers", *data]) == 0
     assert "version 1" in capsys.readouterr().err
+    assert run(["tenants", "set", "x", "--streams", "none", "--json", *data]) == 0
+    assert run(["tenants", "stop", "x", "--answers", "--json", *data]) == 0
+    now, stopped = map(json.loads, capsys.readouterr().out.splitlines())
+    assert now["tenant"]["streams"] is None and stopped == {"tenant": "x", "stopped": "answers"}
     x = KeyRing(tmp_path).tenant("x")
     assert (x.priority, x.streams, x.tokens_per_day, x.requests_per_minute) == (1, None, 9_000, 60)
     assert x.stopped == "answers" and x.rules[0].tone == "No exclamation marks."
