@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import select
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import zstandard
+
 from hubbub.disk import describe_refusal
-from hubbub.errors import InvalidInput, MissingExtra, StorageError
+from hubbub.errors import InvalidInput, StorageError
 from hubbub.posts import Cursor, Event
 from hubbub.stream.counts import Counts
 from hubbub.stream.decode.lines import MAX_LINE_BYTES, LineDecoder, open_decoder
@@ -20,6 +24,8 @@ from hubbub.stream.source import Batch
 from hubbub.units import now_us
 
 _CHUNK_BYTES = 1 << 18
+_PACKED_BYTES = 1 << 14
+"""Of a packed file so much is unpacked at once, which bounds what a hostile one can make of itself."""
 _POLL_S = 0.02
 """A file that may grow is looked at this often; a pipe wakes us by itself."""
 
@@ -41,7 +47,7 @@ class NdjsonSource:
     ) -> None:
         """Choose file and format.
 
-        `is_growing`: wait for more at the end of the file, as `tail -f` does.
+        `is_growing`: wait for more at the end of the file, and go on in the one that takes its place.
         `clock`: when a line was received; None takes the times that the lines record.
 
         Raises:
@@ -65,19 +71,28 @@ class NdjsonSource:
     ) -> Iterator[Batch]:
         """Yield batches of about `size` events, each with the offset behind its last line."""
         decoder = LineDecoder(self.format, counts, clock=self._clock)
-        with open_lines(self.path) as file:
-            offset = self._skip(file, after)
-            events: list[Event] = []
-            for surplus_bytes, lines in self._chunks(file, stop):
-                offset += surplus_bytes
-                for line in lines:
-                    offset += len(line)
-                    events += decoder.decode(line)
-                    if len(events) >= size:
-                        yield Batch(events, self._cursor(offset))
-                        events = []
-                yield Batch(events, self._cursor(offset))
-                events = []
+        while True:
+            with open_lines(self.path) as file:
+                yield from self._read_on(file, after, decoder, size, stop)
+            if stop.is_set() or self._is_pipe or not self._is_growing:
+                return
+            after = None  # another file has taken its place
+
+    def _read_on(
+        self, file: BinaryIO, after: Cursor | None, decoder: LineDecoder, size: int, stop: threading.Event
+    ) -> Iterator[Batch]:
+        offset = self._skip(file, after)
+        events: list[Event] = []
+        for surplus_bytes, lines in self._chunks(file, stop):
+            offset += surplus_bytes
+            for line in lines:
+                offset += len(line)
+                events += decoder.decode(line)
+                if len(events) >= size:
+                    yield Batch(events, self._cursor(offset))
+                    events = []
+            yield Batch(events, self._cursor(offset))
+            events = []
 
     def _cursor(self, offset: int) -> Cursor | None:
         return None if self._is_pipe else str(offset)
@@ -87,13 +102,13 @@ class NdjsonSource:
         if after is None or self._is_pipe:
             return 0
         offset = int(after)
-        if file.seekable() and not self.path.endswith((".gz", ".zst")):
+        if not self.path.endswith((".gz", ".zst")):
             if offset > os.fstat(file.fileno()).st_size:
                 return 0
             return file.seek(offset)
         skipped = 0
         while skipped < offset:
-            data = file.read(min(_CHUNK_BYTES, offset - skipped))
+            data = self._take(file, min(_CHUNK_BYTES, offset - skipped))
             if not data:
                 raise InvalidInput(
                     f"{self.path!r} ends at byte {skipped}, before byte {offset} to which it was read; "
@@ -123,21 +138,34 @@ class NdjsonSource:
             else:
                 rest.append(tail)
                 rest_bytes += len(tail)
-        # A growing file's last line may be unfinished; it is read when its end has come.
-        if rest_bytes and not stop.is_set() and not self._is_growing:
+        # When a growing file is stopped, its last line may be unfinished; it is read when its end has come.
+        if rest_bytes and not stop.is_set():
             yield surplus_bytes, [b"".join(rest)]
 
     def _read(self, file: BinaryIO, stop: threading.Event) -> bytes:
         """Return what is there, waiting for more where more may come; empty at the end."""
+        if self._is_pipe:
+            return _read_ready(file, stop)
+        while True:
+            is_all = not self._is_growing or self._is_replaced(file)
+            data = self._take(file, _CHUNK_BYTES)
+            if data or is_all or stop.wait(_POLL_S):
+                return data
+
+    def _is_replaced(self, file: BinaryIO) -> bool:
+        """Whether the file was cut short or another has its name."""
         try:
-            if self._is_pipe:
-                return _read_ready(file, stop)
-            while not (data := file.read(_CHUNK_BYTES)):
-                if not self._is_growing or stop.wait(_POLL_S):
-                    break
-            return data
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise InvalidInput(f"{self.path!r} is not a whole gzip file: {error}; fetch it again") from None
+            there, here = os.stat(self.path), os.fstat(file.fileno())
+        except FileNotFoundError:
+            return False  # the other is on its way
+        return there.st_ino != here.st_ino or here.st_size < file.tell()
+
+    def _take(self, file: BinaryIO, num_bytes: int) -> bytes:
+        try:
+            return file.read(num_bytes)
+        except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+            told = f"{self.path!r} is not a whole compressed file: {error}; fetch it again"
+            raise InvalidInput(told) from None
         except OSError as error:
             raise StorageError(describe_refusal("read", Path(self.path), error)) from error
 
@@ -155,7 +183,6 @@ def open_lines(path: str) -> BinaryIO:
     """Open a file, a compressed file or standard input (`-`) for reading bytes.
 
     Raises:
-        MissingExtra: unpacking `.zst` needs a package that is not installed.
         StorageError: the file cannot be read.
     """
     if path == "-":
@@ -164,16 +191,41 @@ def open_lines(path: str) -> BinaryIO:
         if path.endswith(".gz"):
             return cast(BinaryIO, gzip.open(path, "rb"))
         if path.endswith(".zst"):
-            return _open_zst(path)
+            return io.BufferedReader(_Zst(path))
         file: BinaryIO = open(path, "rb", buffering=-1 if Path(path).is_file() else 0)
         return file
     except OSError as error:
         raise StorageError(describe_refusal("read", Path(path), error)) from error
 
 
-def _open_zst(path: str) -> BinaryIO:
-    try:
-        import zstandard
-    except ImportError:
-        raise MissingExtra(f"{path!r} needs a package: pip install zstandard") from None
-    return cast(BinaryIO, zstandard.open(path, "rb"))
+class _Zst(io.RawIOBase):
+    """Unpacks frames one behind the other; zstandard.open takes a file cut short for a whole one."""
+
+    def __init__(self, path: str) -> None:
+        self._file = open(path, "rb")
+        self._unpacker = zstandard.ZstdDecompressor().decompressobj()
+        self._packed = self._unpacked = b""
+        self._is_within = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._unpacked:
+            self._packed = self._packed or self._file.read(_PACKED_BYTES)
+            if not self._packed:
+                if self._is_within:
+                    raise EOFError("its last frame has no end")
+                return 0
+            self._unpacked = self._unpacker.decompress(self._packed)
+            self._packed, self._is_within = self._unpacker.unused_data, not self._unpacker.eof
+            if self._unpacker.eof:
+                self._unpacker = zstandard.ZstdDecompressor().decompressobj()
+        taken = self._unpacked[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._unpacked = self._unpacked[len(taken) :]
+        return len(taken)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -122,6 +122,48 @@ with open_archive(sys.argv[1]) as archive:
 """
 
 
+def test_a_growing_file_that_is_rotated_is_followed_on(tmp_path):
+    path = tmp_path / "posts.ndjson"
+    path.write_bytes(lines(1, 50))
+    with open_archive(tmp_path / "archive") as archive:
+        stop = threading.Event()
+        source = NdjsonSource(str(path), is_growing=True)
+        thread = threading.Thread(target=follow, args=(source, archive), kwargs={"stop": stop})
+        thread.start()
+        try:
+            assert archive.wait(49, 10)
+            path.write_bytes(lines(51, 52))  # cut to nothing and written anew
+            assert archive.wait(51, 10)
+            path.rename(tmp_path / "posts.1")
+            path.write_bytes(lines(53, 90))
+            assert archive.wait(89, 10)
+        finally:
+            stop.set()
+            thread.join()
+        assert texts(archive) == wanted(90)
+        assert archive.cursor(source.name) == str(path.stat().st_size)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_compressed_file_that_is_damaged_is_told_and_what_came_before_is_kept(tmp_path, suffix):
+    data = lines(1, 20_000)
+    compress = gzip.compress if suffix == ".gz" else pytest.importorskip("zstandard").compress
+    path = tmp_path / f"posts{suffix}"
+    with open_archive(tmp_path / "archive") as archive:
+        for damaged in (compress(data)[:-4000], b"".join((compress(data[:100]), b"no frame")), b"nonsense"):
+            path.write_bytes(damaged)
+            for after in (None, str(len(data) - 1)):
+                source = NdjsonSource(str(path))
+                parts = source.batches(after, size=100, counts=Counts(), stop=threading.Event())
+                with pytest.raises(InvalidInput, match="is not a whole"):
+                    for part in parts:
+                        archive.append(part.events)
+        assert archive.last_seq > 1000
+    path.write_bytes(compress(data[:5000]) + compress(data[5000:]))
+    (*_, last) = NdjsonSource(str(path)).batches(None, size=100, counts=Counts(), stop=threading.Event())
+    assert last.cursor == str(len(data))
+
+
 def test_standard_input_is_kept_as_soon_as_it_comes(tmp_path):
     with open_archive(tmp_path / "archive"):
         pass
@@ -194,10 +236,10 @@ def test_what_cannot_be_read_is_said_at_once(tmp_path):
         NdjsonSource(str(path), "twitter")
     with pytest.raises(InvalidInput, match="unpack"):
         NdjsonSource(str(path), is_growing=True)
-    with open_archive(tmp_path / "archive") as archive, pytest.raises(InvalidInput, match="whole gzip"):
+    with open_archive(tmp_path / "archive") as archive, pytest.raises(InvalidInput, match="whole compressed"):
         follow(NdjsonSource(str(path)), archive)
     path.write_bytes(b"no gzip at all")
-    with open_archive(tmp_path / "archive") as archive, pytest.raises(InvalidInput, match="whole gzip"):
+    with open_archive(tmp_path / "archive") as archive, pytest.raises(InvalidInput, match="whole compressed"):
         follow(NdjsonSource(str(path)), archive)
 
 

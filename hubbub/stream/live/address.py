@@ -8,9 +8,8 @@ import msgspec
 
 from hubbub.errors import InvalidInput
 
-_SECURE = {"wss": True, "https": True, "mastodon": True, "x": True}
-_PLAIN = {"ws": False, "http": False, "mastodon+http": False, "x+http": False}
-"""For tests on this machine only; see `parse_address`."""
+_PLAIN = {"ws": "wss", "mastodon+http": "mastodon", "x+http": "x"}
+"""For tests on this machine only, see `parse_address`; and what to use instead."""
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -90,11 +89,11 @@ def parse_address(text: str) -> Address:
             "an address must not hold a password or token: everybody can read it in `ps`; "
             "put the token into the environment, see README, Connect it"
         )
-    is_tls = _SECURE.get(parts.scheme, False)
+    is_tls = parts.scheme not in _PLAIN
+    if not host and parts.scheme != "x":
+        raise InvalidInput(f"{text!r} names no host; write it behind the {parts.scheme}://")
     if not is_tls and host not in _LOCAL:
-        raise InvalidInput(
-            f"{text!r} is not encrypted; use {parts.scheme.replace('http', 'https')}s:// or another host"
-        )
+        raise InvalidInput(f"{text!r} is not encrypted; use {_PLAIN[parts.scheme]}:// or another host")
     query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "cursor"]
     starts = [value for key, value in parse_qsl(parts.query) if key == "cursor"]
     return Address(

@@ -107,10 +107,7 @@ class HttpStream:
             f"{body[:200].decode('utf-8', 'replace')!r}",
             status=response.status_code,
             body=body,
-            retry_s=read_retry_s(headers.get("retry-after")) or _until(headers.get("x-rate-limit-reset")),
+            # X names the moment, in seconds since 1970, at which it lets us ask again.
+            retry_s=read_retry_s(headers.get("retry-after"))
+            or read_retry_s(headers.get("x-rate-limit-reset"), time.time()),
         )
-
-
-def _until(reset: str | None) -> float | None:
-    """Read the moment, in seconds since 1970, at which X lets us ask again."""
-    return max(0.0, float(reset) - time.time()) if reset and reset.isdecimal() else None

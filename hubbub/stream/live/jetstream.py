@@ -16,6 +16,7 @@ from hubbub.stream.counts import Counts
 from hubbub.stream.decode.bluesky_record import PROFILE
 from hubbub.stream.decode.jetstream import INTENTS, POST, REPOST
 from hubbub.stream.live.address import Address
+from hubbub.stream.live.asking import ask, open_client
 from hubbub.stream.live.backoff import FIRST_S, Backoff
 from hubbub.stream.live.canary import Canary
 from hubbub.stream.live.jetstream_position import HOSTS_US, V1Position, V2Position
@@ -162,14 +163,8 @@ class Jetstream:
         return msgspec.json.encode({"type": "options_update", "payload": payload}).decode()
 
     def _fetch_dictionary(self) -> bytes:
-        import httpx2
-
-        url = f"{self._address.http_origin}/xrpc/network.bsky.jetstream.getZstdDictionary"
-        try:
-            answer = httpx2.get(url, timeout=15).raise_for_status()
-        except httpx2.HTTPError as error:
-            raise Disconnected(f"cannot fetch the dictionary from {url}: {error}") from None
-        return answer.content
+        with open_client(self._address.http_origin) as client:
+            return ask(client, "/xrpc/network.bsky.jetstream.getZstdDictionary")
 
     def _unpacker(self) -> Unpack | None:
         return None if self._dictionary is None else open_unpacker(self._dictionary)

@@ -6,10 +6,10 @@ import functools
 import threading
 from collections.abc import Iterator
 
-from hubbub.errors import InvalidEvent
+from hubbub.errors import InvalidEvent, InvalidInput
 from hubbub.posts import Cursor
 from hubbub.stream.counts import Counts
-from hubbub.stream.decode.bluesky_label import decode_labels, read_label_frame
+from hubbub.stream.decode.bluesky_label import LabelFrame, decode_labels, read_label_frame
 from hubbub.stream.live.address import Address
 from hubbub.stream.live.backoff import FIRST_S, Backoff
 from hubbub.stream.live.intake import Intake
@@ -27,6 +27,9 @@ class Labels:
     def __init__(self, address: Address) -> None:
         self._address = address
         self.name = f"labels:{address.netloc}"
+        self._start = address.start or "0"
+        if not (self._start.isascii() and self._start.isdigit()):
+            raise InvalidInput(f"{self._start!r} is not the cursor of a label service; give a number")
         self._seq = 0
 
     def backoff(self) -> Backoff:
@@ -37,7 +40,7 @@ class Labels:
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
     ) -> Iterator[Batch]:
         """Connect and yield batches until the connection breaks; see `live.source.Platform`."""
-        self._seq = int(after or self._address.start or 0)
+        self._seq = int(after or self._start)
         url = f"{self._address.websocket_origin}{PATH}?cursor={self._seq}"
         dead_s = self._address.seconds("quiet", DEAD_S)
         with WebSocket(url, headers={"User-Agent": "hubbub"}, dead_s=dead_s) as socket:
@@ -50,25 +53,24 @@ class Labels:
                 yield from intake.flush()
 
     def _accept(self, intake: Intake, counts: Counts, message: bytes) -> Iterator[Batch]:
-        seq = _read_seq(message, counts)
-        if seq is not None and seq <= self._seq:
+        try:
+            frame = read_label_frame(message)
+        except InvalidEvent:
+            frame = LabelFrame()  # the decoder counts it as malformed
+        if frame.kind == "#error":
+            if frame.error == "FutureCursor":
+                counts.vitals.note_gap(
+                    f"the service began anew and is read from its beginning: {frame.message}"
+                )
+                self._seq = 0
+                yield Batch([], "0")
+            raise Disconnected(f"the label service ended the stream: {frame.error}: {frame.message}")
+        if frame.kind == "#info":
+            counts.vitals.note_notice(frame.name)
+            if frame.name == "OutdatedCursor":
+                counts.vitals.note_gap(f"labels were missed: {frame.message}")
+        if 0 < frame.seq <= self._seq:
             counts.note_duplicate()
             return
         yield from intake.take(message)
-        self._seq = max(self._seq, seq or 0)
-
-
-def _read_seq(message: bytes, counts: Counts) -> int | None:
-    """Return a frame's number, None where it has none; notes what the service says besides labels."""
-    try:
-        frame = read_label_frame(message)
-    except InvalidEvent:
-        return None
-    if frame.kind == "#error":
-        raise Disconnected(f"the label service ended the stream: {frame.error}: {frame.message}")
-    if frame.kind == "#info":
-        counts.vitals.note_notice(frame.name)
-        if frame.name == "OutdatedCursor":
-            counts.vitals.note_gap(f"labels were missed: {frame.message}")
-        return None
-    return frame.seq
+        self._seq = max(self._seq, frame.seq)

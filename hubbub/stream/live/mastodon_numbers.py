@@ -7,7 +7,8 @@ It is written before the archive and shortened after it, so that every archived 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hubbub.errors import StorageError
@@ -32,33 +33,37 @@ class Numbers:
         Raises:
             StorageError: the disk refused.
         """
-        try:
+        self._path = path
+        self._gone: list[str] = []
+        with self._refusals():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute("PRAGMA secure_delete=ON")
             self._db.execute(_SCHEMA)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(
-                f"cannot open {str(path)!r}: {error}; is it on a full disk, or damaged?"
-            ) from None
-        self._gone: list[str] = []
+            told = f"cannot use {str(self._path)!r}: {error}; is it on a full disk, or damaged?"
+            raise StorageError(told) from None
 
     def get(self, number: str) -> PostId | None:
         """Return the name of a status."""
-        row = self._db.execute("SELECT uri FROM status WHERE number = ?", (number,)).fetchone()
-        return row[0] if row else None
+        with self._refusals():
+            row = self._db.execute("SELECT uri FROM status WHERE number = ?", (number,)).fetchone()
+            return row[0] if row else None
 
     def put(self, number: str, uri: PostId) -> None:
         """Remember a status; durable after `commit`."""
-        self._begin()
-        self._db.execute("INSERT OR IGNORE INTO status (number, uri) VALUES (?, ?)", (number, uri))
+        self._write("INSERT OR IGNORE INTO status (number, uri) VALUES (?, ?)", number, uri)
 
     def note_edit(self, number: str, edited: str) -> None:
         """Remember when a status was edited last, as the server writes it."""
-        self._begin()
-        self._db.execute("UPDATE status SET edited = ? WHERE number = ?", (edited, number))
+        self._write("UPDATE status SET edited = ? WHERE number = ?", edited, number)
 
     def note_gone(self, number: str) -> None:
         """Forget a status, once the batch with its deletion has been archived (`forget`)."""
@@ -66,10 +71,9 @@ class Numbers:
 
     def forget(self) -> None:
         """Forget what was noted as gone: the archive has it now."""
-        if self._gone:
-            self._begin()
-            self._db.executemany("DELETE FROM status WHERE number = ?", [(number,) for number in self._gone])
-            self._gone = []
+        for number in self._gone:
+            self._write("DELETE FROM status WHERE number = ?", number)
+        self._gone = []
 
     def commit(self) -> None:
         """Write what was put; on return it survives kill -9.
@@ -77,24 +81,27 @@ class Numbers:
         Raises:
             StorageError: the disk refused.
         """
-        try:
+        with self._refusals():
             if self._db.in_transaction:
                 self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise StorageError(f"cannot remember statuses: {error}; free some space") from None
 
     def before(self, place: int | None, limit: int) -> Sequence[tuple[int, str, str]]:
         """Return (place, number, edited) of the statuses met before a place, the newest of them first."""
-        return self._db.execute(
-            "SELECT place, number, edited FROM status WHERE place < ? ORDER BY place DESC LIMIT ?",
-            (place if place is not None else 1 << 62, limit),
-        ).fetchall()
+        with self._refusals():
+            return self._db.execute(
+                "SELECT place, number, edited FROM status WHERE place < ? ORDER BY place DESC LIMIT ?",
+                (place if place is not None else 1 << 62, limit),
+            ).fetchall()
 
     def close(self) -> None:
         """Write and close."""
-        self.commit()
-        self._db.close()
+        try:
+            self.commit()
+        finally:
+            self._db.close()
 
-    def _begin(self) -> None:
-        if not self._db.in_transaction:
-            self._db.execute("BEGIN")
+    def _write(self, order: str, *values: str) -> None:
+        with self._refusals():
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN")
+            self._db.execute(order, values)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TypeVar
 
-import httpx2
 import msgspec
 
 from hubbub.stream.live.address import Address
-from hubbub.stream.live.link import Disconnected, Refused
-from hubbub.stream.live.websocket import read_retry_s
+from hubbub.stream.live.asking import ask, decode_answer, open_client
+from hubbub.stream.live.link import Refused
 
-T = TypeVar("T")
 PAGE = 40
 """The most that a page of a timeline holds."""
 LATE_MS = 300_000
@@ -53,8 +50,7 @@ class Rest:
     """One server, asked with one token."""
 
     def __init__(self, address: Address, token: str | None) -> None:
-        headers = {"User-Agent": "hubbub"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        self._client = httpx2.Client(base_url=address.http_origin, headers=headers, timeout=15)
+        self._client = open_client(address.http_origin, token)
 
     def __enter__(self) -> Rest:
         return self
@@ -67,7 +63,7 @@ class Rest:
     def streaming_url(self) -> str:
         """Return where the server streams, as `wss://streaming.town.example`; empty if it does not say."""
         try:
-            found = msgspec.json.decode(self._get("/api/v2/instance", {}), type=_Instance)
+            found = msgspec.json.decode(ask(self._client, "/api/v2/instance"), type=_Instance)
         except msgspec.DecodeError:
             return ""
         except Refused as error:
@@ -84,12 +80,12 @@ class Rest:
         after = earlier(after)
         path, fixed = timeline_of(stream, tag)
         while True:
-            data = self._get(path, {**fixed, "min_id": after, "limit": str(PAGE)})
-            page = _decode(data, list[msgspec.Raw])
+            data = ask(self._client, path, {**fixed, "min_id": after, "limit": str(PAGE)})
+            page = decode_answer(data, list[msgspec.Raw])
             if not page:
                 return
-            page.sort(key=lambda raw: order_of(_decode(raw, Status).id))
-            newest = _decode(page[-1], Status).id
+            page.sort(key=lambda raw: order_of(decode_answer(raw, Status).id))
+            newest = decode_answer(page[-1], Status).id
             yield page
             if order_of(newest) <= order_of(after):
                 return
@@ -98,35 +94,24 @@ class Rest:
     def newest(self, stream: str, tag: str) -> str | None:
         """Return the newest status of a timeline, None if it is empty."""
         path, fixed = timeline_of(stream, tag)
-        page = _decode(self._get(path, {**fixed, "limit": "1"}), list[Status])
+        page = decode_answer(ask(self._client, path, {**fixed, "limit": "1"}), list[Status])
         return page[0].id if page else None
 
     def living(self, numbers: Sequence[str]) -> dict[str, tuple[Status, msgspec.Raw]]:
         """Return those of the statuses that are still there."""
-        raws = _decode(self._get("/api/v1/statuses", {"id[]": list(numbers)}), list[msgspec.Raw])
-        statuses = [(_decode(raw, Status), raw) for raw in raws]
+        raws = decode_answer(
+            ask(self._client, "/api/v1/statuses", {"id[]": list(numbers)}), list[msgspec.Raw]
+        )
+        statuses = [(decode_answer(raw, Status), raw) for raw in raws]
         return {status.id: (status, raw) for status, raw in statuses}
 
     def is_gone(self, number: str) -> bool:
         """Whether the server says of a single status that it is not there."""
         try:
-            self._get(f"/api/v1/statuses/{number}", {})
+            ask(self._client, f"/api/v1/statuses/{number}")
         except Refused as error:
             return error.status in (404, 410)
         return False
-
-    def _get(self, path: str, query: Mapping[str, str | list[str]]) -> bytes:
-        try:
-            answer = self._client.get(path, params=query)
-        except httpx2.HTTPError as error:
-            raise Disconnected(f"{self._client.base_url}{path} does not answer: {error}") from None
-        if answer.status_code != 200:
-            raise Refused(
-                f"{self._client.base_url.host}{path} answered {answer.status_code}: {answer.text[:200]!r}",
-                status=answer.status_code,
-                retry_s=read_retry_s(answer.headers.get("Retry-After")),
-            )
-        return answer.content
 
 
 def timeline_of(stream: str, tag: str) -> tuple[str, dict[str, str]]:
@@ -149,10 +134,3 @@ def earlier(number: str) -> str:
 def order_of(number: str) -> tuple[int, str]:
     """Order numbers of statuses as the server does: by age, the longer and then the larger being newer."""
     return len(number), number
-
-
-def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Disconnected(f"the server answered with nonsense: {error}") from None

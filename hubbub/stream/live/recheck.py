@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,8 @@ import msgspec
 from hubbub.errors import HubbubError, StorageError
 from hubbub.posts import AccountEvent, AuthorId, Deletion, Edit, Event, Post, PostId
 from hubbub.stream.archive import Archive, open_archive
-from hubbub.stream.live.websocket import read_retry_s
+from hubbub.stream.live.asking import ask, decode_answer, open_client
+from hubbub.stream.live.link import Disconnected
 from hubbub.units import now_us
 
 BATCH = 25
@@ -147,11 +148,11 @@ class Recheck:
 
     def _check(self, number: int, ids: dict[PostId, AuthorId], below: int) -> Checked:
         try:
-            living = {post.uri for post in self._ask("app.bsky.feed.getPosts", "uris", list(ids)).posts}
+            living = {post.uri for post in self._ask("app.bsky.feed.getPosts", {"uris": list(ids)}).posts}
             gone = {identity: author for identity, author in ids.items() if identity not in living}
             authors = sorted(set(gone.values()))
-            answer = self._ask("app.bsky.actor.getProfiles", "actors", authors) if authors else _Answer()
-        except OSError as error:
+            answer = self._ask("app.bsky.actor.getProfiles", {"actors": authors}) if authors else _Answer()
+        except Disconnected as error:
             return Checked(number, [], below, f"a check was refused: {error}"[:60])
         known = {profile.did for profile in answer.profiles}
         self._has_known = self._has_known or bool(living or known)
@@ -171,17 +172,9 @@ class Recheck:
         ]
         return Checked(number, events, below)
 
-    def _ask(self, name: str, key: str, values: Sequence[str]) -> _Answer:
-        import httpx2
-
-        try:
-            answer = httpx2.get(f"{self._origin}/xrpc/{name}", params={key: list(values)}, timeout=15)
-            if answer.status_code != 200:
-                asked_s = read_retry_s(answer.headers.get("Retry-After"))
-                raise OSError(f"{answer.status_code}" + (f", later by {asked_s:.0f} s" if asked_s else ""))
-            return msgspec.json.decode(answer.content, type=_Answer)
-        except (httpx2.HTTPError, msgspec.DecodeError) as error:
-            raise OSError(str(error)) from None
+    def _ask(self, name: str, query: dict[str, str | list[str]]) -> _Answer:
+        with open_client(self._origin) as client:
+            return decode_answer(ask(client, f"/xrpc/{name}", query), _Answer)
 
 
 def _batches(archive: Archive, task: _Task) -> Iterator[tuple[dict[PostId, AuthorId], int]]:

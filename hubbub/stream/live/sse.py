@@ -41,8 +41,9 @@ class SseEvents:
                 self._num_chars += len(value) + 1
                 if self._num_chars > MAX_MESSAGE_BYTES:
                     raise Disconnected(f"an event of more than {MAX_MESSAGE_BYTES} bytes came")
-            elif not line and self._event:
-                payload = "\n".join(self._data)
-                frames.append(msgspec.json.encode({"event": self._event, "payload": payload}))
+            elif not line:
+                if self._event:
+                    payload = "\n".join(self._data)
+                    frames.append(msgspec.json.encode({"event": self._event, "payload": payload}))
                 self._event, self._data, self._num_chars = "", [], 0
         return frames

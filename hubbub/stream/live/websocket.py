@@ -23,6 +23,8 @@ from hubbub.stream.live.link import CONNECT_S, DEAD_S, Disconnected, Link, Refus
 
 QUIET_SHARE = 0.4
 """After this share of the time in which a connection counts as dead, a ping asks for a sign of life."""
+LONGEST_RETRY_S = 3600.0
+"""No platform means longer waits than this; a clock that is wrong, theirs or ours, may name years."""
 MAX_MESSAGE_BYTES = 16 << 20
 """A longer message ends the connection; no platform sends one."""
 
@@ -159,6 +161,7 @@ def _refusal(where: str, response: Response) -> Refused:
     )
 
 
-def read_retry_s(value: str | None) -> float | None:
-    """Read a `Retry-After` in seconds; its other form, a date, is left to the back-off."""
-    return float(value) if value and value.strip().isdecimal() else None
+def read_retry_s(value: str | None, since_s: float = 0.0) -> float | None:
+    """Read a `Retry-After` in seconds, or a moment against `since_s`; a date is left to the back-off."""
+    is_number = value is not None and value.strip().isdecimal()
+    return min(max(0.0, float(value or 0) - since_s), LONGEST_RETRY_S) if is_number else None

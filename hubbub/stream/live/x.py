@@ -225,7 +225,7 @@ def _backfill_minutes(allowed: str | None, after: Cursor | None, counts: Counts)
     """Tell how many minutes to ask for again, as far as the customer is allowed (`?backfill_minutes=5`)."""
     if not after or not after.isdecimal():
         return 0
-    missed = -(-(now_us() - int(after)) // US_PER_MINUTE)
+    missed = max(0, -(-(now_us() - int(after)) // US_PER_MINUTE))  # our clock may have been set back
     limit = min(MAX_BACKFILL_MINUTES, int(allowed)) if allowed and allowed.isdecimal() else 0
     if missed > limit:
         counts.vitals.note_gap(f"about {missed} minutes were missed, of which X sends {limit} again")

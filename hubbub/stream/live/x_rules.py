@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx2
 import msgspec
 
 from hubbub.errors import InvalidInput
 from hubbub.stream.live.address import Address
-from hubbub.stream.live.link import Disconnected, Refused
-from hubbub.stream.live.websocket import read_retry_s
+from hubbub.stream.live.asking import ask, decode_answer, open_client
+from hubbub.stream.live.link import Refused
 
 PATH = "/2/tweets/search/stream/rules"
 TAG = "hubbub"
@@ -58,29 +57,15 @@ def put_rules(origin: str, token: str, rules: list[str]) -> None:
         Refused: X does not take a rule; the message has its words.
         Disconnected: X does not answer.
     """
-    with httpx2.Client(base_url=origin, headers={"Authorization": f"Bearer {token}"}, timeout=15) as client:
-        there = msgspec.json.decode(_ask(client, "GET", None), type=_Rules).data
+    with open_client(origin, token) as client:
+        there = decode_answer(ask(client, PATH), _Rules).data
         ours = {rule.value: rule.id for rule in there if rule.tag == TAG}
         surplus = [number for value, number in ours.items() if value not in rules]
         missing = [rule for rule in dict.fromkeys(rules) if rule not in ours]
         if surplus:
-            _ask(client, "POST", {"delete": {"ids": surplus}})
+            ask(client, PATH, body={"delete": {"ids": surplus}})
         if missing:
-            answer = _ask(client, "POST", {"add": [{"value": rule, "tag": TAG} for rule in missing]})
-            errors = msgspec.json.decode(answer, type=_Meta).errors
+            rows = [{"value": rule, "tag": TAG} for rule in missing]
+            errors = decode_answer(ask(client, PATH, body={"add": rows}), _Meta).errors
             if errors:
                 raise Refused(f"X does not take a rule: {errors[0]}", status=400)
-
-
-def _ask(client: httpx2.Client, method: str, body: dict[str, object] | None) -> bytes:
-    try:
-        answer = client.request(method, PATH, json=body)
-    except httpx2.HTTPError as error:
-        raise Disconnected(f"X's rules cannot be reached: {error}") from None
-    if answer.status_code not in (200, 201):
-        raise Refused(
-            f"X's rules answered {answer.status_code}: {answer.text[:200]!r}",
-            status=answer.status_code,
-            retry_s=read_retry_s(answer.headers.get("Retry-After")),
-        )
-    return answer.content

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from hubbub.errors import InvalidInput, MissingExtra
+import zstandard
+
+from hubbub.errors import InvalidInput
 from hubbub.stream.live.websocket import MAX_MESSAGE_BYTES
 
 Unpack: TypeAlias = Callable[[bytes], bytes]
@@ -38,15 +40,7 @@ def dictionary_id(data: bytes, where: str) -> int:
 
 
 def open_unpacker(dictionary: bytes) -> Unpack:
-    """Return what unpacks one frame.
-
-    Raises:
-        MissingExtra: the package is not installed.
-    """
-    try:
-        import zstandard
-    except ImportError:
-        raise MissingExtra("compressed streams need a package: pip install zstandard") from None
+    """Return what unpacks one frame."""
     decompressor = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(dictionary))
 
     def unpack(frame: bytes) -> bytes:

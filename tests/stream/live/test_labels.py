@@ -3,9 +3,10 @@
 import cbor2
 import pytest
 
-from hubbub.errors import InvalidEvent
+from hubbub.errors import InvalidEvent, InvalidInput
 from hubbub.posts import AccountEvent, ConsentEvent, Deletion
 from hubbub.stream.decode.bluesky_label import decode_labels
+from hubbub.stream.live import open_live
 from tests.platforms.wire import FakeServer, frame
 from tests.stream.live.following import following
 
@@ -60,6 +61,23 @@ def test_take_downs_arrive_each_once(tmp_path):
         assert fake.cursors == ["0", "2"]
         assert followed.counts.vitals.num_gaps == 1
         assert (followed.counts.num_malformed, followed.counts.num_duplicates) == (1, 1)
+
+
+def test_a_service_that_began_anew_is_read_from_its_beginning(tmp_path):
+    future = cbor2.dumps({"op": -1}) + cbor2.dumps({"error": "FutureCursor", "message": "we are at 1"})
+    gone = labels(1, {"uri": POST, "val": "!takedown"})
+    with FakeLabels([future], [gone]) as fake:
+        url = f"ws://127.0.0.1:{fake.port}/xrpc/com.atproto.label.subscribeLabels?cursor=9#wait=0.01"
+        with following(tmp_path, url) as followed:
+            followed.wait_for(1)
+        assert fake.cursors == ["9", "0"]
+        assert followed.counts.vitals.num_gaps == 1
+
+
+def test_a_foreign_cursor_is_refused(tmp_path):
+    url = "wss://labels.example/xrpc/com.atproto.label.subscribeLabels?cursor=x"
+    with pytest.raises(InvalidInput, match="cursor"):
+        open_live(url, tmp_path)
 
 
 @pytest.mark.parametrize(

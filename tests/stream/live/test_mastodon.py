@@ -1,12 +1,14 @@
 """A Mastodon server, followed over real sockets from a fake one; the posts are invented."""
 
 import time
+from contextlib import suppress
 
 import pytest
 
-from hubbub.errors import InvalidInput
+from hubbub.errors import InvalidInput, StorageError
 from hubbub.posts import ConsentEvent, Deletion, Edit, Post
 from hubbub.stream.live import open_live
+from hubbub.stream.live.mastodon_numbers import Numbers
 from tests.platforms.mastodon import FakeMastodon, Faults
 from tests.stream.live.following import following
 
@@ -151,6 +153,26 @@ def test_only_public_posts_of_those_who_allow_indexing_are_kept(fake, tmp_path):
         followed.wait(lambda: living(followed) == ["for all"])
         refusals = {e.author for e in followed.events() if isinstance(e, ConsentEvent) and e.allow is False}
         assert {author.rpartition("/")[2] for author in refusals} == {"shy", "robotless"}
+
+
+def test_a_full_disk_and_a_damaged_file_of_numbers_are_told(mount, tmp_path):
+    path, mounted = mount
+    mounted("size=200k")
+    numbers = Numbers(path / "numbers.sqlite")
+    with pytest.raises(StorageError, match="numbers.sqlite"):
+        for number in range(10_000):
+            numbers.put(str(number), f"https://town.example/{number}" * 20)
+    with suppress(StorageError):
+        numbers.close()
+    file = tmp_path / "numbers.sqlite"
+    numbers = Numbers(file)
+    for number in range(1000):
+        numbers.put(str(number), f"https://town.example/{number}")
+    numbers.close()
+    data = file.read_bytes()
+    file.write_bytes(data[:8192] + bytes(len(data) - 8192))
+    with pytest.raises(StorageError, match="numbers.sqlite"):
+        Numbers(file).get("999")
 
 
 @pytest.mark.parametrize(

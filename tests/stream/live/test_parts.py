@@ -11,11 +11,29 @@ from hubbub.errors import InvalidInput
 from hubbub.stream.live.address import parse_address
 from hubbub.stream.live.backoff import Backoff
 from hubbub.stream.live.canary import LEAST_EVENTS, MISSED, Canary, num_overdue
+from hubbub.stream.live.http_stream import HttpStream
 from hubbub.stream.live.jetstream_position import OVERLAP_US, V1Position, V2Position
-from hubbub.stream.live.link import Disconnected, Refused
+from hubbub.stream.live.link import Disconnected, Link, Refused
+from hubbub.stream.live.sse import SseEvents
+from hubbub.stream.live.websocket import read_retry_s
 from hubbub.stream.vitals import USUAL_S, Rate, Vitals
+from tests.platforms.wire import FakeServer
 
 S = 1_000_000
+
+
+def test_an_event_without_a_name_does_not_spoil_the_next():
+    class Server(FakeServer):
+        def serve(self, peer):
+            peer.read_request()
+            peer.begin_lines("text/event-stream")
+            peer.send_chunk(b"data: nameless\n\n: beat\nevent: delete\ndata: 17\n\n")
+            self.is_over.wait(10)
+
+    with Server() as server:
+        link = Link("127.0.0.1", server.port, is_tls=False)
+        with SseEvents(HttpStream(link, "h", "/", {})) as events:
+            assert events.receive(5) == [b'{"event":"delete","payload":"17"}']
 
 
 def test_waits_double_with_chance_and_begin_anew_after_a_good_connection():
@@ -26,6 +44,8 @@ def test_waits_double_with_chance_and_begin_anew_after_a_good_connection():
         assert whole_s / 2 <= wait_s <= whole_s
     assert backoff.wait_s(Disconnected("broken"), 3600) <= 0.5
     assert backoff.wait_s(Refused("later", status=429, retry_s=77), 0) == 77
+    assert read_retry_s("99999999") == 3600, "a platform may not send us away for years"
+    assert [read_retry_s(value) for value in ("77", "soon", None)] == [77, None, None]
 
 
 def rate_after(per_s, seconds):
@@ -218,6 +238,14 @@ def test_an_address_is_taken_apart():
     assert address.seconds("wait", 1) == 2
     for wrong in ("wss://noor:secret@host.example", "ws://host.example", "wss://host:port"):
         with pytest.raises(InvalidInput):
+            parse_address(wrong)
+    for wrong, told in (
+        ("mastodon+http://town.example", "mastodon://"),
+        ("ws://h.example", "wss://"),
+        ("mastodon://?stream=public", "no host"),
+        ("wss:///subscribe", "no host"),
+    ):
+        with pytest.raises(InvalidInput, match=told):
             parse_address(wrong)
     with pytest.raises(InvalidInput, match="wait"):
         parse_address("wss://h#wait=soon").seconds("wait", 1)

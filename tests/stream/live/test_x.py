@@ -4,9 +4,14 @@ import pytest
 
 from hubbub.errors import InvalidInput
 from hubbub.posts import AccountEvent, Deletion, Edit, Post
+from hubbub.stream import open_archive
 from hubbub.stream.live import open_live
 from hubbub.stream.live.link import Disconnected, Refused
+from hubbub.stream.live.token import read_token
 from hubbub.stream.live.x import FIELDS, XBackoff
+from hubbub.stream.live.x_rules import put_rules
+from hubbub.units import US_PER_MINUTE, now_us
+from tests.platforms.wire import FakeServer
 from tests.platforms.x import SEARCH, FakeX, Faults
 from tests.stream.live.following import following
 
@@ -146,6 +151,26 @@ def test_waits_are_those_that_x_documents():
     assert backoff.wait_s(Refused("no", status=429, retry_s=900), 0) == 900
 
 
+def test_a_clock_that_was_set_back_asks_for_nothing_and_is_no_gap(fake, tmp_path):
+    with open_archive(tmp_path / "archive") as archive:
+        url = f"{fake.url}?backfill_minutes=5"
+        archive.append([], {open_live(url, tmp_path).name: str(now_us() + 10 * US_PER_MINUTE)})
+    with following(tmp_path, url) as followed:
+        begin(followed, fake)
+        assert followed.counts.vitals.num_gaps == 0
+    assert fake.asked[0].request.one("backfill_minutes") is None
+
+
+def test_rules_answered_with_nonsense_are_asked_for_again():
+    class Gateway(FakeServer):
+        def serve(self, peer):
+            while peer.read_request():
+                peer.answer(200, b"<html>be patient</html>")
+
+    with Gateway() as gateway, pytest.raises(Disconnected, match="nonsense"):
+        put_rules(f"http://127.0.0.1:{gateway.port}", "secret", ["ferry"])
+
+
 def test_countries_are_codes(tmp_path):
     with pytest.raises(InvalidInput, match="countries"):
         open_live("x://#countries=Germany", tmp_path)
@@ -155,3 +180,8 @@ def test_without_a_token_nothing_is_tried(tmp_path, monkeypatch):
     monkeypatch.delenv("HUBBUB_X_TOKEN")
     with pytest.raises(InvalidInput, match="HUBBUB_X_TOKEN"):
         open_live("x://", tmp_path)
+    monkeypatch.setenv("HUBBUB_X_TOKEN", "two\nlines")
+    with pytest.raises(InvalidInput, match="HUBBUB_X_TOKEN"):
+        open_live("x://", tmp_path)
+    monkeypatch.setenv("HUBBUB_X_TOKEN", " secret\r\n")
+    assert read_token("x", "api.x.com") == "secret"
