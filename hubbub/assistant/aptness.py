@@ -5,15 +5,25 @@ from __future__ import annotations
 import re
 
 from hubbub.assistant.intents import Intent
+from hubbub.assistant.naming import Topic
+from hubbub.assistant.polarity import counted, figures, is_measurement
 from hubbub.assistant.question import Question
-from hubbub.assistant.wordforms import fold
+from hubbub.assistant.wordforms import content_words, fold, words
 
 _BOOST, _LACKS, _LACKS_FIGURE = 1.6, 0.5, 0.2
 """Worth of a quote that holds it, and of one that does not."""
 
-_CLOCK = re.compile(r"\b\d{1,2}:\d\d\b|\b\d{1,2} uhr\b|\b\d{1,2} ?[ap]\.?m\b", re.IGNORECASE)
-"""A time of day is no count."""
+_CLOCK = re.compile(r"\b\d{1,2}[:/]\d{1,2}\b|\b\d{1,2} uhr\b|\b\d{1,2} ?[ap]\.?m\b", re.IGNORECASE)
+"""A time of day is no count, nor is the second part of three."""
 _MONTHS = "jan|feb|mar|apr|jun|jul|aug|sep|oct|okt|nov|dec|dez"
+_NOWHERE = (
+    r"(?:the|der|dem|our|them|there|this|that|these|those|its|it's|you|your|him|his|her|their|fact|case|order|time|moment|next|last"
+    r"|days?|weeks?|months?|years?|hours?|minutes?|today|tonight|tomorrow|yesterday|morning|afternoon|evening"
+    r"|night|noon|midnight|(?:mon|tues|wednes|thurs|fri|satur|sun)day|ende|anfang|moment|augenblick|abend|morgen"
+    r"|nacht|mittag|wochenende|januar|februar|m\u00e4rz|april|mai|juni|juli|august|september|oktober|november"
+    r"|dezember|january|february|march|may|june|july|october|december|diese\w*|ihre?[nm]?|seine[nm]?|mich|dich"
+    r"|\w+tag)\b"
+)
 _KINDS: dict[Intent, re.Pattern[str]] = {
     "when": re.compile(
         r"\b\d{1,2}(?:[:.]\d\d)?\s*(?:am|pm|a\.m|p\.m|uhr)\b|\b\d{1,2}:\d\d\b"
@@ -25,12 +35,14 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
         r"|\b(?:in|vor|for|since|seit) \w+ (?:minutes?|hours?|days?|weeks?|minuten|stunden?|tagen?)\b"
         r"|\b(?:this|last|next|every|diese\w*|letzte\w*|n\u00e4chste\w*|jede\w*) (?:minute|hour|morning"
         r"|night|day|week|month|year|season|spring|summer|autumn|fall|winter|nacht|woche|monat|jahr)\b"
-        r"|\b(?:morning|afternoon|evening|ago|soon|until|before|after|abends?|nachts|bald|bis)\b",
+        r"|\b(?:morning|afternoon|evening|ago|soon|abends?|nachts|bald)\b",
     ),
     "where": re.compile(
-        r"\b(?:in|at|near|on|from|outside|inside|around|next to|im|am|bei|beim|auf|an der|in der"
-        r"|vor dem|nahe)\s+(?:the |der |dem )?"
-        r"\w{3,}|\b\w+(?:street|road|lane|square|bridge|school|stra\u00dfe|gasse|platz|weg|schule|halle)\b",
+        r"\b(?:in|at|near|on|outside|inside|around|next to|im|am|bei|beim|auf|an der|in der|unter der"
+        r"|unter dem|vor dem|nahe)\s+(?:the |der |dem |our )?"
+        rf"(?!{_NOWHERE})(\w{{3,}})"
+        rf"|\b(?!{_NOWHERE})(\w+ ?(?:street|road|lane|row|square|bridge|school|stra\u00dfe|gasse|platz|weg"
+        r"|schule|halle))\b",
     ),
     "number": re.compile(
         r"(?<![\w/])\d|\b(?:once|twice|half|both|none|nobody|no one|several|keine[nr]?|niemand|mehrere"
@@ -53,12 +65,31 @@ _KINDS: dict[Intent, re.Pattern[str]] = {
 }
 
 # What may answer beyond these: a person by what he is, the speaker, whose name stands beside, a single name.
-_NAMED = r"[@#]\w|[^.!?:\s] (?!I\b)[A-Z\u00c0-\u00de]\w"
+_NAMED = r"[@#]\w|[^.!?:\s] (?!I\b)[A-Z\u00c0-\u00de]\w*[a-z]"
 _ASKS_MEASURE = re.compile(
-    r"\bhow (?:high|deep|hot|cold|warm|fast|far|tall|heavy|strong|wide)"
+    r"\bhow much\b.*\brain|\bwie ?viel\b.*\b(?:ge)?regn"
+    r"|\bhow (?:high|deep|hot|cold|warm|fast|far|tall|heavy|strong|wide)"
     r"|\bwie (?:hoch|tief|hei\u00df|kalt|warm|schnell|stark|weit|breit|schwer)",
     re.IGNORECASE,
 )
+_COUNTS = re.compile(r"\bhow many\b|\bwie ?viele\b", re.IGNORECASE)
+_ASKS_PAST = re.compile(
+    r"\bsince when\b|\bwhen (?:was|were|did|had|has|have)\b"
+    r"|\bseit wann\b|\bwann (?:war|waren|wurden?|hatten?|hat|haben)\b",
+    re.IGNORECASE,
+)
+_LASTS = re.compile(
+    r"\b(?:stays?|remains?|still|keeps?|will|expect\w*|forecast|tomorrow|bleib\w*|weiterhin|noch|wird|werden|soll(?:en)?"
+    r"|erwart\w*|morgen)\b",
+    re.IGNORECASE,
+)
+_REASON = re.compile(
+    r"\b(?:because|weil|wegen|aufgrund|due to|owing to)\b[^,.;]*"
+    r"|\b(?:caused?|reasons?|grund|ursache|deshalb|galten?|(?:was|were) for)\b",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"[^:.!?]{2,40}(?<!\d):\s|[^:.!?]{2,30}\b\d{1,2}:\d\d:\s")
+_LIST = 4
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]+")
 _WIDER: dict[Intent, re.Pattern[str]] = {
     "who": re.compile(
@@ -69,18 +100,6 @@ _WIDER: dict[Intent, re.Pattern[str]] = {
     ),
     "where": re.compile(rf"{_NAMED}|\b(?:here|there|home|to (?:the )?\w{{3,}}|hier|dort|nach \w{{3,}})\b"),
 }
-
-
-def may_answer(question: Question, quote: str) -> bool:
-    """Tell whether a quote may answer: who asks who, when, where or how many wants such a thing.
-
-    A name that the question gives is none.
-    """
-    intent = question.intent
-    if intent not in ("who", "when", "where", "number"):
-        return True
-    new = _WORD.sub(lambda match: "" if fold(match[0]) in question.names else match[0], quote)
-    return holds(intent, new) or (intent in _WIDER and _WIDER[intent].search(new) is not None)
 
 
 def asks_measure(question: Question) -> bool:
@@ -100,8 +119,77 @@ def holds(intent: Intent, quote: str) -> bool:
     return kind.search(quote) is not None
 
 
-def fits(intent: Intent, quote: str) -> float:
-    """Return how much more a quote is worth for holding what is asked for; 1 where nothing special is."""
-    if intent not in _KINDS:
-        return 1.0
-    return _BOOST if holds(intent, quote) else _LACKS_FIGURE if intent == "number" else _LACKS
+class Kind:
+    """The kind of thing that one question asks for; built once an answer."""
+
+    def __init__(self, question: Question) -> None:
+        self._intent = question.intent
+        self._lang, self._names, self._topic = question.lang, question.names, Topic(question)
+        self._units = (
+            {counted(word) for word in words(question.topic)} if _COUNTS.search(question.text) else set()
+        )
+        self._is_measure = asks_measure(question)
+        self._is_past = _ASKS_PAST.search(question.text) is not None
+
+    def holds(self, quote: str) -> bool:
+        """Tell whether a quote holds it, where it speaks of the topic; true where nothing special is asked.
+
+        A place is none that the question gives ("at the shelter"), a reason none that the topic is ("because
+        the bridge is closed"), a beginning is not told by what lasts or will be; two families are no people.
+        """
+        if self._intent not in _KINDS:
+            return True
+        if self._intent in ("when", "where", "number"):
+            quote = self._told_of_it(quote)
+        if not holds(self._intent, quote) or (self._is_measure and not is_measurement(quote)):
+            return False
+        if self._intent == "where":
+            found = _KINDS["where"].finditer(quote.lower())
+            return any(not self._names_it(match[1] or match[2]) for match in found)
+        if self._intent == "when":
+            return not (self._is_past and _LASTS.search(quote))
+        if self._intent == "number" and self._units and (units := set(map(counted, figures(quote)))):
+            return any(_is_kin(unit, asked) for unit in units for asked in self._units)
+        if self._intent == "why":
+            return any(not self._names_it(match[0]) for match in _REASON.finditer(quote))
+        return True
+
+    def may_be_in(self, quote: str) -> bool:
+        """Tell whether a quote may answer: who asks who, when, where or how many wants such a thing.
+
+        A name that the question gives is none.
+        """
+        if self._intent not in ("who", "when", "where", "number"):
+            return True
+        new = _WORD.sub(lambda match: "" if fold(match[0]) in self._names else match[0], quote)
+        is_held = holds("who", new) if self._intent == "who" else self.holds(quote)
+        return is_held or (self._intent in _WIDER and _WIDER[self._intent].search(new) is not None)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether what does not hold it can hardly be an answer."""
+        return self._intent in ("when", "number", "why")
+
+    def fits(self, quote: str) -> float:
+        """Return how much more a quote is worth for holding it; 1 where nothing special is asked for."""
+        if self._intent not in _KINDS:
+            return 1.0
+        return _BOOST if self.holds(quote) else _LACKS_FIGURE if self._intent == "number" else _LACKS
+
+    def _names_it(self, text: str) -> bool:
+        return not self._topic.is_open and bool(self._topic.named(content_words(text, self._lang)))
+
+    def _told_of_it(self, quote: str) -> str:
+        """Leave out a label before the topic's clause, and of a list what is of something else."""
+        label = _LABEL.match(quote)
+        if label and self._names_it(quote[label.end() :]) and not self._names_it(label[0]):
+            quote = quote[label.end() :]
+        parts = quote.split(", ")
+        if len(parts) >= _LIST:
+            quote = ", ".join(part for part in parts if self._names_it(part)) or quote
+        return quote
+
+
+def _is_kin(unit: str, asked: str) -> bool:
+    short, long = sorted((unit, asked), key=len)
+    return unit == asked or (len(short) > 3 and (long.startswith(short) or long.endswith(short)))

@@ -167,7 +167,8 @@ class _Rating:
             named = [self.topic.share(content_words(text, self.question.lang)) for text in texts]
             holding = [holds(self.question.intent, text) for text in texts]
             is_short = second.end - first.start <= _MAX_JOINED
-            ahead = named[0] >= _NAMES_IT > named[1] and holding == [False, True]
+            may_explain = holding[1] or self.question.intent == "why"  # "It is shut. A tree lies on it."
+            ahead = named[0] >= _NAMES_IT > named[1] and may_explain and not holding[0]
             behind = named[1] >= _NAMES_IT > named[0] and holding == [True, False]
             if is_short and (ahead or (behind and _POINTS.search(texts[1][:_MAX_POINTING]))):
                 spans.append(Span(start=first.start, end=second.end, first_end=first.end))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hubbub.assistant.intents import GREETINGS
+from hubbub.assistant.intents import COMMON, FINITE, GREETINGS
 from hubbub.assistant.question import MAX_QUESTION_CHARS, Question, understand
 from hubbub.assistant.wordforms import fold, words
 
@@ -58,7 +58,10 @@ def _complete(text: str, base: Question) -> str:
     if (own.topic and not is_pointing) or own.intent == "news" or fold(own.text.strip(" ?!.")) in GREETINGS:
         return text
     window = f" {base.window}" if base.window and not own.window else ""
-    return f"{own.text.rstrip(' ?!.')} {base.topic}{window}?"
+    matter = base.topic.split()
+    while len(matter) > 1 and fold(matter[0]) in COMMON | FINITE:
+        matter.pop(0)
+    return f"{own.text.rstrip(' ?!.')} {' '.join(matter)}{window}?"
 
 
 def _changed(rest: str, base: Question) -> str:
@@ -67,11 +70,14 @@ def _changed(rest: str, base: Question) -> str:
     own = understand(rest, 0, lang=base.lang)
     if own.window and not own.topic:
         return f"{asked.replace(base.window, '').strip() if base.window else asked} {rest}?"
+    name = _name(base)
     if own.intent not in ("topic", "news") or len(own.terms) > 4:
-        return f"{rest}?"  # "and who has closed the bridge?" asks for itself
+        # "and who has closed the bridge?" asks for itself, but perhaps of the same place
+        where = re.search(rf"\b(?:{_PREPOSITIONS})\s+(?:\w+\s+)?{re.escape(name)}", asked) if name else None
+        return f"{rest} {where[0]}?" if where and not own.names else f"{rest}?"
     if base.intent not in ("news", "topic", "opinion"):
-        return f"{rest}?"
-    slot = _name(base) or base.topic
+        return _of_another(rest, asked, base, name)
+    slot = name or base.topic
     spot = re.search(rf"(?:\b(?:{_PREPOSITIONS})\s+)?(?:the\s+)?{re.escape(slot)}", asked, re.IGNORECASE)
     if not spot:
         return f"{rest} {base.topic}?"
@@ -79,6 +85,28 @@ def _changed(rest: str, base: Question) -> str:
         return f"{rest} {spot[0]}?"  # another matter at the same place
     new = rest if _PLACE.match(rest) else spot[0].replace(slot, own.topic)
     return f"{asked[: spot.start()]}{new}{asked[spot.end() :]}?"
+
+
+def _of_another(rest: str, asked: str, base: Question, name: str) -> str:
+    """Ask for the same fact of another place or thing: "Is the ferry closed?"."""
+    article = _ARTICLE.match(rest)
+    place = re.search(
+        rf"\b(?:{_PREPOSITIONS})\s+(?:(?:the|der|dem)\s+)?[^\W\d_a-z]\S*(?:\s+[^\W\d_a-z]\S*)*$", asked
+    )
+    if _PLACE.match(rest):
+        return f"{asked[: place.start()] if place else asked + ' '}{rest}?"
+    words = base.topic.split()
+    verbs = [spot for spot, word in enumerate(words) if spot and fold(word) in FINITE]
+    if base.intent == "check" and len(words) > 1:
+        words = words[: verbs[0]] if verbs else words[:-1]
+    names = re.findall(r"[^\W\d_a-z]\S*(?: [^\W\d_a-z]\S*)*", base.topic) if base.lang == "en" else []
+    name = name or (names[-1] if names else "")
+    like = f"{article[0] if article else ''}[^\\W\\d_a-z]\\S*" if base.lang == "de" else ""
+    alike = list(re.finditer(rf"\b{like}", asked[1:])) if like else []
+    slot = alike[-1][0] if alike else name or " ".join(words)
+    if not alike and not name and len(words) > 3:
+        return f"{rest}?"
+    return re.sub(rf"(?:\bthe\s+)?{re.escape(slot)}", lambda match: rest, asked) + "?"
 
 
 def _name(base: Question) -> str:

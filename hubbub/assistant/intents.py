@@ -91,7 +91,7 @@ _ENGLISH: tuple[tuple[re.Pattern[str], Intent], ...] = (
     (_any(r"^\W*(?:when|what time|since when)\b"), "when"),
     (
         _any(
-            r"^\W*where\b",
+            r"^\W*(?:from )?where\b",
             r"^\W*(?:in |on |at )?(?:which|what) (?:streets?|places?|cit(?:y|ies)|roads?|towns?)\b",
         ),
         "where",
@@ -177,7 +177,8 @@ OPENERS = {
     "de": frozenset(
         """was wer wann wo warum wie bitte sag zeig zeige such suche weiss weisst wissen eigentlich gerade
         aktuell bekannt
-        passiert geschehen los neues gibt gibts stimmt wirklich hallo danke denn leute menschen""".split()
+        passiert geschehen geschah passierte los neues gibt gibts stimmt wirklich hallo danke denn leute
+        menschen""".split()
     ),
 }
 
@@ -189,7 +190,13 @@ COMMON = frozenset(
     many much people time times reason new first last next big use used need needs work works cost costs
     beginnt begann startet endet endete offnet schliesst gibt kommt kam geht ging findet statt leute menschen
     stand stands steht stehen sits hoch high zeit neu neue neuer neues erste letzte grosse
-    braucht kostet macht""".split()
+    braucht kostet macht needed tell tells told allowed
+    morning afternoon evening night tonight today tomorrow morgen abend nachmittag heute""".split()
+)
+
+# They lend force to a question and no topic, wherever they stand; folded.
+FILLERS = frozenset(
+    "really actually currently right now still already again wirklich tatsachlich eigentlich".split()
 )
 
 # Verbs that show that a topic is half a sentence ("buses are running"), of which nobody can write; folded.
@@ -208,7 +215,7 @@ MEASURED = {
         "water river level gauge wasser wasserstand pegel fluss",
         "temperature degrees temperatur grad",
         "wind gusts gust windgeschwindigkeit boen",
-        "rain rainfall regen regenmenge niederschlag",
+        "rain rained rainfall regen geregnet regnet regenmenge niederschlag",
     )
     for name in names.split()
 }

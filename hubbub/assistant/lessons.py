@@ -39,7 +39,7 @@ from hubbub.units import US_PER_HOUR
 _MAX_SENTENCES = 10
 _MAX_EVIDENCE, _MAX_TEXT = 4, 280
 """As the schema of a reply has it."""
-_MAX_DISTRACTORS, _NUM_STRANGERS = 4, 100
+_MAX_DISTRACTORS, _NUM_STRANGERS = 4, 40
 _MAX_ASKED = 2
 """Questions about one post."""
 _UNANSWERABLE = 0.25
@@ -100,7 +100,7 @@ class Teacher:
         self._is_brief = is_brief
         self._max_records = MAX_RECORDS_BRIEF if is_brief else MAX_RECORDS
         self._max_sentences = MAX_SENTENCES_BRIEF if is_brief else _MAX_SENTENCES
-        self._strangers: dict[tuple[PostId, int], Record] = {}
+        self._strangers: dict[tuple[PostId, int], tuple[Record, frozenset[str]]] = {}
 
     def teach(self, post: Post) -> Iterator[Lesson]:
         """Yield the lessons of questions that one post gives rise to; none where nothing passes."""
@@ -154,7 +154,9 @@ class Teacher:
         return made
 
     def _remember(self, given: Sequence[Record]) -> None:
-        self._strangers |= {(item[0].post.id, item[0].start): item for item in given[:2]}
+        for record in given[:2]:
+            item = record[0]
+            self._strangers[item.post.id, item.start] = record, frozenset(words(item.quote))
         while len(self._strangers) > _NUM_STRANGERS:
             self._strangers.pop(next(iter(self._strangers)))
 
@@ -248,10 +250,10 @@ class Teacher:
         known = {item.post.id for item, _, _ in given}
         return [
             record
-            for record in self._strangers.values()
+            for record, said in self._strangers.values()
             if record[0].post.id not in known
+            and names.isdisjoint(said)
             and topic.share(record[0].terms) < _ELSEWHERE
-            and names.isdisjoint(words(record[0].quote))
         ]
 
     def _write(

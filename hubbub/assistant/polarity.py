@@ -39,9 +39,10 @@ _NEGATION = re.compile(
 )
 # A wish, an order or a condition is no denial: "should not be cut", "don't cut it", "nicht vergessen".
 _WISH = re.compile(
-    r"\b(?:should|must|shall|would|could|ought|may|might|can|will|let'?s|please|to|if|unless|why|soll\w*|darf\w*"
+    r"\b(?:should|must|shall|would|could|ought|may|might|let'?s|please|to|if|unless|why|soll\w*|darf\w*"
     r"|d(?:ue|\u00fc)rf\w*|muss|m(?:ue|\u00fc)ss\w*|bitte|lasst|wenn|falls|warum|wer)\s+"
     r"(?:\w+\s+){0,2}?(?:not|never|nicht|nie|kein\w*)\b"
+    r"|\b(?:can|will)\s+(?:\w+\s+){0,2}?not\b"
     r"|\b(?:if|unless)\s+(?:\w+\s+){0,2}?(?:cannot|\w+n't)\b"
     r"|\b(?:should|must|would|could)n'?t\b|^\W*(?:don'?t|do not|never|no more)\b|\bnot only\b|\bnicht nur\b"
     r"|\b(?:not|nicht)\s+(?:\w+\s+)?(?:without|ohne)\b|\b(?:without|ohne)\b",
@@ -170,6 +171,11 @@ def count_negations(text: str) -> int:
 
 def _plain(text: str) -> str:
     return text.replace("\u2019", "'").lower()
+
+
+def counted(word: str) -> str:
+    """Return the word under which `figures` files a thing; persons of all kinds are people."""
+    return "people" if word in PERSONS else _SAME_UNIT.get(word, word)
 
 
 def figures(text: str) -> dict[str, str]:

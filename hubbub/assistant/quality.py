@@ -48,7 +48,7 @@ def quality(text: str, span: Span, *, for_opinion: bool = False, for_one: bool =
     for tell, cost in _COSTS_OPINION if for_opinion else _COSTS:
         value *= cost ** min(tell.count(lowered), 3)
     if for_opinion:
-        value *= 1.0 if any(tell.count(lowered) for tell in _PERSONAL) else 0.65
+        value *= 1.0 if any(tell.count(lowered) for tell in _PERSONAL) else 0.4
     elif tells.SPEAKING.count(lowered):
         value *= 1.15
     value *= _form(sentence, words, span, is_cut=len(text) >= MIN_CUT_CHARS and is_last(text, span))

@@ -10,7 +10,7 @@ import msgspec
 
 from hubbub.assistant.display import inert
 from hubbub.assistant.exonyms import other_name
-from hubbub.assistant.intents import COMMON, FINITE, GREETINGS, INTENTS, MEASURED, OPENERS, Intent
+from hubbub.assistant.intents import COMMON, FILLERS, FINITE, GREETINGS, INTENTS, MEASURED, OPENERS, Intent
 from hubbub.assistant.stopwords import ENGLISH, GERMAN, STOPWORDS
 from hubbub.assistant.timenames import DAYS
 from hubbub.assistant.timewords import find_window
@@ -179,6 +179,8 @@ def _forms(topic: str, lang: str, others: dict[str, tuple[str, ...]]) -> dict[tu
     found: dict[tuple[str, ...], float] = {}
     for word in topic.split():
         forms = _stems(word, lang)
+        if fold(word) in FILLERS and word.islower():
+            continue
         forms += tuple(stem for other in others.get(word, ()) for stem in _stems(other, lang))
         if not forms:
             continue

@@ -285,6 +285,10 @@ class Search:
         post = hit.post
         if post.is_bot and not (self._question.intent == "number" and is_measurement(post.text)):
             return False  # a gauge is a source for what it measures, other programs for nothing
+        if self._question.intent == "opinion" and self._question.terms:
+            who = content_words(f"{post.name or ''} {post.handle or ''}", self._question.lang)
+            if self._topic.share(who) >= 1.0:
+                return False  # what people think of somebody is not his own word
         return bool(post.text.strip())
 
     def _least(self, post: Post) -> float:

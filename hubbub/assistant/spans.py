@@ -30,7 +30,8 @@ _MAX_QUOTATION = 280
 _LINK = re.compile(r"(?:https?://|www\.|\bpic\.twitter\.com/)\S+", re.IGNORECASE)
 _ABBREVIATIONS = frozenset(
     """mr mrs ms dr prof st jr sr vs etc eg e.g ie i.e u.s u.k u.n a.m p.m inc ltd co corp gen col lt sgt
-    capt gov sen rep rev hon approx dept est no nr str bzw z.b d.h u.a ca usw ggf inkl evtl vgl sog
+    capt gov sen rep rev hon cpl cst insp supt maj lieut pres adm pvt v.a u.v.m
+     approx dept est no nr str bzw z.b d.h u.a ca usw ggf inkl evtl vgl sog
     bspw mio mrd tel abs art jan feb mar apr jun jul aug sep sept oct nov dec okt dez mo di mi do fr
     sa so hbf""".split()
 )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hubbub.assistant.aptness import asks_measure, fits
+from hubbub.assistant.aptness import Kind, asks_measure
 from hubbub.assistant.certainty import SPREAD
 from hubbub.assistant.claims import Claim
 from hubbub.assistant.evidence import Evidence, Matrix, Pool
@@ -55,14 +55,17 @@ def weigh(question: Question, pool: Pool, agreeing: Sequence[tuple[Voice, ...]])
     echoes = _echoes(question, pool)
     claim = Claim(question) if question.intent == "check" else None
     outright = [claim is not None and claim.stance(item) != "near" for item in pool.evidence]
+    kind = Kind(question)
     scores = np.array(
         [
-            _score(question, item, agreeing[place], float(echoes[place]), is_outright=outright[place])
+            _score(question, kind, item, agreeing[place], float(echoes[place]), is_outright=outright[place])
             for place, item in enumerate(pool.evidence)
         ]
     )
     scores[_older_readings(pool)] *= _OLD_READING
     for old, new in _overtaken(pool):
+        if kind.holds(pool.evidence[old].quote) and not kind.holds(pool.evidence[new].quote):
+            continue  # a later word that tells no time leaves the time standing
         if pool.likeness[old][new] < _UPDATES:
             scores[new] = max(scores[new], scores[old])  # what it replaces was worth telling
         scores[old] = 0.0
@@ -70,7 +73,13 @@ def weigh(question: Question, pool: Pool, agreeing: Sequence[tuple[Voice, ...]])
 
 
 def _score(
-    question: Question, item: Evidence, voices: Sequence[Voice], echo: float, *, is_outright: bool
+    question: Question,
+    kind: Kind,
+    item: Evidence,
+    voices: Sequence[Voice],
+    echo: float,
+    *,
+    is_outright: bool,
 ) -> float:
     copies = sum(len(voice.posts) - 1 for voice in voices)
     agreement = 1.0 + 0.7 * math.log2(max(count_voices(voices), 1)) + 0.15 * math.log2(1 + copies)
@@ -87,13 +96,13 @@ def _score(
         value *= (_CORRECTS if item.is_denial else 1.0) / max(item.relevance, 1e-9) ** 0.5
     # a fuller wording of the same tells more
     value *= _FOREIGN if item.is_foreign else 1.0
-    value *= _aptness(question, item) * (0.7 + 0.03 * min(len(item.terms), 12))
+    value *= _aptness(question, kind, item) * (0.7 + 0.03 * min(len(item.terms), 12))
     return float(value * _freshness(question, item, max(voice.posts[-1].received_us for voice in voices)))
 
 
-def _aptness(question: Question, item: Evidence) -> float:
+def _aptness(question: Question, kind: Kind, item: Evidence) -> float:
     """Prefer what holds the kind of thing asked for; of numbers a measure, or a count of the right thing."""
-    worth = fits(question.intent, item.quote)
+    worth = kind.fits(item.quote)
     if question.intent != "number" or worth < 1.0:
         return worth
     if asks_measure(question):

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from hubbub.assistant.aptness import fits, may_answer
+from hubbub.assistant.aptness import Kind
 from hubbub.assistant.certainty import FOR_ONE
 from hubbub.assistant.claims import Claim
 from hubbub.assistant.conflict import Conflict
@@ -29,6 +29,8 @@ _ANSWERS = 0.6
 """Share from which on a quote may answer a question for a fact."""
 _ANSWERS_IN_KIND = 0.4
 """The same for a quote that holds the kind of thing that is asked for: a time, a place, a figure."""
+_NEARS = 0.45
+"""Relevance that a quote needs to be told where nothing says or denies what was asked."""
 _COUNTS = 0.3
 """Share of the topic that another figure must name: who counts the same often words it otherwise."""
 _UNCOUNTED = ("said", "who", "where", "why")
@@ -80,16 +82,26 @@ def select(question: Question, findings: Findings, stories: Sequence[Story]) -> 
         told = [story for story in stories if _is_on_topic(question, story.head, story.num_voices)]
         kept = [_on_topic(question, story) for story in told]
         return kept or [msgspec.structs.replace(story, details=()) for story in stories[:1]]
-    if findings.certainty == "unknown":
-        return [story for story in stories if may_answer(question, story.head.quote)]
     claim = Claim(question) if question.intent == "check" else None
     outright = [story for story in stories if claim and claim.stance(story.head) != "near"]
+    if findings.certainty == "unknown" and claim:
+        return outright or [story for story in stories if story.head.relevance >= _NEARS]
+    if findings.certainty == "unknown":
+        kind = Kind(question)
+        may = [story for story in stories if kind.may_be_in(story.head.quote)]
+        holding = [_leaning(kind, story) for story in may if kind.holds(story.head.quote)]
+        return holding or [_leaning(kind, story) for story in may[:1]] if kind.is_exact else may
     is_best_lost = bool(stories) and stories[0].head.voice.score < _LEADS
     if findings.certainty == "hardly" or is_best_lost or outright:
         return outright
     if findings.certainty == "perhaps":
         return [msgspec.structs.replace(_lean(question, claim, story), details=()) for story in stories[:1]]
     return [_lean(question, claim, story) for story in stories if story is stories[0] or _stands(story.head)]
+
+
+def _leaning(kind: Kind, story: Story) -> Story:
+    details = tuple(item for item in story.details if kind.holds(item.quote))
+    return msgspec.structs.replace(story, details=details)
 
 
 def _on_topic(question: Question, story: Story) -> Story:
@@ -217,11 +229,12 @@ def _is_doubtful(question: Question, findings: Findings, claim: Claim | None, st
     evidence = story.head
     if claim:
         return claim.stance(evidence) == "near" and findings.certainty != "sure"
-    if not may_answer(question, evidence.quote):
+    kind = Kind(question)
+    if not kind.may_be_in(evidence.quote) or (question.intent == "why" and not kind.holds(evidence.quote)):
         return True
     if question.intent not in FOR_ONE or findings.certainty == "sure":
         return False
-    is_in_kind = fits(question.intent, evidence.quote) > 1.0 and question.intent != "number"
+    is_in_kind = kind.fits(evidence.quote) > 1.0 and question.intent != "number"
     is_missing = evidence.relevance < (_ANSWERS_IN_KIND if is_in_kind else _ANSWERS)
     return is_missing or (findings.certainty == "perhaps" and story.num_voices < 2)
 

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from hubbub.assistant.claims import Claim
@@ -9,7 +10,7 @@ from tests.assistant.world import NOW_US, post
 
 def stance(question: str, text: str, lang: str = "en") -> str:
     """The stance of a post's only sentence."""
-    asked = understand(question, NOW_US)
+    asked = msgspec.structs.replace(understand(question, NOW_US), is_for_one=True)
     pool = gather(asked, collapse([post(text, langs=(lang,))], [1.0]), lambda texts: [[0.0]] * len(texts))
     return Claim(asked).stance(pool.evidence[0])
 
@@ -20,6 +21,7 @@ def stance(question: str, text: str, lang: str = "en") -> str:
         ("Has the dam broken?", "The Hollin dam has broken this evening.", "says"),
         ("Has the dam broken?", "The Hollin dam has NOT broken, says the keeper.", "denies"),
         ("Has the dam not broken?", "The Hollin dam has NOT broken, says the keeper.", "says"),
+        ("Has the dam broken?", "Who has seen that the Hollin dam has broken?", "near"),
         ("Has the dam broken?", "FALSE: the Hollin dam has broken this evening.", "near"),
         ("Has the dam broken?", "If the dam has broken we will all see it soon.", "near"),
         ("Has the dam broken?", "People are saying the dam has broken up there.", "near"),
@@ -33,6 +35,11 @@ def stance(question: str, text: str, lang: str = "en") -> str:
         ("Has the dam broken?", "The Hollin dam is intact, say the waterworks and the mayor.", "denies"),
         ("Is the dam intact?", "The Hollin dam is intact, say the waterworks and the mayor.", "says"),
         ("Is the power out?", "The power is back in all of the quarter since ten.", "denies"),
+        ("Is the power back?", "There is a power outage in our whole quarter again.", "denies"),
+        ("Is the bridge open?", "The bridge is closed to all until Sunday morning.", "denies"),
+        ("Is the bridge closed?", "The bridge was opened again for all at noon.", "denies"),
+        ("Is Stone Bridge open?", "Over the old bridge, which is closed, nobody walks.", "near"),
+        ("Is there school on Monday?", "The school stays closed on Monday, says the town.", "denies"),
         ("Is the bridge open?", "The bridge should be open for everybody in this town.", "near"),
     ],
 )
@@ -44,6 +51,14 @@ def test_in_german_as_well():
     assert (
         stance("Ist die Br\u00fccke gesperrt?", "Die M\u00fcllerbr\u00fccke ist voll gesperrt.", "de")
         == "says"
+    )
+    assert (
+        stance("Ist der Strom wieder da?", "Bitte Strom abstellen und die T\u00fcren abschlie\u00dfen.", "de")
+        == "near"
+    )
+    assert (
+        stance("Ist am Montag Schule?", "Die Schule bleibt am Montag geschlossen, sagt die Stadt.", "de")
+        == "denies"
     )
     hoped = "wenn montag die schule ausf\u00e4llt glaube ich wieder an wunder"
     assert stance("F\u00e4llt die Schule am Montag aus?", hoped, "de") == "near"

@@ -27,7 +27,17 @@ TOWN = "Was ist in Marrowick los?"
         ([TOWN], "und gestern?", "Was ist in Marrowick los gestern?"),
         ([TOWN], "und die Schulen?", "die Schulen in Marrowick?"),
         ([TOWN], "Wie viele Leute sind dort evakuiert?", "Wie viele Leute sind dort evakuiert Marrowick?"),
-        (["Is the old bridge closed?"], "and the ferry?", "the ferry?"),
+        (["Is the old bridge closed?"], "and the ferry?", "Is the ferry closed?"),
+        (["Is it true that the dam has broken?"], "and the quay?", "Is it true that the quay has broken?"),
+        (["How many people died in Cairo?"], "and in Suez?", "How many people died in Suez?"),
+        (["How many people died in Cairo?"], "who did it?", "who did it died in Cairo?"),
+        (["How many people died?"], "and in Suez?", "How many people died in Suez?"),
+        (["How can I donate for Marrowick?"], "and who has donated?", "who has donated for Marrowick?"),
+        (["Since when is Mill Bridge closed?"], "and Stone Bridge?", "Since when is Stone Bridge closed?"),
+        (["Where is the shelter?"], "and the library?", "Where is the library?"),
+        (["Was fordert die FDP?"], "und die SPD?", "Was fordert die SPD?"),
+        (["Wer f\u00fchrt die Liste der Union?"], "und der Linken?", "Wer f\u00fchrt die Liste der Linken?"),
+        ([TOWN], "und wer hilft?", "wer hilft in Marrowick?"),
     ],
 )
 def test_what_is_left_out_is_filled_in(earlier, asked, meant):
