@@ -76,13 +76,13 @@ def mount(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def chromium(tmp_path_factory):
+def chromium():
     """One headless Chromium for all pages of a session."""
     for program in ("/usr/bin/chromium", "/usr/bin/chromedriver"):
         if not os.access(program, os.X_OK):
             pytest.skip(f"{program} is not installed; apt-get install chromium chromium-driver")
     from tests.server.browser import Browser
 
-    browser = Browser(tmp_path_factory.mktemp("profile"))
+    browser = Browser()
     yield browser
     browser.close()

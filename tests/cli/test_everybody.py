@@ -1,6 +1,5 @@
 """One running server: the `openai` client, an MCP client and a browser, each its own tenant, one platform."""
 
-import os
 import time
 from pathlib import Path
 
@@ -19,12 +18,7 @@ QUESTION = "What is happening with the ferry to Hollin?"
 SAID = "sinks at the pier"
 
 
-def test_everybody_asks_one_server_and_a_deletion_reaches_all(serving, tmp_path):  # noqa: F811
-    for program in ("/usr/bin/chromium", "/usr/bin/chromedriver"):
-        if not os.access(program, os.X_OK):
-            pytest.skip(f"{program} is not installed; apt-get install chromium chromium-driver")
-    from tests.server.browser import Browser
-
+def test_everybody_asks_one_server_and_a_deletion_reaches_all(serving, chromium):  # noqa: F811
     fake, data = serving
     url = read_address(data).url
     secrets = {name: KeyRing(Path(data)).add(name)[1] for name in ("shop", "desk")}
@@ -38,26 +32,23 @@ def test_everybody_asks_one_server_and_a_deletion_reaches_all(serving, tmp_path)
         key = {"Authorization": f"Bearer {secrets['desk']}"}
         return str(given(use(url, lambda mcp: mcp.call_tool("ask", {"question": QUESTION}), **key)))
 
-    browser = Browser(tmp_path / "profile")
-    try:
-        browser.open(url)
-        fake.post("did:plc:anna", "k1", f"The ferry to Hollin {SAID}, everybody is safe.", langs=["en"])
-        fake.post("did:plc:omar", "k2", "The harbour office has closed the pier of the ferry.", langs=["en"])
-        browser.wait(lambda: len(browser.all("#stream > li")) == 2)
-        browser.ask(QUESTION)
-        assert SAID in "".join(browser.texts(".sentence"))
-        assert SAID in chat() and SAID in tool()
-        with openai.OpenAI(base_url=f"{url}/v1", api_key="hub_foreign", max_retries=0) as stranger:
-            with pytest.raises(openai.AuthenticationError):
-                stranger.models.list()
-        fake.delete("did:plc:anna", "k1")
-        browser.wait(lambda: SAID not in browser.html())
-        end_s = time.monotonic() + 10
-        while SAID in chat() or SAID in tool():
-            assert time.monotonic() < end_s
-        assert browser.complaints() == []
-        told = httpx2.get(f"{url}/api/tenants", trust_env=False).json()["tenants"]
-        answers = {tenant["tenant"]: tenant["usage"]["num_answers"] for tenant in told}
-        assert answers["-"] == 1 and answers["shop"] >= 2 and answers["desk"] >= 2
-    finally:
-        browser.close()
+    chromium.open(url)
+    fake.post("did:plc:anna", "k1", f"The ferry to Hollin {SAID}, everybody is safe.", langs=["en"])
+    fake.post("did:plc:omar", "k2", "The harbour office has closed the pier of the ferry.", langs=["en"])
+    chromium.wait(lambda: len(chromium.all("#stream > li")) == 2)
+    chromium.ask(QUESTION)
+    assert SAID in "".join(chromium.texts(".sentence"))
+    assert SAID in chat() and SAID in tool()
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="hub_foreign", max_retries=0) as stranger:
+        with pytest.raises(openai.AuthenticationError):
+            stranger.models.list()
+    fake.delete("did:plc:anna", "k1")
+    chromium.wait(lambda: SAID not in chromium.html())
+    end_s = time.monotonic() + 10
+    while SAID in chat() or SAID in tool():
+        assert time.monotonic() < end_s
+    assert chromium.complaints() == []
+    told = httpx2.get(f"{url}/api/tenants", trust_env=False).json()["tenants"]
+    answers = {tenant["tenant"]: tenant["usage"]["num_answers"] for tenant in told}
+    assert answers["-"] == 1 and answers["shop"] >= 2 and answers["desk"] >= 2
+    chromium.driver.get("about:blank")

@@ -207,7 +207,9 @@ def test_a_reader_in_the_middle_of_training_is_not_disturbed_by_compactions(tmp_
 
     def train():
         rng = np.random.default_rng(1)
-        while not stop.is_set():
+        while not stop.wait(
+            0.001
+        ):  # spinning, it would keep the interpreter from the compactions for seconds
             for number in rng.integers(1, 200, 32).tolist():
                 if number % 2 and corpus.read(number).tolist() != expected[number]:
                     failures.append(number)

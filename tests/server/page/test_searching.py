@@ -87,7 +87,7 @@ def test_every_view_names_its_controls_and_fits(
 def test_facets_narrow_and_chips_widen_again(browser: Browser) -> None:
     look_for(browser, "#flood")
     browser.wait(lambda: browser.texts("#filters bdi") == ["#flood"])
-    assert "3 posts" in browser.one("#facets > .note").text
+    browser.wait(lambda: "3 posts" in browser.one("#facets > .note").text)
     browser.one("[aria-label='@author5: 1 post; narrow to this']").click()
     browser.wait(lambda: browser.texts("#results .text") == [TEXTS[DENIAL]])
     assert browser.one("#query").get_attribute("value") == "#flood from:author5"
