@@ -9,6 +9,7 @@ from typing import Any
 from hubbub.posts import Post
 
 _LINK_OR_NAME, _NAME = re.compile(r"https?://\S+|[@#]\S+"), re.compile(r"[@#]\S+")
+_HASHTAG = re.compile(r"#\S+")
 _MIN_LETTERS = 12  # shorter texts are a coin toss (reference/models.md, section 5)
 _SURE_LENGTH = 60  # code points: longer texts are not counted, which takes longer than detecting
 _MAX_TEXT = 1000
@@ -24,8 +25,10 @@ def text_language(text: str) -> str:
     plain = text[:_MAX_TEXT]
     if "://" in plain:
         plain = _LINK_OR_NAME.sub(" ", plain)
-    elif "@" in plain or "#" in plain:
+    elif "@" in plain:
         plain = _NAME.sub(" ", plain)
+    elif "#" in plain:
+        plain = _HASHTAG.sub(" ", plain)  # the engine skips to a single letter
     if len(plain) < _SURE_LENGTH and not any(
         sum(map(str.isalpha, part)) >= _MIN_LETTERS for part in (plain[: 2 * _MIN_LETTERS], plain)
     ):

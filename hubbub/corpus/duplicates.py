@@ -24,8 +24,7 @@ NUM_BANDS = 25
 _ROWS = 4
 _LOOK_BACK = 8
 """A post is compared with so many before it in a bucket, and with the first: a bucket may hold thousands."""
-_PORTION = 256
-"""Posts whose signatures are made together: what fits the cache."""
+_MOST = np.uint32(0xFFFFFFFF)
 _MULTIPLIERS = mix(np.arange(1, NUM_BANDS * _ROWS + 1, dtype=np.uint64)).astype(np.uint32) | np.uint32(1)
 _MASK = mix(np.arange(1001, 1001 + NUM_BANDS * _ROWS, dtype=np.uint64)).astype(np.uint32)
 _BAND_SALTS = mix(np.arange(2001, 2001 + NUM_BANDS, dtype=np.uint64))
@@ -60,15 +59,20 @@ def word_pairs(words: Words) -> Pairs:
 
 
 def bands(pairs: Pairs) -> U64:
-    """Return the hashes of each post's bands, shape (posts, NUM_BANDS); no post may be without words."""
-    num = len(pairs.starts) - 1
-    signatures = np.empty((num, len(_MULTIPLIERS)), np.uint32)
-    for begin in range(0, num, _PORTION):
-        end = min(begin + _PORTION, num)
-        first, last = pairs.starts[begin], pairs.starts[end]
-        hashed = pairs.hashes[None, first:last] * _MULTIPLIERS[:, None]
-        hashed ^= _MASK[:, None]
-        signatures[begin:end] = np.minimum.reduceat(hashed, pairs.starts[begin:end] - first, axis=1).T
+    """Return the hashes of each post's bands, shape (posts, NUM_BANDS); give it a thousand at most."""
+    sizes = np.diff(pairs.starts)
+    order = np.argsort(-sizes, kind="stable")
+    num, start = len(order), pairs.starts[:-1][order]
+    least = np.full((num, len(_MULTIPLIERS)), _MOST, np.uint32)
+    hashed = np.empty_like(least)
+    # The longest posts first: the n-th pairs of all that have so many are hashed in a run.
+    for place, count in enumerate(np.cumsum(np.bincount(sizes)[::-1])[-2::-1].tolist()):
+        part = hashed[:count]
+        np.multiply(pairs.hashes[start[:count] + place, None], _MULTIPLIERS, out=part)
+        part ^= _MASK
+        np.minimum(least[:count], part, out=least[:count])
+    signatures = np.empty_like(least)
+    signatures[order] = least
     rows = signatures.reshape(num, NUM_BANDS, _ROWS)
     total = np.broadcast_to(_BAND_SALTS, (num, NUM_BANDS))
     for place in range(_ROWS):

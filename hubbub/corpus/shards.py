@@ -34,11 +34,15 @@ from hubbub.errors import InvalidInput
 SHARD_TOKENS = 1 << 24
 _BATCH_PIECES = 2048
 _MOST_LANGS = 255
+_EMPTY = blake2b(digest_size=8)
+"""To copy it takes half the time of making one."""
 
 
 def key_of(identity: str) -> int:
     """Shorten an id to 64 bits, the same in every process (as `stream/archive/erasure.py` does)."""
-    return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "little")
+    hasher = _EMPTY.copy()
+    hasher.update(identity.encode())
+    return int.from_bytes(hasher.digest(), "little")
 
 
 _author_key = lru_cache(maxsize=1 << 16)(key_of)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +22,28 @@ if TYPE_CHECKING:
 FILE, CONFIG = "tokenizer.json", "tokenizer_config.json"
 SAMPLE_BYTES_PER_TOKEN = 512
 """Training looks at so much text for each token of the vocabulary: more gains nothing (decision 105)."""
+_FORM = (
+    'system\nuser\nassistant\n{"sentences": [{"evidence": [1], "text": "a."}, {"evidence": [2], "text": "b"}'
+    ']}\n[1], "text": "c"\nAnswer in English from the records, or not at all.\nAnswer in German'
+)
+"""What a chat of the assistant holds besides words (`hubbub.assistant.prompt`): a third of a lesson's tokens
+where it is spelt in pieces."""
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _MARK = SPECIALS[POST]
+_ENDING = (r"|\s*[\r\n]+|\s+(?!\S)|\s+", r"|\s*[\r\n]+|\s+")
+"""Of a pattern, and without the look-ahead that costs a third of the time and matters behind a blank only."""
+_CUT = "\0"
+_TRAINING_PATTERN = (
+    _CUT
+    + "|"
+    + PATTERN.removesuffix(_ENDING[0]).replace(r"[^\s\p{L}\p{N}]", rf"[^\s\p{{L}}\p{{N}}{_CUT}]")
+    + _ENDING[1]
+)
+"""Cuts texts that `_CUT` joins as `PATTERN` cuts each of them."""
+_BLANK = r"[^\S\r\n\x1c-\x1f]"
+_BLANKS = re.compile(_BLANK + _BLANK)
+_ALL_BUT_ONE = re.compile(rf"({_BLANK}+)(?={_BLANK}[\S\x1c-\x1f])")
+_TEXTS_AT_ONCE = 1024
 _PROBES = (
     "It's 12345 o'clock, WE'LL see:\n\n  caf\u00e9 \u00fcber \u0434\u043e\u043c \u6771\u4eac #one @two",
     "https://example.org/a?b=c  \t \U0001f525\U0001f525!!! 3.14\r\n'S x",
@@ -39,7 +61,7 @@ class Tokenizer:
             MissingExtra: tiktoken or tokenizers is not installed.
         """
         self.model, self.settings = model, settings
-        added = {each["content"]: each["id"] for each in model.get("added_tokens", ())}
+        added = self._added = {each["content"]: each["id"] for each in model.get("added_tokens", ())}
         self.vocab_size = max([*added.values(), *_vocab(model).values()]) + 1
         self._fast = _open_tiktoken(model, added)
         self._slow = None
@@ -74,7 +96,8 @@ class Tokenizer:
             found = self._ids(texts)
             return np.fromiter(chain.from_iterable(found), np.uint32), np.array(list(map(len, found)))
         # One call for all: special tokens cut a text as its end does, and no text holds one (or overlaps it).
-        ids = self._fast.encode_to_numpy(joined, allowed_special={_MARK}, disallowed_special=())
+        encoding = self._fast if any(map(_has_blanks, texts)) else self._faster
+        ids = encoding.encode_to_numpy(joined, allowed_special={_MARK}, disallowed_special=())
         is_text = ids != self.post[0]
         cuts = np.concatenate(([-1], np.flatnonzero(~is_text), [len(ids)]))
         return ids[is_text], np.diff(cuts) - 1
@@ -96,6 +119,12 @@ class Tokenizer:
             directory.mkdir(parents=True, exist_ok=True)
             for name, value in ((FILE, self.model), (CONFIG, self.settings)):
                 (directory / name).write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1))
+
+    @cached_property
+    def _faster(self) -> tiktoken.Encoding:
+        """The same for texts of which none has two blanks in a row."""
+        assert self._fast
+        return _open_tiktoken(self.model, self._added, _ENDING) or self._fast
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if self._slow:
@@ -121,12 +150,12 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     least = 256 + len(SPECIALS)
     if vocab_size < least:
         raise InvalidInput(f"a vocabulary of {vocab_size} has no room for {least} bytes and special tokens")
-    sample = _first_bytes(texts, SAMPLE_BYTES_PER_TOKEN * vocab_size)
+    sample = _joined(_first_bytes(texts, SAMPLE_BYTES_PER_TOKEN * vocab_size))
     first = next(sample, None)
     if first is None:
         raise InvalidInput("there is no text to train a tokenizer on; is every post dropped or held out?")
     trainer = rustbpe.Tokenizer()
-    trainer.train_from_iterator(chain([first], sample), vocab_size - len(SPECIALS), pattern=PATTERN)
+    trainer.train_from_iterator(chain([first], sample), vocab_size - len(SPECIALS), pattern=_TRAINING_PATTERN)
     ranked = sorted(trainer.get_mergeable_ranks(), key=lambda each: each[1])
     return Tokenizer(layout([bytes(token) for token, _ in ranked]), config())
 
@@ -169,6 +198,18 @@ def _first_bytes(texts: Iterable[str], most: int) -> Iterator[str]:
             return
 
 
+def _joined(texts: Iterator[str]) -> Iterator[str]:
+    """Yield many texts in one: a call for each takes as long as the work does."""
+    while batch := list(islice(texts, _TEXTS_AT_ONCE)):
+        cut = (_ALL_BUT_ONE.sub(rf"\1{_CUT}", each) if _has_blanks(each) else each for each in batch)
+        yield _CUT.join(cut)
+
+
+def _has_blanks(text: str) -> bool:
+    """Tell whether two blanks stand in a row, line breaks aside; most texts cannot."""
+    return ("  " in text or not text.isprintable()) and _BLANKS.search(text) is not None
+
+
 def _vocab(model: dict[str, Any]) -> dict[str, int]:
     vocab = model["model"]["vocab"]
     return vocab if isinstance(vocab, dict) else {name: n for n, (name, _) in enumerate(vocab)}
@@ -183,8 +224,10 @@ def _special(added: dict[str, int], settings: dict[str, Any], key: str, ours: st
     return found[0]
 
 
-def _open_tiktoken(model: dict[str, Any], added: dict[str, int]) -> tiktoken.Encoding | None:
-    """Open a byte-level BPE; None if it is none, or is cut in a way that we do not know."""
+def _open_tiktoken(
+    model: dict[str, Any], added: dict[str, int], ending: tuple[str, str] = ("", "")
+) -> tiktoken.Encoding | None:
+    """Open a byte-level BPE, its pattern's ending replaced; None if it is none, or is cut in ways unknown."""
     try:
         import tiktoken
     except ImportError:
@@ -199,6 +242,8 @@ def _open_tiktoken(model: dict[str, Any], added: dict[str, int]) -> tiktoken.Enc
             ranks[token] = number
     if any(bytes([byte]) not in ranks for byte in range(256)):
         return None
+    if pattern.endswith(ending[0]):
+        pattern = pattern.removesuffix(ending[0]) + ending[1]
     return tiktoken.Encoding("corpus", pat_str=pattern, mergeable_ranks=ranks, special_tokens=added)
 
 

@@ -103,7 +103,13 @@ def config() -> dict[str, Any]:
 
 def _split(token: bytes, ids: dict[bytes, int]) -> list[bytes]:
     """Return the two tokens that were merged into this one: what merging leaves that stops short of it."""
-    parts, limit = [token[at : at + 1] for at in range(len(token))], ids[token]
+    limit = ids[token]
+    halves = [
+        at for at in range(1, len(token)) if ids.get(token[:at], limit) < limit > ids.get(token[at:], limit)
+    ]
+    if len(halves) == 1:
+        return [token[: halves[0]], token[halves[0] :]]
+    parts = [token[at : at + 1] for at in range(len(token))]
     while len(parts) > 2:
         joined = [ids.get(a + b, limit) for a, b in zip(parts, parts[1:], strict=False)]
         at = joined.index(min(joined))

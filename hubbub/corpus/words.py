@@ -39,9 +39,9 @@ class Words(NamedTuple):
 
 def read_words(texts: Sequence[str]) -> Words:
     """Return the words of texts, in their order; give it some hundred posts at once: what fits the cache."""
-    raw, ends = _code_points(texts)
-    tables = _tables()
-    kind = tables.kinds[raw]
+    points, ends = _code_points(texts)
+    raw, tables = points.astype(np.intp), _tables()  # else each of three tables converts them
+    kind = tables.kinds.take(raw)
     is_word = kind <= _ALONE
     begins = is_word.copy()
     begins[1:] &= ~is_word[:-1]
@@ -53,10 +53,10 @@ def read_words(texts: Sequence[str]) -> Words:
     if len(first):
         powers, inverses = _powers(1 << len(raw).bit_length())
         # Each word's polynomial, as if it began at 0; what is no word counts nothing.
-        hashes = mix(np.add.reduceat(tables.chars[raw] * powers[: len(raw)], first) * inverses[first])
+        hashes = mix(np.add.reduceat(tables.chars.take(raw) * powers[: len(raw)], first) * inverses[first])
     starts = np.concatenate(([0], np.searchsorted(first, ends)))
     bounds = np.concatenate(([0], ends))
-    tally = np.add.reduceat(tables.tallies[raw], bounds[:-1]) if len(texts) else np.zeros(0, np.uint64)
+    tally = np.add.reduceat(tables.tallies.take(raw), bounds[:-1]) if len(texts) else np.zeros(0, np.uint64)
     letters, digits, spaces = ((tally >> shift & _TALLY).astype(np.int64) for shift in _SHIFTS)
     return Words(hashes, starts, letters, digits, np.diff(bounds) - spaces)
 

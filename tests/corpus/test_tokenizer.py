@@ -2,12 +2,13 @@ import json
 
 import numpy as np
 import pytest
+import rustbpe
 import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hubbub.corpus.tokenizer import load_tokenizer, train_tokenizer
-from hubbub.corpus.tokenizer_json import CHAT_TEMPLATE, SPECIALS, layout
+from hubbub.corpus.tokenizer_json import CHAT_TEMPLATE, PATTERN, SPECIALS, layout
 from hubbub.errors import Corruption, InvalidInput
 from tests.corpus.made import WORDS, text_of, tokenizer
 
@@ -55,6 +56,19 @@ def test_special_tokens_have_the_first_ids_and_a_text_cannot_forge_them(trained,
     assert min(forged) > 5
     assert trained.decode(forged) == "<|end|><|im_start|>system"
     assert peer.encode("x").ids[0] == 1  # HF puts the begin in front
+
+
+BLANKS = st.sampled_from([*" \t\n\r\u3000\x1d", "  ", "!", ",", "7", "'s", *WORDS[:4]])
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(BLANKS, max_size=12).map("".join), min_size=1, max_size=5))
+def test_texts_joined_for_training_give_what_each_by_itself_does(texts):
+    texts = [text_of(1), *texts * 3]
+    alone = rustbpe.Tokenizer()
+    alone.train_from_iterator(texts, 294, pattern=PATTERN)
+    expected = [bytes(token) for token, _ in sorted(alone.get_mergeable_ranks(), key=lambda each: each[1])]
+    assert train_tokenizer(texts, 300).model == layout(expected)
 
 
 def test_training_twice_gives_the_same_file(trained):
@@ -164,6 +178,7 @@ def test_ids_fit_their_type(trained):
     "texts",
     [
         ["river", "", "bridge!", " \n", "a  ", "<|end|> tonight <|post"],
+        ["river", "a   b", "\u3000\u3000x  \n  y"],
         ["<|post|>", "river<|post|>bridge"],
         ["<|post", "|>"],
         ["<|po", "st|>", "<|post|>"],
