@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, tzinfo
 from typing import Literal
 
@@ -24,6 +24,7 @@ from hubbub.assistant.certainty import FOR_ONE
 from hubbub.assistant.compose import compose, records
 from hubbub.assistant.draft import Draft
 from hubbub.assistant.evidence import gather
+from hubbub.assistant.followup import part
 from hubbub.assistant.model import ChatModel
 from hubbub.assistant.question import Question, of_search, understand
 from hubbub.assistant.retrieve import EVERYTHING, Findings, Search
@@ -31,6 +32,7 @@ from hubbub.assistant.searchable import Searchable
 from hubbub.assistant.storylines import Story, tell
 from hubbub.assistant.verify import as_sentence, broken, cite, failure
 from hubbub.assistant.voices import count_voices
+from hubbub.assistant.wording import Note
 from hubbub.assistant.write import note, select, unheard, write_quotes
 from hubbub.errors import ModelError
 from hubbub.index.query import Query
@@ -38,6 +40,8 @@ from hubbub.units import now_us
 
 MAX_SHOWN_POSTS = 20
 """Found posts that are handed out before the first sentence."""
+_STORIES = 100
+"""Numbers of storylines that each part of a question has."""
 _MAX_CHECKS = 10
 """Rounds of the last check: each shows a retraction, during which more may die."""
 
@@ -68,12 +72,16 @@ def ask(
     Raises:
         InvalidQuery: the question is too long, or `lang` is not one we write.
     """
-    asked = understand(question, now_us() if clock_us is None else clock_us, zone=zone, lang=lang)
+    clock_us = now_us() if clock_us is None else clock_us
+    asked = understand(question, clock_us, zone=zone, lang=lang)
+    parts = [asked]
     if not is_readers:
-        asked = msgspec.structs.replace(asked, subject="")
-    if is_summary:
-        asked = of_search(asked, within.text)
-    return _Run(index, asked, model, max(max_sentences, 1), tone).events(within)
+        parts = [msgspec.structs.replace(asked, subject="")]
+    elif is_summary:
+        parts = [of_search(asked, within.text)]
+    elif len(pieces := part(asked.text)) > 1:
+        parts = [understand(piece, clock_us, zone=zone, lang=asked.lang) for piece in pieces]
+    return _Run(index, asked, parts, model, max(max_sentences, 1), tone).events(within)
 
 
 def answer(index: Searchable, question: str, **options: object) -> Answer:
@@ -91,15 +99,20 @@ class _Run:
         self,
         index: Searchable,
         question: Question,
+        parts: Sequence[Question],
         model: ChatModel | None,
         max_sentences: int,
         tone: str = "",
     ) -> None:
         self.index = index
-        self.question = question
+        self.whole, self.question = question, parts[0]
+        self.parts = parts
+        self.found: list[Findings] = []
+        self.has_stories = False
         self.model = model
         self.writer = "quotes"
         self.max_sentences = max_sentences
+        self.limit = max_sentences
         self.tone = tone
         self.shown: list[Sentence] = []
         self.next_id = 0
@@ -109,12 +122,22 @@ class _Run:
         self.first_sentence_ms: float | None = None
 
     def events(self, within: Query) -> Iterator[AnswerEvent]:
-        """Run the pipeline."""
+        """Run the pipeline, once for each thing that is asked."""
+        for place, self.question in enumerate(self.parts):
+            left = self.max_sentences - len(self.shown)
+            self.limit = len(self.shown) + max(left // (len(self.parts) - place), 1)
+            yield from self._answer_part(within)
+        yield from self._retract()
+        if self.has_stories and not self.shown:
+            yield from self._show(iter([note(self.question, self.found[-1], "lost")]), for_prompt=False)
+        yield Done(answer=self._answer())
+
+    def _answer_part(self, within: Query) -> Iterator[AnswerEvent]:
         findings = Findings(question=self.question)
         search = Search(self.index, self.question, within)
         if self.question.intent != "unsearchable":
             findings = search.first()
-        self.first_evidence_ms = self._elapsed_ms()
+        self.first_evidence_ms = self.first_evidence_ms or self._elapsed_ms()
         yield _found(findings)
         if self.question.intent != "unsearchable":
             had = findings
@@ -122,51 +145,58 @@ class _Run:
             if not had.posts and findings.posts:
                 yield _found(findings)
         stories, findings = find_stories(self.index, self.question, search, findings, self.max_sentences)
+        self.found.append(findings)
+        self.has_stories |= bool(stories)
+        num_shown = len(self.shown)
         if self.model and stories:
             yield from self._show_composed(self.model, stories)
-        if self.writer == "quotes":
+        if len(self.shown) == num_shown:
             yield from self._show(self._drafts(findings, stories), for_prompt=False)
-        yield from self._retract()
-        if stories and not self.shown:
-            yield from self._show(iter([note(self.question, findings, "lost")]), for_prompt=False)
-        yield Done(answer=self._answer(findings))
 
     def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:
-        if self.question.intent == "unsearchable":
-            yield note(self.question, findings, "not_searchable")
-        elif not findings.posts or (not stories and self.question.intent in FOR_ONE):
-            yield note(self.question, findings, "nothing_in_window" if self.question.window else "nothing")
-        elif not stories:
-            yield note(self.question, findings, "lost")
-        else:
+        if stories:
             yield from write_quotes(self.question, findings, stories)
+            return
+        which: Note = "lost"
+        if self.question.intent == "unsearchable":
+            which = "not_searchable"
+        elif not findings.posts or self.question.intent in FOR_ONE:
+            which = "nothing_in_window" if self.question.window else "nothing"
+        told = note(self.question, findings, which)
+        if len(self.parts) > 1:
+            told = msgspec.structs.replace(told, text=f"{self.question.text} {told.text}")
+        yield told
 
     def _show_composed(self, model: ChatModel, stories: list[Story]) -> Iterator[AnswerEvent]:
         """Let the model write; if it fails or nothing of it passes, the writer stays `quotes`."""
+        num_shown = len(self.shown)
         ids = {item.post.id for story in stories for item in story.all_evidence}
         given = records(stories, self.index.fetch(ids, for_prompt=True))
         if not given:
             return
         try:
-            drafts = compose(model, self.question, given, self.max_sentences, self.dropped, self.tone)
+            drafts = compose(model, self.question, given, self.limit - num_shown, self.dropped, self.tone)
             yield from self._show(drafts, for_prompt=True)
         except ModelError:
             self.dropped["model_failed"] += 1
-        if self.shown:
-            cited = {citation.post for sentence in self.shown for citation in sentence.citations}
+        if len(self.shown) > num_shown:
+            cited = {citation.post for sentence in self.shown[num_shown:] for citation in sentence.citations}
             yield from self._show(unheard(self.question, stories, cited), for_prompt=True)
             self.writer = model.name
 
     def _show(self, drafts: Iterator[Draft], *, for_prompt: bool) -> Iterator[AnswerEvent]:
         dead: set[int] = set()
         for draft in drafts:
-            if len(self.shown) >= self.max_sentences and draft.kind != "conflict":
+            if len(self.shown) >= self.limit and draft.kind != "conflict":
                 break
             if draft.kind in {"detail", "conflict"} and draft.story in dead:
                 self.dropped["story_lost"] += 1
                 continue
             sentence = self._checked(draft, for_prompt)
             if sentence:
+                if sentence.story is not None:  # of another part it is another story
+                    own = sentence.story + (len(self.found) - 1) * _STORIES
+                    sentence = msgspec.structs.replace(sentence, story=own)
                 self.first_sentence_ms = self.first_sentence_ms or self._elapsed_ms()
                 self.shown.append(sentence)
                 self.next_id += 1
@@ -197,9 +227,9 @@ class _Run:
             self.dropped["retracted"] += len(due)
             yield from due
 
-    def _answer(self, findings: Findings) -> Answer:
+    def _answer(self) -> Answer:
         report = Report(
-            num_posts_found=len(findings.posts),
+            num_posts_found=len({post.id for findings in self.found for post in findings.posts}),
             num_sentences_shown=len(self.shown),
             writer=self.writer,
             dropped={reason: count for reason, count in self.dropped.items() if count},
@@ -208,23 +238,22 @@ class _Run:
             total_ms=self._elapsed_ms(),
         )
         return Answer(
-            question=self.question.text,
+            question=self.whole.text,
             lang=self.question.lang,
             asked_us=self.question.clock_us,
             sentences=tuple(self.shown),
             report=report,
-            outcome=self._outcome(findings),
+            outcome=self._outcome(),
         )
 
-    def _outcome(
-        self, findings: Findings
-    ) -> Literal["answered", "unconfirmed", "nothing_found", "not_searchable"]:
-        if self.question.intent == "unsearchable":
+    def _outcome(self) -> Literal["answered", "unconfirmed", "nothing_found", "not_searchable"]:
+        if all(part.intent == "unsearchable" for part in self.parts):
             return "not_searchable"
         told = [sentence for sentence in self.shown if sentence.kind != "note"]
         if not told:
             return "nothing_found"
-        if all(sentence.num_voices <= 1 for sentence in told) and count_voices(findings.voices) <= 1:
+        num_voices = max(count_voices(findings.voices) for findings in self.found)
+        if all(sentence.num_voices <= 1 for sentence in told) and num_voices <= 1:
             return "unconfirmed"
         return "answered"
 

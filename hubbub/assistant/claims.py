@@ -8,6 +8,7 @@ from hubbub.assistant.evidence import Evidence
 from hubbub.assistant.naming import Topic, frame, spoken, stems
 from hubbub.assistant.polarity import is_negative, is_unhurt
 from hubbub.assistant.question import Question
+from hubbub.assistant.timenames import DAYS
 from hubbub.assistant.wordforms import content_words
 from hubbub.assistant.wording import Stance
 
@@ -57,6 +58,7 @@ _ASKS_IF_ANY = re.compile(r"^\W*(?:(?:is|are) there|gibt es|ist (?:am|heute|morg
 _IS_OFF = re.compile(
     rf"{_SHUT}|\b(?:cancell?ed|entf\u00e4llt|entfallen|abgesagt|f\u00e4llt\b.*\baus)\b", re.IGNORECASE
 )
+_NAMED_ONE = re.compile(r"\b(?!The|Our|A)[A-Z][\w'\u2019-]*\s+[A-Z][a-z]")
 _ALL = re.compile(
     r"\b(?:all|every\w*|whole|entire|entirely|completely|total|totally|alle[nrs]?|ganze?[nrms]?|komplett|v\u00f6llig"
     r"|s\u00e4mtliche)\b",
@@ -80,6 +82,7 @@ class Claim:
         self._opposite = _OPPOSITES.get(state[1].lower()) if state else None
         self._is_of_all = _ALL.search(question.text) is not None
         self._turns = next((pair for pair in _PAIRS if pair[0].search(question.text)), None)
+        self._is_german = question.lang == "de"
         self._asks_if_any = _ASKS_IF_ANY.search(question.text) is not None
         names = _name_stems(question)
         self._names = {place for place, forms in enumerate(question.terms) if names.intersection(forms)}
@@ -87,13 +90,13 @@ class Claim:
     def stance(self, evidence: Evidence) -> Stance:
         """Tell how a quote stands to the claim: near unless it asserts, or denies, every word of it itself.
 
-        Who asks does neither. Only a name may stand around the quote: in its post, its tags, its author's name.
+        Who asks does neither. Only a name may stand around it: in its post, its tags, its author's name.
         """
         lang, post = self._question.lang, evidence.post
         if evidence.quote.rstrip("\"'\u201d\u201c)").endswith("?"):
             return "near"
         around = self._topic.named(stems(post, lang)) if self._names else {}
-        turned = self._turned(evidence.quote)
+        turned = frozenset() if self._is_of_another(evidence) else self._turned(evidence.quote)
         denied, around = evidence.denied | turned, {} if turned else around
         if not self._holds_all(evidence.terms | denied | frame(post, lang), around):
             return "near"
@@ -113,6 +116,13 @@ class Claim:
             return "near"  # "FALSE: the dam has broken": whose words are these?
         return "says" if is_denied == self._is_negative else "denies"
 
+    def _is_of_another(self, evidence: Evidence) -> bool:
+        """Tell whether a quote names one of several: that Stone Bridge is open closes or opens no other."""
+        sure = self._topic.named(evidence.terms).values()
+        return min(sure, default=0.0) < 1.0 or not (
+            self._names or self._is_german or not _NAMED_ONE.search(evidence.quote)
+        )
+
     def _turned(self, quote: str) -> frozenset[str]:
         """Return the stems of "open" where a quote says closed, and the reverse: it denies them."""
         if not self._turns or not self._turns[1].search(quote) or self._turns[0].search(quote):
@@ -130,4 +140,6 @@ class Claim:
 def _name_stems(question: Question) -> set[str]:
     if question.lang == "de":
         return set()  # every noun has a capital there
-    return {stem for name in question.names for stem in content_words(name, question.lang)}
+    return {
+        stem for name in question.names if name not in DAYS for stem in content_words(name, question.lang)
+    }

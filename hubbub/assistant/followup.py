@@ -1,4 +1,4 @@
-"""Complete a question by what was asked before it: "and in Cairo?" after "What is happening in Egypt?"."""
+"""Complete a question by what was asked before it ("and in Cairo?"), and part one that asks two things."""
 
 from __future__ import annotations
 
@@ -29,6 +29,24 @@ _ECHO = re.compile(
     r"\b(?:says?|said|claims?|sagt|behauptet|meint)\s+(?:so|that|this|it|das|dies)\W*$", re.IGNORECASE
 )
 _ARTICLE = re.compile(r"^(?:the|die|der|das|den|dem)\s", re.IGNORECASE)
+
+
+_MAX_PARTS = 3
+_NEXT = re.compile(
+    r"(?<=\?)\s+(?=\w)|,?\s+(?:and|und)\s+(?=(?:who|what|when|where|why|how|which|wer|was|wann|wo|warum|wie|welche\w*)\b"
+    r"|(?:is|are|was|were|did|does|has|have)\s+(?:the|there|my|our)\b|(?:ist|sind|hat|gibt)\s+(?:der|die|das|es)\b)",
+    re.IGNORECASE,
+)
+_ONE_CLAIM = re.compile(r"^\W*(?:is it (?:really )?true|stimmt es|ist es wahr)\b", re.IGNORECASE)
+
+
+def part(question: str) -> list[str]:
+    """Return the questions that one text asks, each so that it stands alone; mostly just one."""
+    pieces = [] if _ONE_CLAIM.search(question) and question.count("?") < 2 else _NEXT.split(question)
+    if not 1 < len(pieces) <= _MAX_PARTS or any(understand(piece, 0).intent == "topic" for piece in pieces):
+        return [question]
+    alone = [f"{resolve(piece, pieces[:place]).rstrip(' ?')}?" for place, piece in enumerate(pieces)]
+    return alone if all(understand(piece, 0).intent != "unsearchable" for piece in alone) else [question]
 
 
 def resolve(question: str, earlier: Sequence[str]) -> str:

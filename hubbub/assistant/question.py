@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from hubbub.assistant.display import inert
+from hubbub.assistant.emoji import spell_out
 from hubbub.assistant.exonyms import other_name
 from hubbub.assistant.intents import COMMON, FILLERS, FINITE, GREETINGS, INTENTS, MEASURED, OPENERS, Intent
 from hubbub.assistant.stopwords import ENGLISH, GERMAN, STOPWORDS
@@ -87,6 +88,7 @@ def understand(text: str, clock_us: int, *, zone: tzinfo = UTC, lang: str | None
             f"answers are written in 'en' or 'de', not in {lang!r}; leave it out to follow the question"
         )
     clean = " ".join(inert(text).split())
+    clean = " ".join(spell_out(clean, _lang(clean)).split())
     window = find_window(clean, clock_us, zone)
     heard = _lang(clean)
     spoken = lang or heard
@@ -96,7 +98,8 @@ def understand(text: str, clock_us: int, *, zone: tzinfo = UTC, lang: str | None
     terms = _forms(topic, spoken, others)
     if (not terms and window.words) or (intent == "topic" and re.fullmatch(r"#\w+", topic)):
         intent = "news"
-    if not terms and (intent != "news" or not words(clean)):
+    is_of_nothing = intent in ("check", "when", "where") and set(terms.values()) == {_GENERIC}
+    if is_of_nothing or (not terms and (intent != "news" or not words(clean))):
         intent = "unsearchable"
     parts = _parts(topic, spoken)
     return Question(

@@ -460,3 +460,18 @@ def test_the_sentence_before_may_hold_the_figure(open_world):
     )
     quote = first(world, "How high was the crest in Alder?").citations[0].quote
     assert quote.startswith("It stands at 448 cm")
+
+
+def test_each_of_two_questions_in_one_is_answered_or_named(open_world):
+    world = open_world(
+        post("The mill bridge in Alder is closed since noon, says the police.", "a", minute=10),
+        post("The shelter is in the gym of the school on Hazel Lane.", "b", minute=20),
+    )
+    asked = "Is the mill bridge closed and where is the shelter? Who found the unicorn?"
+    done = answer(world.index, asked, clock_us=NOW_US)
+    told = [sentence for sentence in done.sentences if sentence.kind == "lead"]
+    assert done.question == asked and done.outcome == "unconfirmed"
+    assert "closed since noon" in told[0].text and "Hazel Lane" in told[1].text
+    assert told[0].story != told[1].story
+    assert done.sentences[-1].text.startswith("Who found the unicorn? Nothing was found")
+    assert [sentence.id for sentence in done.sentences] == list(range(len(done.sentences)))

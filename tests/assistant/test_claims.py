@@ -38,6 +38,8 @@ def stance(question: str, text: str, lang: str = "en") -> str:
         ("Is the power back?", "There is a power outage in our whole quarter again.", "denies"),
         ("Is the bridge open?", "The bridge is closed to all until Sunday morning.", "denies"),
         ("Is the bridge closed?", "The bridge was opened again for all at noon.", "denies"),
+        ("Is the bridge closed?", "The bridge stays shut, and the Stone Bridge is open.", "near"),
+        ("Is the bridge closed?", "The way is long but our Stone Bridge is open.", "near"),
         ("Is Stone Bridge open?", "Over the old bridge, which is closed, nobody walks.", "near"),
         ("Is there school on Monday?", "The school stays closed on Monday, says the town.", "denies"),
         ("Is the bridge open?", "The bridge should be open for everybody in this town.", "near"),

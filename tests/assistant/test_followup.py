@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbub.assistant.followup import resolve
+from hubbub.assistant.followup import part, resolve
 
 EGYPT = "What is happening in Egypt?"
 PROTESTS = "What is happening with the protests in Egypt today?"
@@ -49,6 +49,21 @@ def test_what_is_left_out_is_filled_in(earlier, asked, meant):
 )
 def test_what_stands_alone_stays(asked):
     assert resolve(asked, [EGYPT]) == asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "parts"),
+    [
+        ("Is the dam broken and where is the shelter?", ["Is the dam broken?", "where is the shelter?"]),
+        ("Is the bridge closed? Why?", ["Is the bridge closed?", "Why bridge closed?"]),
+        ("Wer hilft am Kai und wo ist die Halle?", ["Wer hilft am Kai?", "wo ist die Halle?"]),
+        ("Who closed the bridge and the school?", None),
+        ("Is it true that Ann told who won and why the vote was lost?", None),
+        ("What is new? Thanks!", None),
+    ],
+)
+def test_two_things_in_one_question_are_two_questions(asked, parts):
+    assert part(asked) == (parts or [asked])
 
 
 @given(st.lists(st.text(max_size=80), max_size=12), st.text(max_size=80))

@@ -118,3 +118,28 @@ def test_half_a_sentence_is_no_subject(text, subject):
 def test_what_is_measured_goes_by_several_names_where_a_number_is_asked_for():
     assert "Pegel".lower() in understand("Wie hoch steht das Wasser?", NOW_US).wanted
     assert "gauge" not in understand("What is happening at the river?", NOW_US).wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "topic"),
+    [
+        ("Is the \U0001f436 found?", "dog found"),
+        ("\U0001f436?", "dog"),
+        ("Was ist mit dem \U0001f436?", "Hund"),
+        ("Is the ferry late \U0001f436\U0001f62d?", "ferry late"),
+    ],
+)
+def test_a_picture_may_stand_for_a_word(asked, topic):
+    assert understand(asked, NOW_US).topic == topic
+
+
+@pytest.mark.parametrize("asked", ["Is it open?", "When does it start?", "Is it open on Monday?"])
+def test_what_names_no_thing_cannot_be_searched(asked):
+    assert understand(asked, NOW_US).intent == "unsearchable"
+
+
+def test_words_that_lend_force_are_no_topic():
+    assert (
+        understand("Is the old dam really broken?", NOW_US).terms
+        == understand("Is the old dam broken?", NOW_US).terms
+    )
