@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, tee
+from hashlib import blake2b
+from itertools import chain, islice, tee
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -40,7 +41,7 @@ from hubbub.corpus.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from hubbub.corpus.verdicts import KEPT, decide, find_cut
 from hubbub.disk import refusals
 from hubbub.errors import InvalidInput
-from hubbub.posts import Event
+from hubbub.posts import Deletion, Edit, Event
 
 CONSENT_POLICY = (
     "Only public posts of authors who expressly allow their use in corpora, as of the archive position; "
@@ -48,8 +49,10 @@ CONSENT_POLICY = (
     "of authors who are removed, suspended, protected or blocked."
 )
 Tell = Callable[[str], None]
-_WORK_FORMAT = "3-"
+_WORK_FORMAT = "4-"
 """Work that was left behind in another form is thrown away."""
+_KNOWN_BY = 1000
+"""An archive is known by so many first events: a reading of all would take as long as folding them."""
 
 
 class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +76,9 @@ class _Plan(msgspec.Struct, frozen=True):
     scattered: Scattered
     runs: list[tuple[int, int]]
     """First and last bucket of each, the last not included."""
+    num_known: int = 0
+    known_by: str = ""
+    """What the first `num_known` events are known by."""
 
 
 def build_corpus(
@@ -86,14 +92,14 @@ def build_corpus(
 ) -> BuildReport:
     """Build the corpus in `directory`, or finish a build: of a call that was killed, or of `build_part`.
 
-    `events` are all events of an archive, in order; they are read unless a build goes on. `run_posts` bounds
-    the memory of a process: so many posts are cleaned at a time (25,000: some 200 MB). Neither it nor
+    `events` are all events of an archive, in order; when a build goes on, only the first are read. `run_posts`
+    bounds the memory of a process: so many posts are cleaned at a time (25,000: some 200 MB). Neither it nor
     `processes` changes a byte of the corpus.
 
     Raises:
         Corruption: work that a build left behind is damaged; the message says what to delete.
         InUse: another process builds it.
-        InvalidInput: not one post is left.
+        InvalidInput: not one post is left; or the build that was left behind is of another archive.
         MissingExtra: a package for the tokenizer is not installed.
         StorageError: the disk refused.
     """
@@ -169,7 +175,7 @@ def build_part(
     wait for it; when all have ended, `build_corpus` with the same settings finishes.
 
     Raises:
-        InvalidInput: there is no such part.
+        InvalidInput: there is no such part; or the others' work is of another archive.
         StorageError: the disk refused.
     """
     settings, clock = settings or CorpusSettings(), _Clock(tell)
@@ -224,24 +230,41 @@ def _scatter_once(
     run_posts: int,
     clock: _Clock,
 ) -> _Plan:
-    """Scatter the events unless that is done; work for other settings is thrown away."""
-    path = work / "plan.json"
+    """Scatter the events unless that is done; work for other settings is thrown away, of others refused."""
+    path, events = work / "plan.json", iter(events)
     with locked(work, "scatter", wait_s=math.inf):
         if path.exists():
             plan = msgspec.json.decode(path.read_bytes(), type=_Plan)
             if plan.digest == _WORK_FORMAT + settings.digest:
+                if _known_by(islice(events, plan.num_known)) != plan.known_by:
+                    raise InvalidInput(
+                        f"the work in {str(work)!r} is of another archive, whose first events differ; "
+                        "finish with that archive, or delete the directory to begin with this one"
+                    )
                 return plan
         with refusals("clear the work directory", work):
             for old in work.iterdir():
                 if old.suffix != ".lock":
                     old.unlink()
         clock.start("fold")
-        scattered = scatter(events, work)
-        plan = _Plan(_WORK_FORMAT + settings.digest, scattered, plan_runs(work, run_posts))
+        first = list(islice(events, _KNOWN_BY))
+        scattered = scatter(chain(first, events), work)
+        runs = plan_runs(work, run_posts)
+        plan = _Plan(_WORK_FORMAT + settings.digest, scattered, runs, len(first), _known_by(first))
         with refusals("write the work file", path):
             path.with_suffix(".new").write_bytes(msgspec.json.encode(plan))
             path.with_suffix(".new").rename(path)
         return plan
+
+
+def _known_by(events: Iterable[tuple[int, Event]]) -> str:
+    """Shorten to 16 hex digits what erasing leaves of events: number, time, and whom they are of."""
+    hasher = blake2b(digest_size=8)
+    for seq, event in events:
+        said = event.post if isinstance(event, Edit) else event
+        whom = said.id if isinstance(said, Deletion) else said.author
+        hasher.update(f"{seq} {said.received_us} {whom}\n".encode())
+    return hasher.hexdigest()
 
 
 def _clean_once(

@@ -127,7 +127,7 @@ def test_parts_and_runs_change_no_byte(whole, options, tmp_path, parts, run_post
     directory = tmp_path / "corpus"
     for part in random.Random(parts).sample(range(1, parts + 1), parts):
         build_part(events(), directory, options, part=part, parts=parts, run_posts=run_posts)
-    build_corpus(iter(()), directory, options)
+    build_corpus(events(), directory, options)
     assert content(directory) == content(whole[1])
 
 
@@ -158,7 +158,7 @@ def test_a_build_that_was_killed_goes_on_to_the_same_bytes(whole, options, tmp_p
         assert child.wait() == -signal.SIGKILL
         assert not (directory / "manifest.json").exists()
     assert (work / "run-0003.json").exists()
-    build_corpus(events() if not (work / "plan.json").exists() else iter(()), directory, options)
+    build_corpus(events(), directory, options)
     assert content(directory) == content(whole[1])
 
 
@@ -168,6 +168,16 @@ def test_work_for_other_settings_is_thrown_away(whole, options, tmp_path):
     build_part(events(), directory, other, part=1, parts=2)
     build_corpus(events(), directory, options)
     assert content(directory) == content(whole[1])
+
+
+def test_work_of_another_archive_is_refused(whole, options, tmp_path):
+    directory = tmp_path / "corpus"
+    build_part(events(60), directory, options, part=1, parts=2)
+    for other in (events(60, seed=2), events(60)[:-1], []):
+        with pytest.raises(InvalidInput, match=r"corpus.work' is of another archive.*delete"):
+            build_corpus(other, directory, options)
+    grown = build_corpus(events(61), directory, options)  # it goes on with what it had read
+    assert grown.num_events == len(events(60))
 
 
 def test_a_corpus_can_be_built_again_in_its_place(options, tmp_path):
