@@ -13,7 +13,8 @@ the sisters never rest, `sister-b` with six times the sessions of `sister-a`, an
 refusal (429, 503) is obeyed: the session comes back after `Retry-After`. Fair is: the sisters get as many
 answers each. Priority is: `own` waits least. Time runs from sending the request; evidence is the first posts
 found (page) or the first cited sentence (programs). An error is any other status, an error event, or a stream
-that ends before its answer.
+that ends before its answer. The first `--warm-up` seconds of a phase (a server just started shelves what it
+found, and starts its second process) are told as a row of searches of their own, "starting".
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ class Client:
         self.num_answers = self.num_refused = 0
         self.errors: Counter[str] = Counter()
 
+    def restart(self) -> None:
+        """Forget what was measured, errors excepted."""
+        self.evidence_ms, self.num_answers, self.num_refused = [], 0, 0
+
     def row(self, phase: str, seconds: float) -> dict[str, object]:
         """Sum up."""
         return {
@@ -88,8 +93,12 @@ class Phase:
             base_url=url, timeout=PATIENCE_S, limits=httpx2.Limits(max_connections=None), trust_env=False
         )
 
-    async def run(self, rests_s: dict[str, float]) -> None:
-        """Let all sessions ask for as long as asked, with a mean rest between two questions."""
+    async def run(self, rests_s: dict[str, float]) -> list[dict[str, object]]:
+        """Let all sessions ask for as long as asked, with a mean rest between two questions.
+
+        Returns the rows of the searches of its first seconds.
+        """
+        warm_up_s = self._options.warm_up
         async with self._http, anyio.create_task_group() as group:
             for client in self._clients:
                 ask = self._ask_page if client.name == "page" else self._ask_program
@@ -97,8 +106,13 @@ class Phase:
                     group.start_soon(self._session, client, ask, rests_s[client.name])
             for client, rate in zip(self.searching, SEARCHES_PER_S, strict=True):
                 group.start_soon(self._search, client, rate)
+            await anyio.sleep(warm_up_s)
+            starting = [client.row("starting", warm_up_s) for client in self.searching] if warm_up_s else []
+            for client in (*self._clients, *self.searching):
+                client.restart()
             await anyio.sleep(self._options.seconds)
             group.cancel_scope.cancel()
+        return starting
 
     async def _session(
         self, client: Client, ask: Callable[[Client], Awaitable[float]], rest_s: float
@@ -205,6 +219,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=64)
     parser.add_argument("--questions", type=float, default=4.0, help="asked a second while open")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each phase")
+    parser.add_argument("--warm-up", type=float, default=15.0, help="seconds before each phase, told apart")
     parser.add_argument("--only", choices=("open", "full"), help="one of the phases")
     parser.add_argument("--data", metavar="DIR", help="keep the prepared directory here")
     parser.add_argument("--json", action="store_true")
@@ -240,7 +255,7 @@ def measure(data: Path, posts: list[Post], options: argparse.Namespace) -> list[
             clients = [Client(name, secrets.get(name), number) for name, number in sessions.items()]
             own = next(client for client in clients if client.name == "own")
             run = Phase(url, posts, clients, own, options)
-            anyio.run(run.run, rests_s[phase])
+            rows += anyio.run(run.run, rests_s[phase])
             rows += [client.row(phase, options.seconds) for client in (*clients, *run.searching)]
             for client in (*clients, *run.searching):
                 if client.errors.total():
