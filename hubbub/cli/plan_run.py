@@ -70,7 +70,7 @@ def _outlook(spec: RunSpec, told: Prediction, gpus: int, flags: dict[str, Any]) 
         region=flags["region"] or spec.cluster.region or "usa",
         when=to_datetime(flags["at"]).date() if flags["at"] is not None else None,
         pue=spec.cluster.pue,
-        power_cap_mw=flags["power_cap_mw"] or spec.cluster.power_cap_mw,
+        power_cap_mw=spec.cluster.power_cap_mw if flags["power_cap_mw"] is None else flags["power_cap_mw"],
     )
     speed = Speed(tokens_per_s=told.tokens_per_s, busy_share=told.busy_share)
     sizes = spec.model.num_params, spec.num_tokens

@@ -5,6 +5,7 @@ Every figure stands in `data/gpus.toml` and `data/clusters.toml`, with its sourc
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from difflib import get_close_matches
 from functools import cache
@@ -12,11 +13,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hubbub.errors import InvalidInput
-from hubbub.specs import ClusterSpec, GpuSpec
+from hubbub.specs import PRECISIONS, ClusterSpec, GpuSpec
 
 GIB = 1024.0**3
 GBIT_BYTES = 1e9 / 8
+_GPU_KEYS = ["memory_gib", "memory_tb_s", "peak_tflops", "link_gb_s", "tdp_w", "gemm", "source"]
+_CLUSTER_KEYS = sorted({*ClusterSpec.__struct_fields__, "nic_gb_s"} - {"name", "nic_bytes_per_s"})
 
 
 @cache
@@ -36,6 +41,12 @@ def choose(kind: str, name: str, known: list[str]) -> str:
         return wanted
     near = get_close_matches(wanted, known, n=1, cutoff=0.0) or known[:1]
     raise InvalidInput(f"{kind} {name!r} is not known; the nearest is {near[0]!r}, of {', '.join(known)}")
+
+
+@cache
+def measured_systems() -> list[str]:
+    """Return the names of the systems whose matrix products were measured."""
+    return sorted({row["system"] for row in csv.DictReader(read_data("gemm_fit.csv").splitlines())})
 
 
 @cache
@@ -78,31 +89,40 @@ def find_cluster(name: str) -> ClusterSpec:
 
 
 def _gpu(name: str, row: dict[str, Any]) -> GpuSpec:
+    where = f"GPU {name!r}"
+    for key in row:
+        choose(f"{where}: key", key, _GPU_KEYS)
+    peaks = row.get("peak_tflops")
+    if not isinstance(peaks, dict) or not peaks:
+        raise InvalidInput(f"{where}: peak_tflops is {peaks!r}; give a table, as {{ bf16 = 989 }}")
     return GpuSpec(
         name=name,
-        memory_bytes=number(row, "memory_gib", f"GPU {name!r}") * GIB,
-        memory_bytes_per_s=number(row, "memory_tb_s", f"GPU {name!r}") * 1e12,
-        peak_flops={p: number(row["peak_tflops"], p, f"GPU {name!r}") * 1e12 for p in row["peak_tflops"]},
-        link_bytes_per_s=number(row, "link_gb_s", f"GPU {name!r}") * 1e9,
-        tdp_w=number(row, "tdp_w", f"GPU {name!r}"),
-        gemm=str(row.get("gemm", "h100_sxm")),
+        memory_bytes=number(row, "memory_gib", where) * GIB,
+        memory_bytes_per_s=number(row, "memory_tb_s", where) * 1e12,
+        peak_flops={
+            choose(f"{where}: precision", p, list(PRECISIONS)): number(peaks, p, where) * 1e12 for p in peaks
+        },
+        link_bytes_per_s=number(row, "link_gb_s", where) * 1e9,
+        tdp_w=number(row, "tdp_w", where),
+        gemm=choose(f"{where}: gemm", str(row.get("gemm", "h100_sxm")), measured_systems()),
         source=str(row.get("source", "")),
     )
 
 
 def _cluster(name: str, row: dict[str, Any]) -> ClusterSpec:
-    row = dict(row)
-    given = row.pop("gpu", None)
-    if given is None:
-        raise InvalidInput(f"cluster {name!r}: gpu is missing; name one of {', '.join(gpus())}")
-    gpu = _gpu(f"{name}-gpu", given) if isinstance(given, dict) else find_gpu(str(given))
-    nic = number(row, "nic_gb_s", f"cluster {name!r}") * GBIT_BYTES
-    row.pop("nic_gb_s")
-    known = set(ClusterSpec.__struct_fields__) - {"name", "gpu", "nic_bytes_per_s"}
+    where = f"cluster {name!r}"
     for key in row:
-        if key not in known:
-            choose(f"cluster {name!r}: key", key, sorted(known | {"gpu", "nic_gb_s"}))
-    return ClusterSpec(name=name, gpu=gpu, nic_bytes_per_s=nic, **row)
+        choose(f"{where}: key", key, _CLUSTER_KEYS)
+    if (given := row.get("gpu")) is None:
+        raise InvalidInput(f"{where}: gpu is missing; name one of {', '.join(gpus())}")
+    gpu = _gpu(f"{name}-gpu", given) if isinstance(given, dict) else find_gpu(str(given))
+    nic = number(row, "nic_gb_s", where) * GBIT_BYTES
+    fields = {key: value for key, value in row.items() if key != "nic_gb_s"}
+    known = {"name": name, "gpu": msgspec.to_builtins(gpu), "nic_bytes_per_s": nic}
+    try:
+        return msgspec.convert({**fields, **known}, ClusterSpec)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{where}: {error}") from None
 
 
 def number(row: dict[str, Any], key: str, where: str) -> float:

@@ -24,6 +24,9 @@ _PRECISIONS = {"fp8-cs": "fp8", "fp8-ds": "fp8", "fp8-mx": "mxfp8", "fp8-sc": "f
 _MLA = {"q_rank": 1536, "kv_rank": 512, "rope_dim": 64, "v_dim": 128}
 # gpt-oss: every second layer sees 128 positions (model card, arXiv 2508.10925).
 _WINDOWS = {"gpt-oss": (128, 0.5)}
+_NEEDED = ("step_s", "layers", "hidden", "heads", "gbs", "tp", "pp", "dp", "gpus", "seq")
+_SIZES = ("vpp", "cp", "ep", "etp", "mbs")
+_MOST = 1e12
 
 
 class PublishedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,16 +89,18 @@ def _published(row: dict[str, str]) -> PublishedRun:
 
 def _unscored(row: dict[str, str]) -> str:
     """Say why a row cannot be scored, or nothing."""
-    for field in ("step_s", "layers", "hidden", "heads", "gbs", "tp", "pp", "dp", "gpus", "seq"):
+    for field in _NEEDED + _SIZES:
         text = row.get(field, "")
-        if not text:
+        if not text and field in _NEEDED:
             return f"{field} is not published"
         try:
-            value = float(text)
+            value = float(text or 1)
         except ValueError:
             return f"{field} is {text!r}, not a number"
-        if not (math.isfinite(value) and value > 0):
-            return f"{field} is {text!r}; it must be above 0"
+        if not 0 < value < _MOST:
+            return f"{field} is {text!r}; it must be above 0, and below {_MOST:g}"
+        if field != "step_s" and value % 1:
+            return f"{field} is {text!r}; it must be a whole number"
     return ""
 
 

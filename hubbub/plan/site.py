@@ -58,8 +58,8 @@ class Site:
         return float((when - self.start).days)
 
     def date(self, day: float) -> dt.date:
-        """Return the date of a day."""
-        return self.start + dt.timedelta(days=day)
+        """Return the date of a day; none is after the last that there is."""
+        return self.start + dt.timedelta(days=min(day, (dt.date.max - self.start).days))
 
     def is_active(self, phase: Phase, day: float) -> bool:
         """Tell whether a phase's GPUs are there."""

@@ -89,8 +89,8 @@ def step_time(c: Cases, t: Tuning) -> StepTime:
 
 
 def updated(c: Cases, params: HeldParams) -> Column:
-    """Return the parameters that one GPU updates: all it holds, or its share under ZeRO."""
-    replicas = np.where(c.zero >= 1, c.dp * c.cp, 1.0)
+    """Return the parameters that one GPU updates: all it holds, or its share under ZeRO, HSDP of a group."""
+    replicas = np.where(c.zero >= 1, np.where(c.shard > 0, np.minimum(c.shard, c.replicas), c.replicas), 1.0)
     few = np.maximum(replicas * c.tp / np.maximum(c.ep * c.etp, 1.0), 1.0)
     return (params.dense + params.ends) / replicas + params.routed / few
 

@@ -134,6 +134,7 @@ def test_a_calibration_goes_into_a_run(capsys, tmp_path):
         (["run", *FEW, "--tokens", "0"], "tokens is '0'"),
         (["run", *FEW, "--tp", "7"], "tp is 7"),
         (["run", *FEW, "--tokens", "1T", "--power-cap-mw", "0.01"], "MW"),
+        (["run", *FEW, "--tokens", "1T", "--power-cap-mw", "0"], "power_cap_mw is 0"),
         (["run", "--model", "llama3-405b", "--cluster", "h100", "--gpus", "8"], "no layout"),
         (["run", "--model", "llama3-8b", "--cluster", "h800", "--gpus", "4096"], "the most is 2048"),
         (["validate", "--runs", "nowhere.csv"], "cannot be read"),

@@ -3,20 +3,8 @@ import pytest
 
 from hubbub.plan import compute
 from hubbub.plan.cases import cases_of, gemm_curves
-from hubbub.plan.hardware import find_cluster
-from hubbub.plan.models import find_model
 from hubbub.plan.stacks import tuning_of
-from hubbub.specs import Layout, RunSpec
-
-
-def a_run(model="llama3-8b", cluster="h100", batch=8, precision="bf16", **layout):
-    return RunSpec(
-        model=find_model(model),
-        cluster=find_cluster(cluster),
-        layout=Layout(**layout),
-        global_batch=batch,
-        precision=precision,
-    )
+from tests.plan.invented import a_run
 
 
 def both(run):
@@ -46,7 +34,7 @@ def test_the_curves_give_measured_products(system, dtype, m, n, k, measured_us):
 
 
 def test_flash_attention_by_hand():
-    c, t = both(a_run(tp=2))
+    c, t = both(a_run("llama3-8b", tp=2))
     found = compute.attention(c, t)
     work = 2 * 8192 * 4096 * 32 / 2 * 256
     rate = 989e12 * t.flash[0] / (1 + t.flash_s0[0] / 8192)
@@ -67,7 +55,7 @@ def test_unfused_attention_pays_for_odd_heads():
 
 
 def test_tensor_parallelism_splits_the_work():
-    whole, split = (compute.projections(*both(a_run(tp=tp))) for tp in (1, 8))
+    whole, split = (compute.projections(*both(a_run("llama3-8b", tp=tp))) for tp in (1, 8))
     assert 4 < whole.forward[0] / split.forward[0] <= 8.5
 
 
@@ -80,7 +68,7 @@ def test_experts_do_their_share_only():
 
 
 def test_latent_attention_is_counted_only_where_there_is_one():
-    runs = [a_run(), a_run("deepseek-v3")]
+    runs = [a_run("llama3-8b"), a_run("deepseek-v3")]
     c = cases_of(runs)
     together = compute.projections(c, tuning_of(runs)).forward
     alone = [compute.projections(*both(run)).forward[0] for run in runs]
@@ -88,12 +76,12 @@ def test_latent_attention_is_counted_only_where_there_is_one():
 
 
 def test_the_optimizer_moves_thirty_bytes_a_parameter():
-    c, _ = both(a_run())
+    c, _ = both(a_run("llama3-8b"))
     assert compute.optimizer(c, np.float64(8e9))[0] == pytest.approx(8e9 * 30 / 3.35e12)
 
 
 def test_logits_by_hand():
-    c, t = both(a_run())
+    c, t = both(a_run("llama3-8b"))
     passes = 8192 * 128256 * 24 * t.passes[0] / 3.35e12
     forward, backward = compute.linear_s(compute.wide(c, t), c.tokens, c.vocab, c.hidden, c.hbm)
     assert compute.logits(c, t)[0] == pytest.approx(forward[0] + backward[0] + passes)

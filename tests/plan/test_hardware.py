@@ -33,6 +33,9 @@ def test_a_cluster_of_ones_own(tmp_path):
     assert find_cluster(str(path)).gpu.peak_flops == {"bf16": 8e14}
 
 
+GPU = "nic_gb_s = 1\n[gpu]\nmemory_gib = 80\nmemory_tb_s = 3\nlink_gb_s = 400\ntdp_w = 600\n"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -43,6 +46,15 @@ def test_a_cluster_of_ones_own(tmp_path):
         ("nic_gb_s = 1", "gpu is missing"),
         ("gpu = ", "cannot be read"),
         ('gpu = "h100"\nnic_gb_s = 1\noversubscription = 0', "oversubscription is 0"),
+        ('gpu = "h100"\nnic_gb_s = 1\nlink_domain = "8"', "link_domain"),
+        ('gpu = "h100"\nnic_gb_s = 1\npod_gpus = []', "pod_gpus"),
+        (GPU, "peak_tflops is None"),
+        (GPU + "peak_tflops = {}", "peak_tflops is {}"),
+        (GPU + "peak_tflops = 989", "peak_tflops is 989"),
+        (GPU + "peak_tflops = { fp7 = 1 }", "precision 'fp7' is not known; the nearest is"),
+        (GPU + "peak_tflops = { bf16 = -1 }", "bf16 is -1"),
+        (GPU + "peak_tflops = { bf16 = 1 }\ntdp = 1", "nearest is 'tdp_w'"),
+        (GPU + 'peak_tflops = { bf16 = 1 }\ngemm = "h101"', "gemm 'h101' is not known; the nearest is"),
     ],
 )
 def test_clusters_that_cannot_be_are_told(tmp_path, text, told):

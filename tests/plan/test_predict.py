@@ -12,18 +12,7 @@ from hubbub.plan.models import find_model, models
 from hubbub.plan.predict import predict, predict_layouts
 from hubbub.plan.stacks import stacks
 from hubbub.specs import Layout, RunSpec
-
-
-def a_run(model="llama3-70b", cluster="h100", batch=64, precision="bf16", stack="", tokens=0.0, **layout):
-    return RunSpec(
-        model=find_model(model),
-        cluster=find_cluster(cluster),
-        layout=Layout(**layout),
-        global_batch=batch,
-        precision=precision,
-        stack=stack,
-        num_tokens=tokens,
-    )
+from tests.plan.invented import a_run
 
 
 @st.composite

@@ -169,6 +169,11 @@ def test_more_tokens_are_never_earlier_nor_cheaper(a, b, late):
         assert end.run_usd.low <= end.run_usd.mid <= end.run_usd.high
 
 
+def test_a_start_in_the_last_years_there_are_is_followed():
+    told = outcome(phase(8), tokens=1e30, start=dt.date(9999, 12, 30))
+    assert told.done is None and told.curve[-1].date == dt.date.max
+
+
 def test_plans_count_from_one_start():
     early = BuildPlan(name="early", phases=(phase(1000, "rent"),))
     late = BuildPlan(name="late", phases=(phase(4000, "rent", days=60),))

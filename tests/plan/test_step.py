@@ -6,10 +6,14 @@ import msgspec
 import numpy as np
 
 from hubbub.plan.cases import cases_of
+from hubbub.plan.memory import HeldParams
 from hubbub.plan.runs import read_runs
 from hubbub.plan.stacks import tuning_of
-from hubbub.plan.step import WAITED, layer_cost
+from hubbub.plan.step import WAITED, layer_cost, updated
 from hubbub.specs import RunSpec
+from tests.plan.invented import a_run
+
+HELD = HeldParams(dense=np.full(1, 7e10), routed=np.zeros(1), ends=np.zeros(1))
 
 
 def bloom() -> RunSpec:
@@ -30,6 +34,15 @@ def test_a_host_that_waits_adds_its_time() -> None:
         "a layer of 14,336 keeps the GPU busy for longer than the host takes to queue it"
     )
     assert waits.work[0] == queues.work[0]
+
+
+def test_a_shard_over_some_replicas_updates_its_share_of_the_group() -> None:
+    """HSDP (arXiv 2304.11277, section 3.2.2): each group of shards updates all parameters."""
+    whole, some, few = (
+        updated(cases_of([a_run(zero=3, dp=dp, shard=shard)]), HELD)[0]
+        for dp, shard in ((64, 0), (64, 8), (8, 0))
+    )
+    assert (some, whole) == (few, few / 8)
 
 
 def test_omni_path_carries_what_was_measured() -> None:

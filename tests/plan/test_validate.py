@@ -89,11 +89,16 @@ def test_another_file_is_scored_with_the_shipped_constants(tmp_path, sample):
     rows = [row for row in rows_of_runs() if row["group"] == "mlperf-llama405b"]
     bad = {**rows[0], "id": "X1", "tp": "", "step_s": "nan"}
     worse = {**rows[0], "id": "X2", "gpu": "V100"}
-    found = validate(write_rows(tmp_path / "other.csv", [*rows, bad, worse]))
+    sizes = [{**rows[0], "id": "X3", "cp": "0"}, {**rows[0], "id": "X4", "vpp": "0.5"}]
+    sizes.append({**rows[0], "id": "X5", "heads": "1e300"})
+    found = validate(write_rows(tmp_path / "other.csv", [*rows, bad, worse, *sizes]))
     assert found.rows == len(rows)
     assert [(each.id, each.reason[:20]) for each in found.unscored] == [
         ("X1", "step_s is 'nan'; it "),
         ("X2", "GPU 'V100' is not kn"),
+        ("X3", "cp is '0'; it must b"),
+        ("X4", "vpp is '0.5'; it mus"),
+        ("X5", "heads is '1e300'; it"),
     ]
     picked = sample.groups == "mlperf-llama405b"
     errors = sample.predict(shipped())[picked] / sample.measured[picked] - 1
