@@ -79,11 +79,9 @@ def _to_skypilot(spec: FleetSpec, directory: Path) -> list[str]:
 
 
 def _to_engine(spec: FleetSpec, url: str) -> list[str]:
-    from hubbub.fleet.launcher import check_same_pools, open_launcher
+    from hubbub.fleet.launcher import open_launcher
 
-    launcher = open_launcher(url)
-    check_same_pools(url, launcher.spec, spec)
-    launcher.change(spec)
+    open_launcher(url).change(spec)
     tenants = [f"tenant {tenant.name}, priority {tenant.priority}" for tenant in spec.tenants]
     return tenants + [f"site {site.name}, {site.cap_kw:,g} kW" for site in spec.sites]
 

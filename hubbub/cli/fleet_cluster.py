@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubbub.cli.output import print_note, progress
+from hubbub.cli.options import json_option
+from hubbub.cli.output import print_json, print_note, progress
 from hubbub.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def look(url: str, *, make: bool = False) -> tuple[Launcher, Truth]:
     return launcher, truth
 
 
-def confirm(question: str, is_sure: bool) -> None:
+def _confirm(question: str, is_sure: bool) -> None:
     """Ask, unless --yes was given; no is the end of the command."""
     if not is_sure:
         click.confirm(question, abort=True, err=True)
@@ -58,6 +59,7 @@ def confirm(question: str, is_sure: bool) -> None:
     metavar="SECONDS",
     help="local and ray: from SIGTERM to SIGKILL [default: 30].",
 )
+@json_option
 def up(
     url: str,
     nodes: int | None,
@@ -65,6 +67,7 @@ def up(
     fleet_file: str | None,
     has_accounts: bool,
     grace_s: float | None,
+    as_json: bool,
 ) -> None:
     """Start an engine: local: a supervisor of processes, slurm: a real Slurm on 127.0.0.1, ray: on a Ray."""
     from hubbub.fleet.launcher import bring_up, pretend_fleet
@@ -75,25 +78,30 @@ def up(
         spec = read_fleet(fleet_file)
     with progress() as line:
         launcher = bring_up(url, spec, tell=line.show, has_accounts=has_accounts, grace_s=grace_s)
-    print_note(f"tenants {', '.join(tenant.name for tenant in launcher.spec.tenants)}")
+    tenants = [tenant.name for tenant in launcher.spec.tenants]
+    print_note(f"tenants {', '.join(tenants)}")
     for note in launcher.look().notes:
         print_note(note)
-    click.echo(launcher.url)
+    print_json({"url": launcher.url, "tenants": tenants}) if as_json else click.echo(launcher.url)
 
 
 @click.command()
 @on_option
 @yes_option
-def down(url: str, yes: bool) -> None:
+@json_option
+def down(url: str, yes: bool, as_json: bool) -> None:
     """Cancel its jobs and stop what `hubbub fleet up` started, or what of it was left when it was killed."""
-    if _was_half_up(url):
+    running: list[str] = []
+    if is_half_up := _was_half_up(url):
         print_note(f"what a killed `hubbub fleet up` left of {url} is removed")
-        return
-    launcher, truth = look(url)
-    if running := [job for job, claim in truth.state.claims.items() if claim.pool is not None]:
-        confirm(f"{len(running)} jobs run on {url} and will be ended. Go on?", yes)
-    launcher.stop()
-    print_note(f"{url} has stopped")
+    else:
+        launcher, truth = look(url)
+        if running := [job for job, claim in truth.state.claims.items() if claim.pool is not None]:
+            _confirm(f"{len(running)} jobs run on {url} and will be ended. Go on?", yes)
+        launcher.stop()
+        print_note(f"{url} has stopped")
+    if as_json:
+        print_json({"url": url, "ended": running, "was_half_up": is_half_up})
 
 
 def _was_half_up(url: str) -> bool:
@@ -110,17 +118,18 @@ def _was_half_up(url: str) -> bool:
 @on_option
 @click.option("--tenant", envvar="HUBBUB_TENANT", help="Act as this tenant: only on its own jobs.")
 @yes_option
+@json_option
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
-def cancel(url: str, tenant: str | None, yes: bool, jobs: tuple[str, ...]) -> None:
+def cancel(url: str, tenant: str | None, yes: bool, as_json: bool, jobs: tuple[str, ...]) -> None:
     """End jobs: what runs is told by SIGTERM, and killed if it stays."""
     launcher, truth = look(url)
     claims = [_own(truth, job, tenant) for job in jobs]
     if running := [claim for claim in claims if claim.pool is not None]:
         told = ", ".join(f"{claim.job.id} of {claim.job.tenant}" for claim in running)
-        confirm(f"These run and will be ended: {told}. Go on?", yes)
+        _confirm(f"These run and will be ended: {told}. Go on?", yes)
     for job in jobs:
         launcher.cancel(job)
-        click.echo(f"{job} cancelled")
+        print_json({"cancelled": job}) if as_json else click.echo(f"{job} cancelled")
 
 
 def _own(truth: Truth, job: str, tenant: str | None) -> Claim:
@@ -138,8 +147,9 @@ def _own(truth: Truth, job: str, tenant: str | None) -> Claim:
 @yes_option
 @click.option("--reason", default="by hand", show_default=True, help="Stands in `hubbub fleet nodes`.")
 @click.option("--back", is_flag=True, help="Take the node in again: it was mended.")
+@json_option
 @click.argument("node", metavar="POOL-NUMBER")
-def drain(url: str, yes: bool, reason: str, back: bool, node: str) -> None:
+def drain(url: str, yes: bool, reason: str, back: bool, as_json: bool, node: str) -> None:
     """Start nothing more on a node, until `hubbub fleet drain --back`; what runs there goes on."""
     from hubbub.fleet.actions import Drain, Restore
 
@@ -148,10 +158,10 @@ def drain(url: str, yes: bool, reason: str, back: bool, node: str) -> None:
     pool = truth.state.pools.get(name)
     if pool is None or not number.isdigit() or not 1 <= int(number) <= len(pool.nodes.free):
         raise InvalidInput(f"node {node!r} is not known; hubbub fleet nodes lists them")
-    if back:
-        launcher.carry_out(Restore(name, int(number) - 1, reason))
-        click.echo(f"{node} takes jobs again")
-        return
-    confirm(f"{node} will take no more jobs. Go on?", yes)
-    launcher.carry_out(Drain(name, int(number) - 1, reason))
-    click.echo(f"{node} takes no more jobs")
+    if not back:
+        _confirm(f"{node} will take no more jobs. Go on?", yes)
+    launcher.carry_out((Restore if back else Drain)(name, int(number) - 1, reason))
+    if as_json:
+        print_json({"node": node, "takes_jobs": back})
+    else:
+        click.echo(f"{node} takes jobs again" if back else f"{node} takes no more jobs")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from hubbub.cli.fleet_cluster import DEFAULT_URL, look, on_option
 from hubbub.cli.options import json_option
@@ -240,13 +242,13 @@ def power(
             )
         if site is None and len(names) != 1:
             raise click.UsageError(f"name the site: --site {' or '.join(names)}")
-        site, spec = site or names[0], launcher.spec
+        site = site or names[0]
         if lasts:
-            start_us = parse_time_us(begins) if begins else now_us()
+            start_s = (parse_time_us(begins) if begins else now_us()) / 1e6
             for_s = parse_duration_us(lasts) / 1e6
-            launcher.change(announced(spec, site, cap_kw, start_us / 1e6, for_s))
+            launcher.change(partial(announced, site=site, cap_kw=cap_kw, start_s=start_s, duration_s=for_s))
         else:
-            launcher.change(capped(spec, site, cap_kw))
+            launcher.change(partial(capped, site=site, cap_kw=cap_kw))
         truth = launcher.look()
     rows = [
         {"site": each.name, "cap_kw": each.cap_kw, "drawn_kw": round(each.drawn_kw, 3),
@@ -264,12 +266,13 @@ def power(
 @click.option("--once", is_flag=True, help="One look, then end.")
 @click.option("--every", "every_s", type=click.FloatRange(0.1), default=0.5, show_default=True)
 @click.option("--drain", is_flag=True, help="Also drain nodes that fail again and again.")
-def steer(url: str, once: bool, every_s: float, drain: bool) -> None:
+@json_option
+def steer(url: str, once: bool, every_s: float, drain: bool, as_json: bool) -> None:
     """Watch Slurm, and preempt where it does not: for power, and for what is guaranteed."""
     from hubbub.fleet.launcher import kind_of
     from hubbub.fleet.policy import Policy
     from hubbub.fleet.slurm.cluster import find
-    from hubbub.fleet.slurm.steer import step, tell
+    from hubbub.fleet.slurm.steer import SETTLE_S, step, tell
 
     kind, where = kind_of(url)
     if kind != "slurm":
@@ -277,19 +280,18 @@ def steer(url: str, once: bool, every_s: float, drain: bool) -> None:
             f"{url} needs no steering: who starts its jobs also preempts, for power and for guarantees"
         )
         return
-    cluster = find(Path(where))
-    if once:
-        for action in step(cluster, Policy(drains=drain), settle_s=0.0):
-            click.echo(tell(action))
-        return
+    cluster, policy = find(Path(where)), Policy(drains=drain)
     trouble = ""
     while True:
         try:
-            for action in step(cluster, Policy(drains=drain)):
-                click.echo(tell(action))
+            for action in step(cluster, policy, settle_s=0.0 if once else SETTLE_S):
+                done = {"did": type(action).__name__, **msgspec.structs.asdict(action)}
+                print_json(done) if as_json else click.echo(tell(action))
             trouble = ""
+            if once:
+                return
         except InvalidInput as error:
-            if not cluster.is_up:
+            if once or not cluster.is_up:
                 raise
             if str(error) != trouble:
                 print_note(f"{error}; trying again")

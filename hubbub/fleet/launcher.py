@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -21,7 +21,6 @@ from hubbub.fleet.spec import FleetSpec, GridEvent, Pool, Site, Tenant
 from hubbub.fleet.state import FleetState
 
 KINDS = ("local", "slurm", "ray")
-DEFAULT_URL = "local:.hubbub-fleet"
 NO_LIMIT_S = 10 * 365 * 86_400.0
 """What a job is taken to need of which nobody said how long it takes."""
 
@@ -50,6 +49,10 @@ class Truth(msgspec.Struct):
     """What makes a node suspicious, by `health`."""
     notes: tuple[str, ...] = ()
     """What a person has to know now: nobody decides, the disk is full."""
+
+
+Edit: TypeAlias = Callable[[FleetSpec], FleetSpec]
+"""What makes of the fleet as it is another; a whole one that was made before would undo others' changes."""
 
 
 class Launcher(Protocol):
@@ -86,8 +89,11 @@ class Launcher(Protocol):
     def output_of(self, job: str) -> Path | None:
         """Return where a job's output is written, None where that is no file of this machine."""
 
-    def change(self, spec: FleetSpec) -> None:
-        """Take another fleet's tenants and caps over; the nodes stay."""
+    def change(self, to: FleetSpec | Edit) -> None:
+        """Take another fleet's tenants and caps over, or edit those of now; the nodes stay.
+
+        Nobody else changes the fleet between the reading and the writing.
+        """
 
     def stop(self) -> None:
         """Cancel all jobs and end what was brought up."""
@@ -180,6 +186,17 @@ def check_same_pools(url: str, now: FleetSpec, then: FleetSpec) -> None:
             f"{url} runs with the pools (name, nodes, GPUs each, GPU) {ours}, the fleet has {theirs}; its "
             f"nodes stay as they are: hubbub fleet down --on {url}, then up --fleet"
         )
+
+
+def changed(url: str, now: FleetSpec, to: FleetSpec | Edit) -> FleetSpec:
+    """Return what a running fleet becomes, its grid events dated; to be called while nobody changes it.
+
+    Raises:
+        InvalidInput: the pools differ, or the edit refused.
+    """
+    then = to(now) if callable(to) else to
+    check_same_pools(url, now, then)
+    return dated(then)
 
 
 def capped(spec: FleetSpec, site: str, cap_kw: float) -> FleetSpec:

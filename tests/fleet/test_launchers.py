@@ -5,12 +5,14 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from hubbub.cli.main import run
 from hubbub.errors import InvalidInput
 from hubbub.fleet.launcher import kind_of, open_launcher
+from hubbub.fleet.turns import its_turn
 from tests.fleet.conftest import HALL
 from tests.fleet.watching import runs, until
 
@@ -108,6 +110,18 @@ def test_a_lower_cap_takes_off_what_is_borrowed_until_the_hall_is_under_it(engin
     assert told["kind"] == "power" and "3 kW lack" in told["text"]
 
 
+def test_two_who_change_a_fleet_at_once_both_do_and_who_waits_is_told(engine, caplog, monkeypatch):
+    monkeypatch.setattr("hubbub.fleet.turns.PATIENCE_S", 0.01)
+    power = ["fleet", "power", "--on", engine.url, "--cap-kw", "9", "--for", "1h", "--at"]
+    days = [f"2099-01-0{day}T00:00" for day in range(1, 5)]
+    with ThreadPoolExecutor(4) as pool, its_turn(engine.directory / "lock"):
+        done = [pool.submit(run, [*power, day]) for day in days]
+        until(lambda: caplog.text.count("another command changes") >= 2)
+    assert [each.result() for each in done] == [0] * 4
+    engine.look()
+    assert len(engine.spec.grid_events) == 4, "none undid another's"
+
+
 def test_who_cancels_must_own_and_be_sure(engine, capsys, monkeypatch):
     job, waiting = _submit(engine, "tesla", 12), _submit(engine, "tesla", 12)
     until(lambda: runs(engine, job))
@@ -119,7 +133,9 @@ def test_who_cancels_must_own_and_be_sure(engine, capsys, monkeypatch):
     assert run([*cancel, "--tenant", "tesla", job]) != 0, "it asks, and the answer is no"
     assert runs(engine, job)
     assert run([*cancel, "--tenant", "tesla", waiting]) == 0, "nothing runs that could be lost"
-    assert run([*cancel, "--tenant", "tesla", "--yes", job]) == 0
+    capsys.readouterr()
+    assert run([*cancel, "--tenant", "tesla", "--yes", "--json", job]) == 0
+    assert json.loads(capsys.readouterr().out) == {"cancelled": job}
     until(lambda: not engine.look().state.claims)
 
 
@@ -132,7 +148,8 @@ def test_nothing_starts_on_a_drained_node_until_it_is_back(engine, capsys):
         until(lambda: runs(engine, job))
         assert _fleet(engine, capsys, "nodes")[0]["jobs"] == ""
     finally:
-        assert run(["fleet", "drain", "--on", engine.url, "--back", "hall-1"]) == 0
+        told = _fleet(engine, capsys, "drain", "--back", "hall-1")
+        assert told == {"node": "hall-1", "takes_jobs": True}
     assert until(lambda: _fleet(engine, capsys, "nodes")[0]["state"] == "good")
     assert run(["fleet", "drain", "--on", engine.url, "--yes", "moon-1"]) == 2
 

@@ -8,7 +8,6 @@ cut tore is the last one, and is cut off by the next who writes.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from hubbub.errors import Corruption, InvalidInput, StorageError, VersionMismatc
 from hubbub.fleet.health import Observation
 from hubbub.fleet.placement import Share
 from hubbub.fleet.spec import FleetSpec
+from hubbub.fleet.turns import its_turn
 
 NAME = "fleet.journal"
 OURS = (NAME, "jobs", "lock", "supervisor.lock", "supervisor.log", "wake")
@@ -220,9 +220,7 @@ class Journal:
         Raises:
             StorageError: the disk refused; nothing was half-written.
         """
-        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with its_turn(self.directory / "lock"):
             self.read()
             change = Change()
             try:
@@ -235,8 +233,6 @@ class Journal:
                 raise
             if self._position > _COMPACT_BYTES:
                 self._compact()
-        finally:
-            os.close(lock)
 
     def _append(self, line: bytes) -> None:
         with refusals("write", self.path):

@@ -14,7 +14,15 @@ from hubbub.disk import refusals
 from hubbub.errors import InUse, InvalidInput, StorageError
 from hubbub.fleet.actions import Action, Drain, Lend, Preempt, Release, Rent, Restore, TakeBack
 from hubbub.fleet.health import Observation
-from hubbub.fleet.launcher import Truth, check_same_pools, check_submission, dated, pretend_fleet
+from hubbub.fleet.launcher import (
+    Edit,
+    Truth,
+    changed,
+    check_same_pools,
+    check_submission,
+    dated,
+    pretend_fleet,
+)
 from hubbub.fleet.local import gpus, ranks
 from hubbub.fleet.local.journal import Book, Change, Journal, Row, create
 from hubbub.fleet.local.leading import note
@@ -129,15 +137,10 @@ class Local:
                 )
         self._wake()
 
-    def change(self, spec: FleetSpec) -> None:
-        """Take another fleet's tenants, caps and grid events over; the pools stay.
-
-        Raises:
-            InvalidInput: it has other pools.
-        """
+    def change(self, to: FleetSpec | Edit) -> None:
+        """Take another fleet's tenants, caps and grid events over, or edit these; the pools stay."""
         with self._journal.changing() as change:
-            check_same_pools(self.url, spec_of(self._journal.book), spec)
-            change.fleet = dated(spec)
+            change.fleet = changed(self.url, spec_of(self._journal.book), to)
         self.spec = spec_of(self._journal.book)
         self._wake()
 

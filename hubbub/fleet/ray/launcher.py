@@ -14,7 +14,7 @@ import msgspec
 
 from hubbub.errors import HubbubError, InUse, InvalidInput, MissingExtra, StorageError
 from hubbub.fleet.actions import Action
-from hubbub.fleet.launcher import Truth, check_submission, dated, pretend_fleet
+from hubbub.fleet.launcher import Edit, Truth, check_submission, dated, pretend_fleet
 from hubbub.fleet.local.journal import GRACE_S, Book, Change, Row
 from hubbub.fleet.local.ranks import task_of
 from hubbub.fleet.local.truth import spec_of, truth_of
@@ -72,9 +72,9 @@ class OnRay:
     def output_of(self, job: str) -> None:
         """Ray keeps what a job prints with its worker's logs, on the node where it ran."""
 
-    def change(self, spec: FleetSpec) -> None:
-        """Take another fleet's tenants, power and prices over; the nodes are what Ray has."""
-        self._ask("change", spec)
+    def change(self, to: FleetSpec | Edit) -> None:
+        """Take another fleet's tenants, power and prices over, or edit these; the nodes are what Ray has."""
+        self._ask("change", to)
         self.spec = spec_of(self._book())
 
     def stop(self) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.fleet.actions import Action, Drain, Lend, Preempt, Restore, TakeBack
-from hubbub.fleet.launcher import check_same_pools, dated
+from hubbub.fleet.launcher import Edit, changed
 from hubbub.fleet.local.journal import Book, Change, Row
 from hubbub.fleet.local.leading import look_once, note, put
 from hubbub.fleet.local.ranks import RankState
@@ -104,9 +104,8 @@ class Leader:
             raise InvalidInput(f"{type(action).__name__} is nothing that Ray can do: {action}")
         self._write(change)
 
-    def _change(self, spec: FleetSpec) -> None:
-        check_same_pools("this cluster", spec_of(self._book), spec)
-        self._write(Change(fleet=dated(spec)))
+    def _change(self, to: FleetSpec | Edit) -> None:
+        self._write(Change(fleet=changed("this cluster", spec_of(self._book), to)))
 
     def _stop(self) -> None:
         self._write(

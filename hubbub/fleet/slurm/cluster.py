@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import getpass
 import os
 import signal
@@ -17,7 +16,7 @@ import msgspec
 from hubbub.disk import refusals, replace_durably
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.fleet.actions import Action
-from hubbub.fleet.launcher import dated
+from hubbub.fleet.launcher import Edit, changed
 from hubbub.fleet.slurm import accounting, daemons
 from hubbub.fleet.slurm.config import POLICY, policy_lines
 from hubbub.fleet.slurm.hands import carry_out
@@ -25,6 +24,7 @@ from hubbub.fleet.slurm.observing import lemons
 from hubbub.fleet.slurm.submit import submit
 from hubbub.fleet.slurm.truth import SlurmTruth, read_truth
 from hubbub.fleet.spec import FleetSpec
+from hubbub.fleet.turns import its_turn
 
 _JUDGE_S = 30.0
 """To read logs of some megabytes takes .2 s (measured), and health changes slowly."""
@@ -126,16 +126,16 @@ class Cluster:
         """Do what was decided, as far as Slurm does not do it by itself."""
         carry_out(self, action)
 
-    def change(self, spec: FleetSpec) -> None:
-        """Take another fleet's partitions and caps over into the running cluster; its nodes stay.
+    def change(self, to: FleetSpec | Edit) -> None:
+        """Take another fleet's partitions and caps over into the running cluster, or edit these.
 
         Raises:
             InvalidInput: a name does not do, a tenant with jobs would go, or Slurm refused; the old one
                 stands then.
         """
-        spec = dated(spec)
         path = self.directory / "slurm.conf"
         with self.held():
+            spec = changed(self.url, read_spec(self.directory), to)
             in_use = self.run("squeue", "--noheader", "--format=%P").replace(",", " ").split()
             lines = policy_lines(spec, in_use)
             old = path.read_text()
@@ -156,8 +156,7 @@ class Cluster:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Let nobody else change this cluster inside the block: another `steer` waits for its end."""
-        with (self.directory / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with its_turn(self.directory / "lock"):
             yield
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -173,18 +174,18 @@ class _Stage:
         yield Scene(text="tesla has all 32 GPUs; x wants 16, and goes first", seconds=took_s, bar_s=2)
 
     def _lower_the_cap(self) -> Iterator[Scene]:
-        self.cluster.change(capped(self.cluster.spec, "hall", 24.0))
+        self.cluster.change(partial(capped, site="hall", cap_kw=24.0))
         took_s = self._wait(lambda: self._drawn_kw() <= 24.0, "the hall draws 24 kW")
         right = {self.x, self.tesla} <= self._running()
         text = "the cap falls to 24 kW: what tesla borrows leaves until the hall is under it"
         yield Scene(text=text, seconds=took_s, bar_s=30, is_right=right)
-        self.cluster.change(capped(self.cluster.spec, "hall", 32.0))
+        self.cluster.change(partial(capped, site="hall", cap_kw=32.0))
         took_s = self._wait(lambda: self._drawn_kw() == 32.0, "the hall draws 32 kW")
         yield Scene(text="the cap is 32 kW again, and the job is back", seconds=took_s)
 
     def _obey_the_grid(self) -> Iterator[Scene]:
         start_s = time.time() + 8
-        self.cluster.change(announced(self.cluster.spec, "hall", 24.0, start_s, 8))
+        self.cluster.change(partial(announced, site="hall", cap_kw=24.0, start_s=start_s, duration_s=8))
         self._wait(lambda: time.time() >= start_s, "the event has begun")
         over_s = self._wait(lambda: self._drawn_kw() <= 24.0, "the hall draws 24 kW")
         right = {self.x, self.tesla} <= self._running()
