@@ -35,8 +35,6 @@ FLAGS = [
     "--renderer-process-limit=1",
     "--disable-site-isolation-trials",
     "--disable-features=site-per-process,IsolateOrigins",
-    # Frames are handed on without a thread of their own: nobody looks at them.
-    "--disable-threaded-compositing",
 ]
 T = TypeVar("T")
 
