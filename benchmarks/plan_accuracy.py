@@ -19,7 +19,7 @@ import hubbub.plan
 from hubbub.plan.calibrate import calibrated_errors
 from hubbub.plan.fit import NUM_FOLDS, Sample, fit
 from hubbub.plan.runs import read_runs, scoreable
-from hubbub.plan.stacks import Constants, Fitted
+from hubbub.plan.stacks import Fitted
 from hubbub.plan.validate import Validation, cross_predict, validate
 
 DATA = Path(hubbub.plan.__file__).parent / "data"
@@ -95,7 +95,7 @@ def refit() -> None:
     whole = rounded(fit(sample, np.ones(len(folds), dtype=np.bool_)))
     fits = [rounded(fit(sample, folds != i)) for i in range(NUM_FOLDS)]
     text = (DATA / "constants.toml").read_text()
-    for name, value in msgspec.to_builtins(whole.constants).items():
+    for name, value in whole.constants.items():
         text = re.sub(rf"(\[{name}\]\nvalue = )\S+", rf"\g<1>{value:g}", text)
     (DATA / "constants.toml").write_text(text)
     lines = [f"{name} = {scale:g}\n" for name, scale in sorted(whole.scales.items())]
@@ -113,9 +113,9 @@ def refit() -> None:
 
 def rounded(fitted: Fitted) -> Fitted:
     """Return a fit to four digits, as it is written."""
-    constants = {k: float(f"{v:.4g}") for k, v in msgspec.to_builtins(fitted.constants).items()}
+    constants = {k: float(f"{v:.4g}") for k, v in fitted.constants.items()}
     scales = {k: float(f"{v:.4g}") for k, v in fitted.scales.items()}
-    return Fitted(constants=msgspec.convert(constants, Constants), scales=scales)
+    return Fitted(constants=constants, scales=scales)
 
 
 if __name__ == "__main__":

@@ -179,6 +179,7 @@ def own(full: Draw, gpu: str, when: date, region: Region, terms: OwnTerms | None
     hall = product(per_mw, full.provisioned_mw)
     energy = product(full.mean_mw, region.price).scaled(1000 * HOURS_PER_YEAR)
     upkeep = compute.scaled(_term(terms.opex_share, "own.opex_share"))
+    repaid_hall = crf(_term(terms.interest, "own.interest"), figure("own.hall_life_years"))
     kw_months = figure("own.hall_opex_usd_per_kw_month") * 12 * 1000 * full.provisioned_mw.mid
     return Owned(
         num_gpus=full.num_gpus,
@@ -186,7 +187,7 @@ def own(full: Draw, gpu: str, when: date, region: Region, terms: OwnTerms | None
         hall_usd=hall,
         energy_usd_year=energy,
         opex_usd_year=total(upkeep, exact(kw_months)),
-        capital_usd_year=total(_repaid(compute, terms), _repaid_hall(hall, terms)),
+        capital_usd_year=total(_repaid(compute, terms), hall.scaled(repaid_hall)),
     )
 
 
@@ -196,10 +197,6 @@ def _repaid(compute: Estimate, terms: OwnTerms) -> Estimate:
     now = math.exp(-years * math.log1p(interest))
     factors = sorted(crf(interest, years) * (1 - bound * now) for bound in (left.low, left.mid, left.high))
     return product(compute, Estimate(low=factors[0], mid=factors[1], high=factors[2]))
-
-
-def _repaid_hall(hall: Estimate, terms: OwnTerms) -> Estimate:
-    return hall.scaled(crf(_term(terms.interest, "own.interest"), figure("own.hall_life_years")))
 
 
 def _term(given: float | None, key: str) -> float:

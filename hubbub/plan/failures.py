@@ -210,7 +210,10 @@ def expect_goodput(num_gpus: int, num_params: float, model: FailureModel | None 
     kept = present * (1 - planned)
     useful = kept * daly_goodput(interval, save_s, restart.mid, mttf)
     saving = useful * save_s / interval
-    by_rate = [DAY_S / 3600 / interruptions_per_day(num_gpus, r) for r in _down(model.rate)]
+    by_rate = [
+        DAY_S / 3600 / interruptions_per_day(num_gpus, r)
+        for r in (model.rate.high, model.rate.mid, model.rate.low)
+    ]
     return Goodput(
         num_gpus=num_gpus,
         mttf_h=Estimate(low=by_rate[0], mid=by_rate[1], high=by_rate[2]),
@@ -253,10 +256,6 @@ def _spares(num_gpus: int, model: FailureModel) -> tuple[int, float]:
     if model.spare_servers is None:
         return spares_needed(in_repair, coverage), coverage
     return model.spare_servers, enough_servers(model.spare_servers, in_repair)
-
-
-def _down(estimate: Estimate) -> tuple[float, float, float]:
-    return estimate.high, estimate.mid, estimate.low
 
 
 def _require_gpus(num_gpus: float) -> None:

@@ -12,14 +12,13 @@ import zlib
 from collections.abc import Sequence
 from functools import cache
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from hubbub.plan.cases import Column, cases_of
 from hubbub.plan.hardware import read_data
 from hubbub.plan.runs import PublishedRun
-from hubbub.plan.stacks import Constants, Fitted, combinations, find_stack, take
+from hubbub.plan.stacks import Fitted, combinations, find_stack, take
 from hubbub.plan.step import step_time
 
 Mask = NDArray[np.bool_]
@@ -96,8 +95,7 @@ def fit(sample: Sample, mask: Mask) -> Fitted:
         for name in values:
             for change in (step, -step):
                 values, best = _walk(sample, values, mask, (name, change, best))
-    constants = msgspec.convert(values, Constants)
-    return Fitted(constants=constants, scales=fit_scales(sample, _logs(sample, values), mask))
+    return Fitted(constants=values, scales=fit_scales(sample, _logs(sample, values), mask))
 
 
 def _walk(
@@ -119,7 +117,7 @@ def _walk(
 
 
 def _logs(sample: Sample, values: dict[str, float]) -> Column:
-    fitted = Fitted(constants=msgspec.convert(values, Constants), scales={})
+    fitted = Fitted(constants=values, scales={})
     return np.log(sample.measured / sample.predict(fitted))
 
 

@@ -146,15 +146,12 @@ def survey(run: RunSpec, found: Candidates) -> Landscape:
         cases = cases_of_layouts(run, found.cases(slice(start, start + _CHUNK)))
         parts.append((step_time(cases, tuning).total_s, *fullest(cases, stack)))
     step_s, memory, culprit = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Landscape(step_s=step_s, memory_bytes=memory, culprit=culprit, culprits=_culprits())
+    return Landscape(step_s=step_s, memory_bytes=memory, culprit=culprit, culprits=_CULPRITS)
 
 
 _STAGES = ("the first stage", "the first stage of experts", "the last stage")
 _PARTS = ("weights", "gradients", "optimizer states", "activations", "logits", "work space", "overhead")
-
-
-def _culprits() -> tuple[str, ...]:
-    return tuple(f"{part} of {stage}" for stage in _STAGES for part in _PARTS)
+_CULPRITS = tuple(f"{part} of {stage}" for stage in _STAGES for part in _PARTS)
 
 
 def _ranked(run: RunSpec, num_gpus: int, found: Candidates, top: int) -> LayoutSearch:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hubbub.plan.bands import band
 from hubbub.plan.cases import Cases, Column, cases_of, cases_of_layouts
 from hubbub.plan.check import check_run
-from hubbub.plan.estimate import Estimate
+from hubbub.plan.estimate import Estimate, inverse
 from hubbub.plan.hardware import GIB
 from hubbub.plan.memory import StageMemory, stage_layers, stage_memory
 from hubbub.plan.stacks import Stack, Tuning, find_stack, tuning_of
@@ -80,7 +80,7 @@ def predict(run: RunSpec, *, scale: float = 1.0, step_band: tuple[float, float] 
         step = band(run, mid)
     else:
         step = Estimate(low=mid * math.exp(step_band[0]), mid=mid, high=mid * math.exp(step_band[1]))
-    speed = _over(run.tokens_per_step, step)
+    speed = inverse(step).scaled(run.tokens_per_step)
     flops = run.model.flops_per_token(run.seq_len) / run.layout.num_gpus
     peaks = run.cluster.gpu.peak_flops
     peak = peaks.get(run.precision, max(peaks.values()))
@@ -103,10 +103,6 @@ def predict(run: RunSpec, *, scale: float = 1.0, step_band: tuple[float, float] 
         fits=most.total_gib <= capacity,
         verdict=_verdict(most, capacity),
     )
-
-
-def _over(amount: float, time_s: Estimate) -> Estimate:
-    return Estimate(low=amount / time_s.high, mid=amount / time_s.mid, high=amount / time_s.low)
 
 
 def stage_reports(run: RunSpec) -> tuple[StageReport, ...]:

@@ -12,7 +12,7 @@ import math
 import msgspec
 
 from hubbub.plan.estimate import Estimate, exact, product, within
-from hubbub.plan.ledger import DAYS_PER_YEAR, Bill, Ledger, Stay
+from hubbub.plan.ledger import DAYS_PER_YEAR, Ledger, Stay
 from hubbub.plan.power import carbon_kg
 from hubbub.plan.scenario import BuildPlan, Scenario
 from hubbub.plan.site import Site, State
@@ -140,24 +140,22 @@ def _curve(site: Site, ledger: Ledger, stays: list[Stay], num_tokens: float) -> 
         so_far = [_cut(stay, day) for stay in stays if stay.from_day < day or day == 0 == stay.from_day]
         tokens = sum(s.state.tokens_per_day.mid * (s.until_day - s.from_day) for s in so_far)
         bill = ledger.bill(so_far, is_final=day == end)
-        points.append(_point(site, day, so_far[-1].state, min(tokens, num_tokens), bill))
+        points.append(
+            Point(
+                date=site.date(day),
+                day=day,
+                state=so_far[-1].state,
+                tokens=min(tokens, num_tokens),
+                run_usd=bill.run_usd.mid,
+                cash_usd=bill.cash_usd.mid,
+                energy_mwh=bill.energy_mwh,
+            )
+        )
     return tuple(points)
 
 
-def _point(site: Site, day: float, state: State, tokens: float, bill: Bill) -> Point:
-    return Point(
-        date=site.date(day),
-        day=day,
-        state=state,
-        tokens=tokens,
-        run_usd=bill.run_usd.mid,
-        cash_usd=bill.cash_usd.mid,
-        energy_mwh=bill.energy_mwh,
-    )
-
-
 def _cut(stay: Stay, day: float) -> Stay:
-    return Stay(from_day=stay.from_day, until_day=min(stay.until_day, day), state=stay.state)
+    return msgspec.structs.replace(stay, until_day=min(stay.until_day, day))
 
 
 def _end(stays: list[Stay]) -> float:

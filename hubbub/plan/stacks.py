@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -47,45 +47,6 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     has_sequence_parallelism: bool = True
     logit_bytes: float = 6.0
     grad_bytes: float = 4.0
-
-
-class Constants(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The fitted constants; what each means, its bounds and source stand in `data/constants.toml`."""
-
-    clock16_a100: float
-    clock16_h100: float
-    clock8_h100: float
-    clock16_b200: float
-    clock8_b200: float
-    clock4_b200: float
-    flash_old_a100: float
-    flash_a100: float
-    flash_old_h100: float
-    flash_h100: float
-    flash_b200: float
-    flash_seq: float
-    flash_dim: float
-    passes: float
-    passes_unfused: float
-    cast: float
-    host_s: float
-    host_eager_s: float
-    host_moe_s: float
-    host_expert_s: float
-    tensor_seen: float
-    tensor_seen_async: float
-    data_seen: float
-    pipeline_seen: float
-    expert_seen: float
-    expert_seen_late: float
-    context_seen: float
-    context_skew: float
-    wire: float
-    step_s: float
-    jitter: float
-    score_bytes: float
-    odd_head: float
-    permute: float
 
 
 class Tuning(msgspec.Struct, kw_only=True):
@@ -133,7 +94,8 @@ class Tuning(msgspec.Struct, kw_only=True):
 class Fitted(msgspec.Struct, frozen=True, kw_only=True):
     """What a fit yields: the constants, and the scale of each family of releases."""
 
-    constants: Constants
+    constants: dict[str, float]
+    """What each means, its bounds and source stand in `data/constants.toml`."""
     scales: dict[str, float]
 
 
@@ -152,7 +114,7 @@ def shipped() -> Fitted:
     """Return the constants and scales that ship: those fitted on all published runs."""
     table = tomllib.loads(read_data("constants.toml"))
     return Fitted(
-        constants=msgspec.convert({k: float(v["value"]) for k, v in table.items()}, Constants),
+        constants={k: float(v["value"]) for k, v in table.items()},
         scales={name: float(v) for name, v in tomllib.loads(read_data("scales.toml")).items()},
     )
 
@@ -201,47 +163,36 @@ def tuning_row(stack: Stack, gpu: GpuSpec, bits: float, fitted: Fitted) -> dict[
     """
     k, arch = fitted.constants, architecture(gpu)
     power = min(1.0, gpu.tdp_w / _USUAL_W.get(arch, gpu.tdp_w)) ** (1 / 3)
-    wide = _pick(k, f"clock16_{arch}") * power
+    wide = k[f"clock16_{arch}"] * power
     slim = wide
     if bits < 16:
-        slim = (
-            _pick(k, "clock4_b200" if bits == 4 else f"clock8_{'b200' if arch == 'b200' else 'h100'}") * power
-        )
+        slim = k["clock4_b200" if bits == 4 else f"clock8_{'b200' if arch == 'b200' else 'h100'}"] * power
     old = "old_" if stack.kernels == "old" and arch != "b200" else ""
-    tensor = {"none": 1.0, "async": k.tensor_seen_async}.get(stack.tensor, k.tensor_seen)
+    tensor = {"none": 1.0, "async": k["tensor_seen_async"]}.get(stack.tensor, k["tensor_seen"])
+    same = ("cast", "score_bytes", "odd_head", "permute", "wire", "step_s", "jitter")
     return {
+        **{name: k[name] for name in same},
         "slim_clock": slim,
         "wide_clock": wide,
-        "cast": k.cast,
-        "flash": _pick(k, f"flash_{old}{arch}") * power,
-        "flash_s0": k.flash_seq,
-        "flash_dim": 0.0 if stack.kernels == "old" else k.flash_dim,
+        "flash": k[f"flash_{old}{arch}"] * power,
+        "flash_s0": k["flash_seq"],
+        "flash_dim": 0.0 if stack.kernels == "old" else k["flash_dim"],
         "window_seen": float(stack.uses_window),
         "latent_unfused": float(stack.lacks_latent_kernel and arch == "b200"),
-        "cp_skew": k.context_skew if stack.has_skewed_context else 0.0,
-        "score_bytes": k.score_bytes,
-        "odd_head": k.odd_head,
-        "passes": k.passes_unfused if stack.is_unfused else k.passes,
-        "permute": k.permute,
-        "host_s": k.host_eager_s if stack.is_eager else k.host_s,
-        "moe_host_s": k.host_moe_s,
-        "expert_host_s": k.host_expert_s,
+        "cp_skew": k["context_skew"] if stack.has_skewed_context else 0.0,
+        "passes": k["passes_unfused"] if stack.is_unfused else k["passes"],
+        "host_s": k["host_eager_s"] if stack.is_eager else k["host_s"],
+        "moe_host_s": k["host_moe_s"],
+        "expert_host_s": k["host_expert_s"],
         "is_blocking": float(stack.is_blocking),
         "is_deduplicated": float(stack.is_deduplicated),
         "tp_seen": tensor,
-        "dp_seen": 1.0 if stack.data == "none" else k.data_seen,
-        "pp_seen": k.pipeline_seen,
-        "ep_seen": k.expert_seen_late if stack.hides_experts else k.expert_seen,
-        "cp_seen": k.context_seen,
-        "wire": k.wire,
-        "step_s": k.step_s,
-        "jitter": k.jitter,
+        "dp_seen": 1.0 if stack.data == "none" else k["data_seen"],
+        "pp_seen": k["pipeline_seen"],
+        "ep_seen": k["expert_seen_late"] if stack.hides_experts else k["expert_seen"],
+        "cp_seen": k["context_seen"],
         "scale": fitted.scales.get(stack.family, 1.0),
     }
-
-
-def _pick(constants: Constants, name: str) -> float:
-    return cast(float, getattr(constants, name))
 
 
 def tuning_of(runs: Sequence[RunSpec], fitted: Fitted | None = None) -> Tuning:

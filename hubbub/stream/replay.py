@@ -8,8 +8,10 @@ never the system's time. Whatever ranks or says "two hours ago" must ask that cl
 from __future__ import annotations
 
 import math
+import operator
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 
 import msgspec
@@ -17,6 +19,7 @@ import msgspec
 from hubbub.errors import InvalidInput
 from hubbub.posts import Cursor, Edit, Event
 from hubbub.stream.counts import Counts
+from hubbub.stream.decode.cleanse import MAX_TIME_US
 from hubbub.stream.ndjson import NdjsonSource
 from hubbub.stream.source import Batch
 from hubbub.units import US_PER_S
@@ -25,6 +28,7 @@ _MAX_WAIT_S = 0.1
 """A replay looks up from waiting this often, to notice that it shall stop."""
 _LINGER_S = 0.02
 """Events due within this time of each other travel in one batch."""
+_RECEIVED_US = operator.attrgetter("received_us")
 
 
 class ReplayClock:
@@ -121,21 +125,17 @@ class ReplaySource:
         self._lines = NdjsonSource(path, format, clock=None)
         self.name = f"replay:{self._lines.name.removeprefix('ndjson:')}"
         self.clock = clock or ReplayClock(speed, from_us or 0)
-        self._from_us = from_us
-        self._until_us = until_us
+        self._from_us = from_us or 0
+        self._until_us = MAX_TIME_US + 1 if until_us is None else until_us
 
     def batches(
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
     ) -> Iterator[Batch]:
         """Yield the events when their times come, up to `size` at once."""
         events = self._read(counts, stop)
-        done = int(after or 0)
-        while done < len(events) and self._is_before(events[done]):
-            done += 1
-        end = len(events)
-        while end > done and self._is_behind(events[end - 1]):
-            end -= 1
-        if done == end:
+        done = max(int(after or 0), bisect_left(events, self._from_us, key=_RECEIVED_US))
+        end = bisect_left(events, self._until_us, key=_RECEIVED_US)
+        if done >= end:
             return
         self.clock.begin(events[done].received_us)
         try:
@@ -157,15 +157,9 @@ class ReplaySource:
         events: list[Event] = []
         for batch in self._lines.batches(None, size=4096, counts=counts, stop=stop):
             events += batch.events
-        events.sort(key=_received_us)
+        events.sort(key=_RECEIVED_US)
         first_us = next((event.received_us for event in events if event.received_us), 0)
         return [_at(event, first_us) if not event.received_us else event for event in events]
-
-    def _is_before(self, event: Event) -> bool:
-        return self._from_us is not None and event.received_us < self._from_us
-
-    def _is_behind(self, event: Event) -> bool:
-        return self._until_us is not None and event.received_us >= self._until_us
 
     def _wait(self, time_us: int, stop: threading.Event) -> bool:
         """Wait for a recorded time; False if the replay was stopped before."""
@@ -180,10 +174,6 @@ class ReplaySource:
         while due < end and self.clock.seconds_until(events[due].received_us) <= _LINGER_S:
             due += 1
         return due - done
-
-
-def _received_us(event: Event) -> int:
-    return event.received_us
 
 
 def _at(event: Event, time_us: int) -> Event:

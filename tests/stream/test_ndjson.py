@@ -146,19 +146,19 @@ def test_a_growing_file_that_is_rotated_is_followed_on(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_a_compressed_file_that_is_damaged_is_told_and_what_came_before_is_kept(tmp_path, suffix):
-    data = lines(1, 20_000)
+    data = lines(1, 3000)
     compress = gzip.compress if suffix == ".gz" else pytest.importorskip("zstandard").compress
     path = tmp_path / f"posts{suffix}"
     with open_archive(tmp_path / "archive") as archive:
-        for damaged in (compress(data)[:-4000], b"".join((compress(data[:100]), b"no frame")), b"nonsense"):
+        for damaged in (compress(data)[:-1000], b"".join((compress(data[:100]), b"no frame")), b"nonsense"):
             path.write_bytes(damaged)
             for after in (None, str(len(data) - 1)):
                 source = NdjsonSource(str(path))
-                parts = source.batches(after, size=100, counts=Counts(), stop=threading.Event())
+                parts = source.batches(after, size=1000, counts=Counts(), stop=threading.Event())
                 with pytest.raises(InvalidInput, match="is not a whole"):
                     for part in parts:
                         archive.append(part.events)
-        assert archive.last_seq > 1000
+        assert archive.last_seq > 100
     path.write_bytes(compress(data[:5000]) + compress(data[5000:]))
     (*_, last) = NdjsonSource(str(path)).batches(None, size=100, counts=Counts(), stop=threading.Event())
     assert last.cursor == str(len(data))

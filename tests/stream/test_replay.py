@@ -8,7 +8,7 @@ import time
 import pytest
 
 from hubbub.errors import InvalidInput
-from hubbub.stream import ReplayClock, ReplaySource, follow, open_archive
+from hubbub.stream import Counts, ReplayClock, ReplaySource, follow, open_archive
 from hubbub.units import US_PER_S, parse_time_us
 
 NOON_US = parse_time_us("2011-01-28T12:00:00Z")
@@ -125,3 +125,8 @@ def test_a_speed_must_be_above_zero():
     for speed in (0, -1, math.nan):
         with pytest.raises(InvalidInput, match="speed"):
             ReplayClock(speed)
+
+
+def test_a_file_that_was_replaced_by_a_shorter_one_has_nothing_more_to_play(tmp_path):
+    source = ReplaySource(record(tmp_path / "posts", 1, 2))
+    assert list(source.batches("1000", size=10, counts=Counts(), stop=threading.Event())) == []

@@ -21,7 +21,7 @@ from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.damage import raise_corruption
 from hubbub.stream.archive.erasure import Erasures, blank, is_blank
 from hubbub.stream.archive.facts import Facts, collect_facts, has_work, read_facts, write_facts
-from hubbub.stream.archive.frame import Frame, decode_block, encode_frame
+from hubbub.stream.archive.frame import Frame, encode_frame
 from hubbub.stream.archive.marks import Marks
 from hubbub.stream.archive.reader import OpenSegment
 from hubbub.stream.archive.segment import SUFFIX, TEMPORARY, encode_head, segment_path
@@ -119,7 +119,7 @@ def _read_events(directory: Path, first_seq: int, writer: Writer) -> Iterator[tu
     opened = OpenSegment(directory, first_seq)
     try:
         for at, frame, payload in _read_frames(opened, _find_end(opened, writer)):
-            yield from enumerate(_decode(opened, at, frame, payload)[0], frame.first_seq)
+            yield from enumerate(opened.decode(at, frame, payload).events, frame.first_seq)
     finally:
         opened.close()
 
@@ -145,16 +145,6 @@ def _read_frames(opened: OpenSegment, end_bytes: int) -> Iterator[tuple[int, Fra
     if opened.walk.offset < end_bytes:
         seq, reason = opened.first_seq, opened.walk.damage or "it is shorter than it was"
         raise_corruption(opened.path, opened.walk.offset, seq, reason)
-
-
-def _decode(
-    opened: OpenSegment, at: int, frame: Frame, payload: memoryview
-) -> tuple[list[Event], dict[str, Cursor]]:
-    try:
-        block = decode_block(frame, payload)
-    except msgspec.DecodeError as error:
-        raise_corruption(opened.path, at, frame.first_seq, f"its events cannot be decoded ({error})")
-    return block.events, block.cursors
 
 
 class _Rewrite:
@@ -202,9 +192,9 @@ class _Rewrite:
         """Copy all frames that are there now, erasing."""
         self._write(encode_head(self._first_seq))
         for at, frame, payload in _read_frames(opened, _find_end(opened, self._writer)):
-            events, cursors = _decode(opened, at, frame, payload)
-            self._events += map(self._erase, range(frame.first_seq, frame.next_seq), events)
-            self._cursors |= cursors
+            block = opened.decode(at, frame, payload)
+            self._events += map(self._erase, range(frame.first_seq, frame.next_seq), block.events)
+            self._cursors |= block.cursors
             while len(self._events) >= _BLOCK_EVENTS:
                 self._write_block(_BLOCK_EVENTS)
         self._write_block(len(self._events))

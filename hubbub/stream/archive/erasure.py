@@ -158,11 +158,8 @@ def is_blank(event: Event) -> bool:
     post = event.post if isinstance(event, Edit) else event
     if post.text or post.links or post.hashtags or post.mentions or post.media or post.langs or post.is_bot:
         return False
-    return not any(value is not None for value in (post.handle, post.name, post.url, *_references(post)))
-
-
-def _references(post: Post) -> tuple[PostId | None, ...]:
-    return post.reply_to, post.root, post.quote_of
+    names = (post.handle, post.name, post.url, post.reply_to, post.root, post.quote_of)
+    return not any(value is not None for value in names)
 
 
 def _blank_post(post: Post) -> Post:

@@ -71,6 +71,17 @@ class OpenSegment:
                 return
         self.walk = FrameWalk(self.fd, walk.offset)
 
+    def decode(self, at: int, frame: Frame, payload: memoryview) -> Block:
+        """Decode the payload of the frame at an offset; raises Corruption."""
+        try:
+            block = decode_block(frame, payload)
+        except msgspec.DecodeError as error:
+            raise_corruption(self.path, at, frame.first_seq, f"its events cannot be decoded ({error})")
+        if len(block.events) != frame.num_events:
+            told = f"{len(block.events)} events, not {frame.num_events}"
+            raise_corruption(self.path, at, frame.first_seq, told)
+        return block
+
 
 class Reader:
     """Iterates events and finds the end of the log; safe for several threads."""
@@ -121,7 +132,8 @@ class Reader:
         try:
             while wanted <= last_seq:
                 if opened.is_replaced():
-                    opened = self._reopen(opened, wanted)
+                    replaced, opened = opened, self._open_segment(opened.first_seq, wanted)
+                    replaced.close()
                 found = self._next_frame(opened, wanted)
                 if found is None:
                     following = self._open_following(opened, wanted)
@@ -139,21 +151,10 @@ class Reader:
                 is_last = frame.next_seq > last_seq + 1
                 place = _Place(opened.first_seq, opened.identity, at if is_last else opened.walk.offset)
                 self._remember(min(frame.next_seq, last_seq + 1), place)
-                yield frame.first_seq, self._decode(opened, at, frame, payload)
+                yield frame.first_seq, opened.decode(at, frame, payload)
                 wanted = frame.next_seq
         finally:
             opened.close()
-
-    def _decode(self, opened: OpenSegment, at: int, frame: Frame, payload: memoryview) -> Block:
-        try:
-            block = decode_block(frame, payload)
-        except msgspec.DecodeError as error:
-            raise_corruption(opened.path, at, frame.first_seq, f"its events cannot be decoded ({error})")
-        if len(block.events) != frame.num_events:
-            raise_corruption(
-                opened.path, at, frame.first_seq, f"{len(block.events)} events, not {frame.num_events}"
-            )
-        return block
 
     def _next_frame(self, opened: OpenSegment, wanted: int) -> tuple[int, Frame, memoryview] | None:
         """Return the next frame, or None at the end of the file or before an unfinished write."""
@@ -174,9 +175,7 @@ class Reader:
     def _open_following(self, opened: OpenSegment, wanted: int) -> OpenSegment | None:
         """Open where the log goes on, or return None at its end."""
         if opened.is_replaced():
-            following = OpenSegment(self._directory, opened.first_seq)
-            following.seek(wanted)
-            return following
+            return self._open_segment(opened.first_seq, wanted)
         path = segment_path(self._directory, wanted)
         if wanted != opened.first_seq and path.exists():
             return OpenSegment(self._directory, wanted)
@@ -200,15 +199,14 @@ class Reader:
             if index < 0:
                 path = segment_path(self._directory, wanted)
                 raise_corruption(path, 0, wanted, "the first file of the archive is missing")
-            opened = OpenSegment(self._directory, segments[index])
+            return self._open_segment(segments[index], wanted)
         opened.seek(wanted)
         return opened
 
-    def _reopen(self, opened: OpenSegment, wanted: int) -> OpenSegment:
-        following = OpenSegment(self._directory, opened.first_seq)
-        following.seek(wanted)
-        opened.close()
-        return following
+    def _open_segment(self, first_seq: int, wanted: int) -> OpenSegment:
+        opened = OpenSegment(self._directory, first_seq)
+        opened.seek(wanted)
+        return opened
 
     def _remember(self, seq: int, place: _Place) -> None:
         with self._lock:

@@ -104,7 +104,7 @@ def _read_line(line: _Line, received_us: int | None) -> Post:
     who = line.author_id if line.author_id not in (None, "") else line.author
     return Post(
         id=_uri(own_id),
-        author=_author_uri(str(who)) if who else f"ndjson:unknown/{own_id}",
+        author=_uri(str(who), "@") if who else f"ndjson:unknown/{own_id}",
         text=line.text or "",
         received_us=received_us,
         claimed_us=claimed_us,
@@ -134,9 +134,5 @@ def _reference(identity: str | int | None) -> str | None:
     return None if identity in (None, "") else _uri(str(identity))
 
 
-def _uri(identity: str) -> str:
-    return identity if ":" in identity or not identity else f"ndjson:{identity}"
-
-
-def _author_uri(identity: str) -> str:
-    return identity if ":" in identity else f"ndjson:@{identity}"
+def _uri(identity: str, mark: str = "") -> str:
+    return identity if ":" in identity or not identity else f"ndjson:{mark}{identity}"

@@ -149,15 +149,12 @@ def _read_all(
     for tweet in tweets:
         if tweet.id is not None and tweet.text is not None:
             at_us = received_us if received_us is not None else _read_time(tweet) or 0
+            referred = {reference.id for reference in tweet.referenced_tweets + tweet.referenced_posts}
             for carried in includes.tweets + includes.posts:
-                if carried.id is not None and carried.text is not None and _refers(tweet, carried.id):
+                if carried.id in referred and carried.text is not None:
                     events += _read_allowed(carried, includes, at_us, countries)
             events += _read_allowed(tweet, includes, at_us, countries)
     return events or (Dropped("not posts") if tweets else EMPTY)
-
-
-def _refers(tweet: _Tweet, identity: str) -> bool:
-    return any(reference.id == identity for reference in tweet.referenced_tweets + tweet.referenced_posts)
 
 
 def _read_time(tweet: _Tweet) -> int | None:
@@ -202,6 +199,7 @@ def _read_post(tweet: _Tweet, includes: _Includes, received_us: int) -> Post:
     reference = {ref.type: ref.id for ref in tweet.referenced_tweets + tweet.referenced_posts}
     reposted = reference.get("retweeted") or reference.get("reposted")
     handle = user.username if user else None
+    media_keys = tweet.attachments.media_keys if tweet.attachments else ()
     return Post(
         id=status_uri(number),
         author=user_uri(tweet.author_id) if tweet.author_id else unknown_user_uri(number),
@@ -222,11 +220,8 @@ def _read_post(tweet: _Tweet, includes: _Includes, received_us: int) -> Post:
         hashtags=tuple(hashtag.tag for hashtag in entities.hashtags if hashtag.tag),
         mentions=tuple(name for mention in entities.mentions if (name := mention.username)),
         visibility="followers" if user and user.protected else "public",
-        media=_read_media(tweet, includes),
+        media=tuple(
+            each.alt_text for each in includes.media if each.alt_text and each.media_key in media_keys
+        ),
         url=status_url(number, handle),
     )
-
-
-def _read_media(tweet: _Tweet, includes: _Includes) -> tuple[str, ...]:
-    keys = set(tweet.attachments.media_keys) if tweet.attachments else ()
-    return tuple(media.alt_text for media in includes.media if media.alt_text and media.media_key in keys)

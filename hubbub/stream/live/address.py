@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from hubbub.errors import InvalidInput
+from hubbub.stream.live.link import DEAD_S
 
 _PLAIN = {"ws": "wss", "mastodon+http": "mastodon", "x+http": "x"}
 """For tests on this machine only, see `parse_address`; and what to use instead."""
@@ -49,6 +50,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
             return default if text is None else max(0.001, float(text))
         except ValueError:
             raise InvalidInput(f"#{option}={text!r} is not a number of seconds") from None
+
+    @property
+    def dead_s(self) -> float:
+        """Return after how many seconds without a sign of life a connection is dead (`#quiet`)."""
+        return self.seconds("quiet", DEAD_S)
 
     @property
     def netloc(self) -> str:

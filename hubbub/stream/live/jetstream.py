@@ -21,7 +21,7 @@ from hubbub.stream.live.backoff import FIRST_S, Backoff
 from hubbub.stream.live.canary import Canary
 from hubbub.stream.live.jetstream_position import HOSTS_US, V1Position, V2Position
 from hubbub.stream.live.jetstream_session import SECOND_LOOK_S, JetstreamSession
-from hubbub.stream.live.link import DEAD_S, Disconnected, Refused
+from hubbub.stream.live.link import Disconnected, Refused
 from hubbub.stream.live.recheck import EVERY_S, Recheck
 from hubbub.stream.live.websocket import WebSocket
 from hubbub.stream.live.zstd import Unpack, dictionary_id, open_unpacker, read_dictionary
@@ -45,7 +45,7 @@ class Jetstream:
     """
 
     def __init__(self, address: Address, name: str, state: Path, archive: Path | None) -> None:
-        self.name = name
+        self.name, self.backoff = name, Backoff(address.seconds("wait", FIRST_S))
         self._address = address
         self._is_v2 = address.path.endswith(".subscribeEvents")
         options = address.options
@@ -61,10 +61,6 @@ class Jetstream:
         self._look_s = address.seconds("look", SECOND_LOOK_S)
         self._look_from_us: int | None = None
         self._canary: Canary | None = None
-
-    def backoff(self) -> Backoff:
-        """Return the usual waits; Bluesky states no rule."""
-        return Backoff(self._address.seconds("wait", FIRST_S))
 
     def session(
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
@@ -131,7 +127,7 @@ class Jetstream:
             headers={"User-Agent": "hubbub"},
             subprotocol="xrpc.v1.json" if self._is_v2 else None,
             is_deflated="deflate" in self._address.options,
-            dead_s=self._address.seconds("quiet", DEAD_S),
+            dead_s=self._address.dead_s,
         )
         if self._dids is not None:
             socket.send(self._options_update(self._dids))

@@ -13,7 +13,7 @@ from hubbub.stream.decode.bluesky_label import LabelFrame, decode_labels, read_l
 from hubbub.stream.live.address import Address
 from hubbub.stream.live.backoff import FIRST_S, Backoff
 from hubbub.stream.live.intake import Intake
-from hubbub.stream.live.link import DEAD_S, Disconnected
+from hubbub.stream.live.link import Disconnected
 from hubbub.stream.live.websocket import WebSocket
 from hubbub.stream.source import Batch
 from hubbub.units import now_us
@@ -27,14 +27,11 @@ class Labels:
     def __init__(self, address: Address) -> None:
         self._address = address
         self.name = f"labels:{address.netloc}"
+        self.backoff = Backoff(address.seconds("wait", FIRST_S))
         self._start = address.start or "0"
         if not (self._start.isascii() and self._start.isdigit()):
             raise InvalidInput(f"{self._start!r} is not the cursor of a label service; give a number")
         self._seq = 0
-
-    def backoff(self) -> Backoff:
-        """Return the usual waits."""
-        return Backoff(self._address.seconds("wait", FIRST_S))
 
     def session(
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
@@ -42,8 +39,7 @@ class Labels:
         """Connect and yield batches until the connection breaks; see `live.source.Platform`."""
         self._seq = int(after or self._start)
         url = f"{self._address.websocket_origin}{PATH}?cursor={self._seq}"
-        dead_s = self._address.seconds("quiet", DEAD_S)
-        with WebSocket(url, headers={"User-Agent": "hubbub"}, dead_s=dead_s) as socket:
+        with WebSocket(url, headers={"User-Agent": "hubbub"}, dead_s=self._address.dead_s) as socket:
             counts.vitals.num_connections += 1
             counts.vitals.enter("live", now_us())
             intake = Intake(decode_labels, counts, lambda: str(self._seq))

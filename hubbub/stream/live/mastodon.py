@@ -18,7 +18,7 @@ from hubbub.stream.live.address import Address
 from hubbub.stream.live.backoff import FIRST_S, Backoff
 from hubbub.stream.live.canary import Canary
 from hubbub.stream.live.http_stream import HttpStream
-from hubbub.stream.live.link import DEAD_S, Link
+from hubbub.stream.live.link import Link
 from hubbub.stream.live.mastodon_numbers import Numbers
 from hubbub.stream.live.mastodon_rest import Rest
 from hubbub.stream.live.mastodon_session import MastodonSession, Messages
@@ -48,18 +48,13 @@ class Mastodon:
                 "with &tag=NAME or &list=ID where it needs one"
             )
         self._address = address
+        self.backoff = Backoff(address.seconds("wait", FIRST_S))
         self._token = read_token("mastodon", address.host)
         self._check_s = address.seconds("check", CHECK_S)
         self.name = f"mastodon:{address.netloc}?stream={self._stream}{self._tag and ':' + self._tag}"
-        self._path = (
-            state / f"mastodon-{address.netloc.replace(':', '-')}-{_slug(self._stream + self._tag)}.sqlite"
-        )
-        self._numbers: Numbers | None = None
+        slug = "".join(letter if letter.isalnum() else "-" for letter in self._stream + self._tag)
+        self._path = state / f"mastodon-{address.netloc.replace(':', '-')}-{slug}.sqlite"
         self._canary: Canary | None = None
-
-    def backoff(self) -> Backoff:
-        """Return the usual waits."""
-        return Backoff(self._address.seconds("wait", FIRST_S))
 
     def session(
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
@@ -88,7 +83,7 @@ class Mastodon:
         if self._address.is_tls:
             base = "wss://" + base.partition("://")[2]  # never the token in the clear, whatever a server says
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        dead_s = self._address.seconds("quiet", DEAD_S)
+        dead_s = self._address.dead_s
         wanted = {"list" if self._stream == "list" else "tag": self._tag} if self._tag else {}
         if "sse" not in self._address.options:
             query = urlencode({"stream": self._stream, **wanted})
@@ -98,7 +93,3 @@ class Mastodon:
         link = Link(parts.hostname or "", parts.port or (443 if is_tls else 80), is_tls=is_tls, dead_s=dead_s)
         target = f"{parts.path}/api/v1/streaming/{self._stream.replace(':', '/')}"
         return SseEvents(HttpStream(link, parts.netloc, f"{target}?{urlencode(wanted)}", headers))
-
-
-def _slug(text: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in text)

@@ -35,6 +35,8 @@ class Platform(Protocol):
     """One platform's way to connect and to tell events."""
 
     name: str
+    backoff: Backoff
+    """How long this platform wants its followers to wait."""
 
     def session(
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
@@ -43,9 +45,6 @@ class Platform(Protocol):
 
         Returning without an error asks for a new connection at once.
         """
-
-    def backoff(self) -> Backoff:
-        """Return how long this platform wants its followers to wait."""
 
 
 class LiveSource:
@@ -64,7 +63,7 @@ class LiveSource:
 
         A refusal does not end it: the state `refused` tells, and `refusal_of` whether any source is left.
         """
-        vitals, backoff, cursor = counts.vitals, self.platform.backoff(), after
+        vitals, backoff, cursor = counts.vitals, self.platform.backoff, after
         refused_s = self._refused_s
         while not stop.is_set():
             start_s, num_before = time.monotonic(), vitals.num_connections

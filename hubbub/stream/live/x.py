@@ -110,7 +110,7 @@ class X:
             raise InvalidInput("X needs a token: put it into the environment variable HUBBUB_X_TOKEN")
         self._rules = read_rules(address)
         self._countries = _read_countries(address.options.get("countries", ""))
-        self._scale = address.seconds("wait", NETWORK_S) / NETWORK_S
+        self.backoff: Backoff = XBackoff(address.seconds("wait", NETWORK_S) / NETWORK_S)
         wanted = [f"{key}={value}" for key, value in address.query if key != "rule"]
         self.name = "x:" + self._host + self._path + ("?" + "&".join(sorted(wanted)) if wanted else "")
         self._canary: Canary | None = None
@@ -119,10 +119,6 @@ class X:
     @property
     def _origin(self) -> str:
         return self._address.http_origin if self._address.host else f"https://{HOST}"
-
-    def backoff(self) -> Backoff:
-        """Return the waits that X documents."""
-        return XBackoff(self._scale)
 
     def session(
         self, after: Cursor | None, *, size: int, counts: Counts, stop: threading.Event
@@ -150,8 +146,8 @@ class X:
         query = [pair for pair in query if pair[0] != "backfill_minutes"]
         if backfill:
             query.append(("backfill_minutes", str(backfill)))
-        dead_s = self._address.seconds("quiet", DEAD_S)
-        link = Link(self._host, self._address.port, is_tls=self._address.is_tls, dead_s=dead_s)
+        address = self._address
+        link = Link(self._host, address.port, is_tls=address.is_tls, dead_s=address.dead_s)
         target = f"{self._path}?{urlencode(query)}" if query else self._path
         return HttpStream(link, self._host, target, {"Authorization": f"Bearer {self._token}"})
 
