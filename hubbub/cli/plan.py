@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -87,16 +87,20 @@ def models(as_json: bool) -> None:
     """List the built-in models."""
     from hubbub.plan.models import models as known
 
-    if as_json:
-        for model in known().values():
-            print_json(model)
-        return
     header = ("model", "parameters (billion)", "active (billion)", "layers", "source")
     rows = [
         (m.name, round(m.num_params / 1e9, 1), round(m.num_matmul_params / 1e9, 1), m.num_layers, m.source)
         for m in known().values()
     ]
-    click.echo(format_table(header, rows))
+    _list(known().values(), header, rows, as_json)
+
+
+def _list(known: Iterable[object], header: tuple[str, ...], rows: list[Any], as_json: bool) -> None:
+    if not as_json:
+        click.echo(format_table(header, rows))
+        return
+    for each in known:
+        print_json(each)
 
 
 @plan.command()
@@ -105,23 +109,12 @@ def clusters(as_json: bool) -> None:
     """List the built-in clusters."""
     from hubbub.plan.hardware import clusters as known
 
-    if as_json:
-        for cluster in known().values():
-            print_json(cluster)
-        return
     header = ("cluster", "GPU", "GiB", "NVLink domain", "NIC Gb/s a GPU", "source")
-    rows = [
-        (
-            c.name,
-            c.gpu.name,
-            round(c.gpu.memory_bytes / 2**30),
-            c.link_domain,
-            round(c.nic_bytes_per_s / 125e6),
-            c.source,
-        )
-        for c in known().values()
-    ]
-    click.echo(format_table(header, rows))
+    rows = []
+    for c in known().values():
+        sizes = round(c.gpu.memory_bytes / 2**30), c.link_domain, round(c.nic_bytes_per_s / 125e6)
+        rows.append((c.name, c.gpu.name, *sizes, c.source))
+    _list(known().values(), header, rows, as_json)
 
 
 @plan.command()

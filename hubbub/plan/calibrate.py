@@ -60,11 +60,7 @@ def calibrate(path: str) -> Calibration:
 
 
 def write_calibration(calibration: Calibration, path: str) -> None:
-    """Write a calibration as JSON.
-
-    Raises:
-        InvalidInput: the file cannot be written.
-    """
+    """Write a calibration as JSON. Raises InvalidInput: the file cannot be written."""
     try:
         Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
     except OSError as error:
@@ -72,11 +68,7 @@ def write_calibration(calibration: Calibration, path: str) -> None:
 
 
 def read_calibration(path: str) -> Calibration:
-    """Read a calibration.
-
-    Raises:
-        InvalidInput: the file cannot be read, or is none.
-    """
+    """Read a calibration. Raises InvalidInput: the file cannot be read, or is none."""
     try:
         found = msgspec.json.decode(Path(path).read_bytes(), type=Calibration)
     except (OSError, msgspec.DecodeError) as error:

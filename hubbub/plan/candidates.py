@@ -129,11 +129,7 @@ def _structures(run: RunSpec, num_gpus: int, fixed: Fixed, refused: Counter[str]
 
 
 def _allowed(sizes: Sequence[int], name: str, fixed: Fixed) -> list[int]:
-    """Return the sizes, or the one that is fixed.
-
-    Raises:
-        InvalidInput: the one is not among them.
-    """
+    """Return the sizes, or the one that is fixed. Raises InvalidInput: the one is not among them."""
     if name not in fixed:
         return list(sizes)
     wanted = fixed[name]

@@ -23,13 +23,7 @@ Column = NDArray[np.float64]
 
 # What a 16-bit, 8-bit or 4-bit precision multiplies with: the measured dtype of gemm_fit.csv.
 # fp16 runs at the speed of bf16 on every one of these GPUs (datasheets).
-GEMM_DTYPES = {
-    "fp16": "bfloat16",
-    "bf16": "bfloat16",
-    "fp8": "fp8",
-    "mxfp8": "fp8_block",
-    "nvfp4": "nvfp4",
-}
+GEMM_DTYPES = {"fp16": "bfloat16", "bf16": "bfloat16", "fp8": "fp8", "mxfp8": "fp8_block", "nvfp4": "nvfp4"}
 # Share of a layer's forward pass that is computed again in the backward pass. "selective" recomputes the
 # attention core only, which a flash kernel does anyway; torchtitan's selective-op saves every second matmul
 # (arXiv 2410.06511), and selective-block every second or third block.

@@ -13,11 +13,7 @@ from hubbub.specs import ClusterSpec, Layout, ModelSpec, RunSpec, nearest_diviso
 
 
 def check_run(run: RunSpec) -> None:
-    """Refuse a run that cannot be.
-
-    Raises:
-        InvalidInput: with every reason, the first first.
-    """
+    """Refuse a run that cannot be. Raises InvalidInput: with every reason, the first first."""
     reasons = list(refusals(run))
     if reasons:
         raise InvalidInput("; ".join(reasons[:3]))

@@ -62,11 +62,7 @@ def clusters() -> dict[str, ClusterSpec]:
 
 
 def find_gpu(name: str) -> GpuSpec:
-    """Return a built-in accelerator.
-
-    Raises:
-        InvalidInput: no such name.
-    """
+    """Return a built-in accelerator. Raises InvalidInput: no such name."""
     return gpus()[choose("GPU", name, list(gpus()))]
 
 

@@ -62,11 +62,7 @@ def find_model(name: str) -> ModelSpec:
 
 
 def parse_hf(config: Mapping[str, Any], name: str) -> ModelSpec:
-    """Turn a Hugging Face config into a model.
-
-    Raises:
-        InvalidInput: a field is missing or no number.
-    """
+    """Turn a Hugging Face config into a model. Raises InvalidInput: a field is missing or no number."""
     config = {**config, **config.get("text_config", {})} if "text_config" in config else config
     found: dict[str, Any] = {"name": str(config.get("_name_or_path") or name), "source": "config.json"}
     for field, names in _HF_NAMES.items():

@@ -128,10 +128,7 @@ def draw(
 
 
 def under_cap(
-    full: Draw,
-    firm_mw: float,
-    peak_mw: float | None = None,
-    tokens_per_s: Callable[[int], float] = float,
+    full: Draw, firm_mw: float, peak_mw: float | None = None, tokens_per_s: Callable[[int], float] = float
 ) -> Capped:
     """Return the best way to live under a cap: fewer GPUs, lower clocks on all, or both.
 

@@ -120,11 +120,7 @@ def _int(row: dict[str, str], key: str, default: int = 0) -> int:
 
 
 def model_of(row: dict[str, str]) -> ModelSpec:
-    """Return the model of a row.
-
-    Raises:
-        InvalidInput: the shape cannot be.
-    """
+    """Return the model of a row. Raises InvalidInput: the shape cannot be."""
     layers, experts = _int(row, "layers"), _int(row, "n_experts")
     window, share = next((w for name, w in _WINDOWS.items() if row["model"].startswith(name)), (0, 0.0))
     mla = _MLA if "mla" in row.get("arch", "") else {}
@@ -214,11 +210,7 @@ def _reached(row: dict[str, str]) -> float:
 
 
 def run_of(row: dict[str, str]) -> RunSpec:
-    """Return the run of a row of the published table.
-
-    Raises:
-        InvalidInput: a value cannot be used.
-    """
+    """Return the run of a row of the published table. Raises InvalidInput: a value cannot be used."""
     gpu = find_gpu(row["gpu"])
     cluster = ClusterSpec(
         name=f"{row['gpu']} {row.get('network', '')}".strip(),
@@ -243,11 +235,7 @@ def run_of(row: dict[str, str]) -> RunSpec:
 
 
 def scoreable(runs: Sequence[PublishedRun], path: str | None = None) -> list[PublishedRun]:
-    """Return the rows that can be scored.
-
-    Raises:
-        InvalidInput: not one can; the message says why.
-    """
+    """Return the rows that can be scored. Raises InvalidInput: not one can; the message says why."""
     found = [run for run in runs if run.run is not None]
     if not found:
         reasons = "; ".join(f"{run.id}: {run.reason}" for run in runs[:3]) or "it has no rows"

@@ -134,11 +134,7 @@ DEFAULT_STACK = "nemo-2025"
 
 
 def find_stack(name: str) -> Stack:
-    """Return a profile by name; no name means the default.
-
-    Raises:
-        InvalidInput: no such profile.
-    """
+    """Return a profile by name; no name means the default. Raises InvalidInput: no such profile."""
     return stacks()[choose("stack", name or DEFAULT_STACK, list(stacks()))]
 
 

@@ -128,9 +128,7 @@ def tensor_parallel(c: Cases, t: Tuning) -> Column:
     """
     size, one = 2.0 * c.tokens * c.hidden, np.ones_like(c.tp)
     once = np.where(
-        c.is_sp > 0,
-        2 * network.all_gather(c, t, size, c.tp, one),
-        network.all_reduce(c, t, size, c.tp, one),
+        c.is_sp > 0, 2 * network.all_gather(c, t, size, c.tp, one), network.all_reduce(c, t, size, c.tp, one)
     )
     share = c.moe_layers / c.num_layers
     times = 4.0 - 2.0 * share * np.where(c.etp < c.tp, 1.0, 0.0)

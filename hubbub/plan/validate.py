@@ -146,11 +146,7 @@ def _inside(
 
 
 def _table(
-    runs: Sequence[PublishedRun],
-    sample: Sample,
-    predicted: Column,
-    inside: NDArray[np.bool_],
-    method: str,
+    runs: Sequence[PublishedRun], sample: Sample, predicted: Column, inside: NDArray[np.bool_], method: str
 ) -> Validation:
     errors = predicted / sample.measured - 1
 

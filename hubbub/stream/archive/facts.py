@@ -94,11 +94,7 @@ def _identity_of(segment: Path) -> bytes:
 
 
 def write_facts(segment: Path, facts: Facts) -> None:
-    """Write the facts of a finished segment.
-
-    Raises:
-        StorageError: the disk refused.
-    """
+    """Write the facts of a finished segment. Raises StorageError: the disk refused."""
     path = segment.with_suffix(SUFFIX)
     temporary = path.with_suffix(SUFFIX + TEMPORARY)
     with refusals("write", path):

@@ -210,10 +210,7 @@ class Archive:
 
 
 def open_archive(
-    path: str | Path,
-    mode: Literal["w", "r"] = "w",
-    flush_ms: int = 1000,
-    segment_bytes: int = SEGMENT_BYTES,
+    path: str | Path, mode: Literal["w", "r"] = "w", flush_ms: int = 1000, segment_bytes: int = SEGMENT_BYTES
 ) -> Archive:
     """Open an archive directory for writing (one process, made if missing) or for reading (any number).
 

@@ -18,13 +18,7 @@ from hubbub.posts import Cursor, Event
 from hubbub.stream.archive.damage import check_is_torn, raise_corruption
 from hubbub.stream.archive.frame import Block, CursorTrail, Frame, decode_block
 from hubbub.stream.archive.lock import is_same_boot
-from hubbub.stream.archive.segment import (
-    FrameWalk,
-    list_segments,
-    open_segment,
-    read_identity,
-    segment_path,
-)
+from hubbub.stream.archive.segment import FrameWalk, list_segments, open_segment, read_identity, segment_path
 
 _MAX_PLACES = 64
 """Remembered places: one for each reader that comes back for more, with room to spare."""

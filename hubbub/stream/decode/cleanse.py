@@ -65,11 +65,7 @@ def is_web_link(url: str) -> bool:
 
 
 def cleanse(event: Event) -> Event:
-    """Return the event, changed only where it must be.
-
-    Raises:
-        InvalidEvent: an id or a time cannot be.
-    """
+    """Return the event, changed only where it must be. Raises InvalidEvent: an id or a time cannot be."""
     if not 0 <= event.received_us <= MAX_TIME_US:
         raise InvalidEvent(f"received_us {event.received_us} is not a time; give microseconds since 1970")
     if isinstance(event, Post):

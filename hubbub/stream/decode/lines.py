@@ -37,11 +37,7 @@ FORMATS = tuple(DECODERS)
 
 
 def open_decoder(format: str) -> Decoder:
-    """Return a new decoder of a format.
-
-    Raises:
-        InvalidInput: there is no such format.
-    """
+    """Return a new decoder of a format. Raises InvalidInput: there is no such format."""
     try:
         return DECODERS[format]()
     except KeyError:

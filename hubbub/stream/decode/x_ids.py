@@ -9,11 +9,7 @@ UNKNOWN_USER = "x://user/unknown/"
 
 
 def status_uri(number: str | int) -> PostId:
-    """Name a post.
-
-    Raises:
-        InvalidEvent: that is no number.
-    """
+    """Name a post. Raises InvalidEvent: that is no number."""
     return f"x://status/{_check(number)}"
 
 

@@ -40,11 +40,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, host=other.host, port=other.port)
 
     def seconds(self, option: str, default: float) -> float:
-        """Return an option that is a number of seconds.
-
-        Raises:
-            InvalidInput: it is none.
-        """
+        """Return an option that is a number of seconds. Raises InvalidInput: it is none."""
         text = self.options.get(option)
         try:
             return default if text is None else max(0.001, float(text))

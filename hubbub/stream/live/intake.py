@@ -47,10 +47,7 @@ class Intake:
         self._has_moved = True
 
     def gather(
-        self,
-        receive: Callable[[float], list[bytes]],
-        accept: Callable[[bytes], Iterator[Batch]],
-        size: int,
+        self, receive: Callable[[float], list[bytes]], accept: Callable[[bytes], Iterator[Batch]], size: int
     ) -> Generator[Batch, None, bool]:
         """Take in what arrives within `LINGER_S` of the first message; returns whether anything did.
 

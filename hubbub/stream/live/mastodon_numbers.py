@@ -28,11 +28,7 @@ class Numbers:
     """One server's numbers; one thread uses it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file.
-
-        Raises:
-            StorageError: the disk refused.
-        """
+        """Open or make the file. Raises StorageError: the disk refused."""
         self._path = path
         self._gone: list[str] = []
         with self._refusals():
@@ -76,11 +72,7 @@ class Numbers:
         self._gone = []
 
     def commit(self) -> None:
-        """Write what was put; on return it survives kill -9.
-
-        Raises:
-            StorageError: the disk refused.
-        """
+        """Write what was put; on return it survives kill -9. Raises StorageError: the disk refused."""
         with self._refusals():
             if self._db.in_transaction:
                 self._db.execute("COMMIT")

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from hubbub.errors import HubbubError, StorageError
+from hubbub.disk import refusals
+from hubbub.errors import HubbubError
 from hubbub.posts import AccountEvent, AuthorId, Deletion, Edit, Event, Post, PostId
 from hubbub.stream.archive import Archive, open_archive
 from hubbub.stream.live.asking import ask, decode_answer, open_client
@@ -115,14 +116,10 @@ class Recheck:
 
     def _write(self, task: _Task) -> None:
         temporary = self._path.with_suffix(".tmp")
-        try:
+        with refusals("write", self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(msgspec.json.encode(task))
             temporary.replace(self._path)
-        except OSError as error:
-            raise StorageError(
-                f"cannot write {str(self._path)!r}: {error.strerror}; free some space"
-            ) from None
 
     def _ask_all(self, stop: threading.Event) -> None:
         task, number = self._read(), self._round

@@ -19,11 +19,7 @@ _MAGIC = b"\x37\xa4\x30\xec"
 
 
 def read_dictionary(path: str) -> bytes:
-    """Read a dictionary from a file.
-
-    Raises:
-        InvalidInput: there is none, or it is none.
-    """
+    """Read a dictionary from a file. Raises InvalidInput: there is none, or it is none."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
