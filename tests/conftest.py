@@ -1,5 +1,6 @@
 """What tests of several rooms need: small disks that are full, processes that start fast, enough workers."""
 
+import gc
 import importlib
 import os
 import signal
@@ -52,12 +53,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let each worker import another part of the tests first: what pytest rewrites is kept for all."""
+    gc.disable()  # what is imported and collected is no garbage, and looking there takes a third of the time
     if worker := getattr(config, "workerinput", None):
         paths = sorted(Path(__file__).parent.rglob("test_*.py"))
         begin = int(worker["workerid"][2:]) * len(paths) // worker["workercount"]
         for path in paths[begin:] + paths[:begin]:
             with suppress(Exception, pytest.skip.Exception):  # told when it is collected
                 importlib.import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
+
+
+def pytest_collection_finish() -> None:
+    """Let no later search for garbage go through the modules and the tests again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
