@@ -92,7 +92,7 @@ def build_corpus(
 ) -> BuildReport:
     """Build the corpus in `directory`, or finish a build: of a call that was killed, or of `build_part`.
 
-    `events` are all events of an archive, in order; when a build goes on, only the first are read. `run_posts`
+    `events` are all events of an archive, in order; a build that goes on reads the first only. `run_posts`
     bounds the memory of a process: so many posts are cleaned at a time (25,000: some 200 MB). Neither it nor
     `processes` changes a byte of the corpus.
 

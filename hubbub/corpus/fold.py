@@ -84,14 +84,13 @@ def scatter(events: Iterable[tuple[int, Event]], directory: Path) -> Scattered:
         StorageError: the disk refused.
     """
     seen, dropped = Scattered(), Counter[str]()
+    seq = 0
     with (
         SpillWriter[Record](directory / "authors.spill") as spill,
         SpillWriter[tuple[int, int]](directory / "replies.spill") as replies,
     ):
         fates = _Fates(replies)
-        for seq, event in events:
-            seen.position = seq
-            seen.num_events += 1
+        for seen.num_events, (seq, event) in enumerate(events, 1):
             if isinstance(event, POSTS):
                 seen.num_posts += 1
                 reason = _refuse(event)
@@ -107,7 +106,7 @@ def scatter(events: Iterable[tuple[int, Event]], directory: Path) -> Scattered:
     with refusals("write the work files", directory):
         np.save(directory / "dead.npy", fates.dead())
         _find_roots(directory)
-    seen.dropped = dict(dropped)
+    seen.position, seen.dropped = seq, dict(dropped)
     return seen
 
 

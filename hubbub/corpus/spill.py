@@ -37,7 +37,7 @@ class SpillWriter(Generic[_T]):
         self._waiting: list[list[_T]] = [[] for _ in range(BUCKETS)]
         self._frames = [array("Q") for _ in range(BUCKETS)]
         self._end = 0
-        self._compress = zstandard.ZstdCompressor(level=-3, write_checksum=True).compress
+        self._compress = zstandard.ZstdCompressor(level=-10, write_checksum=True).compress
         with refusals("write the work file", self._temporary):
             self._file = open(self._temporary, "wb", buffering=1 << 20)
 

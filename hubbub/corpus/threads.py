@@ -55,7 +55,11 @@ def assemble(
         if post.is_short:
             dropped["too short"] += 1
         else:
-            text = Pseudonyms().replace(post.text) if "@" in post.text else post.text
+            text = post.text
+            if (num := text.count("@")) == 1:  # most posts name one person or nobody
+                text = MENTION.sub("@a", text)
+            elif num:
+                text = Pseudonyms().replace(text)
             yield Document((_piece(post, text),), is_held_out)
 
 
