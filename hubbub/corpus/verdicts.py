@@ -18,6 +18,7 @@ from hubbub.corpus.duplicates import I64, Pairs, jaccard, meet
 from hubbub.corpus.run import Run
 from hubbub.corpus.settings import CorpusSettings
 from hubbub.corpus.spill import BUCKETS
+from hubbub.corpus.words import distinct
 from hubbub.disk import refusals
 
 KEPT, CAPPED, EXACT, NEAR = range(4)
@@ -29,6 +30,7 @@ _ENTRIES_AT_ONCE = 100_000
 """So many of those that share a hash meet together: each up to nine others."""
 _PAIRS_AT_ONCE = 50_000
 """So many pairs of posts are compared together: 50 MB."""
+_HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 MapFunction: TypeAlias = Callable[[Callable[[range], I64], Iterable[range]], Iterable[I64]]
 """Like `map`, in this process or in several."""
@@ -122,7 +124,8 @@ def _verify(runs: list[Run], offsets: list[int], later: I64, earlier: I64, simil
     """Return those of `later` that are as similar to their earlier ones as it takes."""
     if not len(later):
         return later
-    both = np.unique(np.stack((later, earlier), axis=1), axis=0)
+    tagged = distinct(later.astype(np.uint64) << _HALF | earlier.astype(np.uint64))
+    both = np.stack((tagged >> _HALF, tagged & _LOW), axis=1).astype(np.int64)
     posts, places = np.unique(both, return_inverse=True)
     places = places.reshape(both.shape)
     parts = [run.pairs(rows) for run, rows in _by_run(runs, offsets, posts)]
