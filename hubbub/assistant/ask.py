@@ -123,7 +123,8 @@ class _Run:
 
     def events(self, within: Query) -> Iterator[AnswerEvent]:
         """Run the pipeline, once for each thing that is asked."""
-        for place, self.question in enumerate(self.parts):
+        for place, question in enumerate(self.parts):
+            self.question = question
             left = self.max_sentences - len(self.shown)
             self.limit = len(self.shown) + max(left // (len(self.parts) - place), 1)
             yield from self._answer_part(within)

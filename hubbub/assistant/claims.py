@@ -19,9 +19,9 @@ _SAYS_IT = 0.85
 _NOT_ASSERTED = re.compile(
     r"\b(?:protect|prevent|guard|secur|sav|keep|stop|shield|avoid|avert|rescu|sch\u00fctz|verhinder|bewahr|rett)\w*\b"
     r"[^.;:!?]*?\b(?:from|against|being|vor|gegen|dass)\b[^.;:!?]*"
-    r"|\b(?:if|unless|whether|in case|lest|might|may|could|would|should|fears?|feared|risk of|threat\w*"
-    r"|warn\w*"
-    r"|wenn|falls|ob|k\u00f6nnten?|sollten?|w\u00fcrden?|droht|drohen|gefahr|angst)\b[^.;:!?]*"
+    r"|\b(?:if|unless|whether|as long as|in case|lest|might|may|could|would|should|fears?|feared|risk of"
+    r"|threat\w*|warn\w*"
+    r"|wenn|falls|ob|solange|sobald|k\u00f6nnten?|sollten?|w\u00fcrden?|droht|drohen|gefahr|angst)\b[^.;:!?]*"
     r"|\b(?:people|they|everyone|some|rumou?rs?|leute|ger\u00fccht\w*)\s+(?:\w+\s+){0,2}?"
     r"(?:say|saying|says|claim\w*|that|behaupt\w*|sagen|dass)\b[^.;:!?]*",
     re.IGNORECASE,

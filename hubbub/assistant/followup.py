@@ -118,7 +118,8 @@ def _of_another(rest: str, asked: str, base: Question, name: str) -> str:
     if base.intent == "check" and len(words) > 1:
         words = words[: verbs[0]] if verbs else words[:-1]
     names = re.findall(r"[^\W\d_a-z]\S*(?: [^\W\d_a-z]\S*)*", base.topic) if base.lang == "en" else []
-    name = name or (names[-1] if names else "")
+    if base.intent != "check" or len(words) == len(base.topic.split()):
+        name = name or (names[-1] if names else "")
     like = f"{article[0] if article else ''}[^\\W\\d_a-z]\\S*" if base.lang == "de" else ""
     alike = list(re.finditer(rf"\b{like}", asked[1:])) if like else []
     slot = alike[-1][0] if alike else name or " ".join(words)

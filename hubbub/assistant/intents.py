@@ -6,19 +6,9 @@ import re
 from typing import Literal
 
 Intent = Literal[
-    "news",
-    "opinion",
-    "said",
-    "check",
-    "who",
-    "when",
-    "where",
-    "number",
-    "why",
-    "what",
-    "topic",
+    "news", "opinion", "said", "check", "who", "when", "where", "number", "why", "what", "topic",
     "unsearchable",
-]
+]  # fmt: skip
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -221,18 +211,6 @@ MEASURED = {
 }
 
 GREETINGS = frozenset(
-    {
-        "hello",
-        "hi",
-        "hey",
-        "hello there",
-        "good morning",
-        "good evening",
-        "thanks",
-        "thank you",
-        "ok",
-        "test",
-        "help",
-    }
-    | {"hallo", "moin", "servus", "guten tag", "guten morgen", "guten abend", "danke", "hilfe", "gruss gott"}
+    """hello,hi,hey,hello there,good morning,good evening,thanks,thank you,ok,test,help,hallo,moin,servus,\
+guten tag,guten morgen,guten abend,danke,hilfe,gruss gott""".split(",")
 )

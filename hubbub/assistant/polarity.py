@@ -39,10 +39,10 @@ _NEGATION = re.compile(
 )
 # A wish, an order or a condition is no denial: "should not be cut", "don't cut it", "nicht vergessen".
 _WISH = re.compile(
-    r"\b(?:should|must|shall|would|could|ought|may|might|let'?s|please|to|if|unless|why|soll\w*|darf\w*"
+    r"\b(?:should|must|shall|ought|let'?s|please|to|if|unless|why|soll\w*|darf\w*"
     r"|d(?:ue|\u00fc)rf\w*|muss|m(?:ue|\u00fc)ss\w*|bitte|lasst|wenn|falls|warum|wer)\s+"
     r"(?:\w+\s+){0,2}?(?:not|never|nicht|nie|kein\w*)\b"
-    r"|\b(?:can|will)\s+(?:\w+\s+){0,2}?not\b"
+    r"|\b(?:can|could|may|might|will|would)\s+(?:\w+\s+){0,2}?not\b"
     r"|\b(?:if|unless)\s+(?:\w+\s+){0,2}?(?:cannot|\w+n't)\b"
     r"|\b(?:should|must|would|could)n'?t\b|^\W*(?:don'?t|do not|never|no more)\b|\bnot only\b|\bnicht nur\b"
     r"|\b(?:not|nicht)\s+(?:\w+\s+)?(?:without|ohne)\b|\b(?:without|ohne)\b",
@@ -61,21 +61,11 @@ _FIGURE = re.compile(
 )
 _SPELLED = {
     word: str(value)
-    for value, names in enumerate(
-        (
-            "two zwei",
-            "three drei",
-            "four vier",
-            "five f\u00fcnf",
-            "six sechs",
-            "seven sieben",
-            "eight acht",
-            "nine neun",
-            "ten zehn",
-        ),
-        2,
+    for words in (
+        "two three four five six seven eight nine ten",
+        "zwei drei vier f\u00fcnf sechs sieben acht neun zehn",
     )
-    for word in names.split()
+    for value, word in enumerate(words.split(), 2)
 }
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _MANY_CLAUSES = 3

@@ -7,57 +7,30 @@ from datetime import timedelta
 DAYS = {
     name: day
     for day, names in enumerate(
-        (
-            "monday mon montag",
-            "tuesday tue dienstag",
-            "wednesday wed mittwoch",
-            "thursday thu donnerstag",
-            "friday fri freitag",
-            "saturday sat samstag sonnabend",
-            "sunday sonntag",
-        )
+        """monday mon montag,tuesday tue dienstag,wednesday wed mittwoch,thursday thu donnerstag,\
+friday fri freitag,saturday sat samstag sonnabend,sunday sonntag""".split(",")
     )
     for name in names.split()
 }
 MONTHS = {
     name: month
     for month, names in enumerate(
-        (
-            "january jan januar jänner",
-            "february feb februar",
-            "march mar märz maerz",
-            "april apr",
-            "may mai",
-            "june jun juni",
-            "july jul juli",
-            "august aug",
-            "september sept sep",
-            "october oct oktober okt",
-            "november nov",
-            "december dec dezember dez",
-        ),
+        """january jan januar j\u00e4nner,february feb februar,march mar m\u00e4rz maerz,april apr,may mai,\
+june jun juni,july jul juli,august aug,september sept sep,\
+october oct oktober okt,november nov,december dec dezember dez""".split(","),
         1,
     )
     for name in names.split()
 }
 NUMBERS = {
     word: value
-    for value, names in {
-        1: "a an one ein eine einem einer eins",
-        2: "two couple zwei paar",
-        3: "few three drei wenigen",
-        4: "four vier",
-        5: "five fünf",
-        6: "six sechs",
-        7: "seven sieben",
-        8: "eight acht",
-        9: "nine neun",
-        10: "ten zehn",
-        12: "twelve zwölf",
-        24: "twenty-four vierundzwanzig",
-    }.items()
+    for value, names in enumerate(
+        """a an one ein eine einem einer eins,two couple zwei paar,few three drei wenigen,four vier,\
+five f\u00fcnf,six sechs,seven sieben,eight acht,nine neun,ten zehn""".split(","),
+        1,
+    )
     for word in names.split()
-}
+} | {"twelve": 12, "zw\u00f6lf": 12, "twenty-four": 24, "vierundzwanzig": 24}
 UNITS = {
     "min": timedelta(minutes=1),
     "h": timedelta(hours=1),
@@ -69,16 +42,14 @@ UNITS = {
 }
 # Hours after midnight that the word covers; above 24 it runs into the next day.
 PARTS = {
-    "morning": (5, 12),
-    "morgen": (5, 12),
-    "früh": (5, 12),
-    "vormittag": (8, 12),
-    "noon": (11, 14),
-    "mittag": (11, 14),
-    "afternoon": (12, 18),
-    "nachmittag": (12, 18),
-    "evening": (17, 24),
-    "abend": (17, 24),
-    "night": (18, 30),
-    "nacht": (18, 30),
+    name: hours
+    for names, hours in (
+        ("morning morgen fr\u00fch", (5, 12)),
+        ("vormittag", (8, 12)),
+        ("noon mittag", (11, 14)),
+        ("afternoon nachmittag", (12, 18)),
+        ("evening abend", (17, 24)),
+        ("night nacht", (18, 30)),
+    )
+    for name in names.split()
 }

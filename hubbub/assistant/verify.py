@@ -17,19 +17,9 @@ from hubbub.assistant.wordforms import content_words, fold, numbers, words
 from hubbub.posts import Post, PostId
 
 Failure: TypeAlias = Literal[
-    "no_evidence",
-    "gone",
-    "changed",
-    "denied",
-    "rambling",
-    "no_statement",
-    "markup",
-    "number",
-    "name",
-    "negation",
-    "quoted",
-    "unsupported",
-]
+    "no_evidence", "gone", "changed", "denied", "rambling", "no_statement", "markup", "number", "name",
+    "negation", "quoted", "unsupported",
+]  # fmt: skip
 
 SAYS_IT = 0.85
 """Share of the topic words of a model's sentence that a quote must hold to count as saying it; all of its

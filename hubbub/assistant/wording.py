@@ -9,15 +9,8 @@ import msgspec
 from hubbub.assistant.intents import Intent
 
 Note: TypeAlias = Literal[
-    "nothing",
-    "nothing_in_window",
-    "elsewhen",
-    "not_searchable",
-    "uncontradicted",
-    "lost",
+    "nothing", "nothing_in_window", "elsewhen", "not_searchable", "uncontradicted", "lost"
 ]
-
-
 Stance: TypeAlias = Literal["says", "denies", "near"]
 """How a quote stands to what a question puts forward."""
 Contrary: TypeAlias = Literal["denied", "overtaken", "figures"]

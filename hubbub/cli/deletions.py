@@ -14,16 +14,7 @@ from hubbub.server.receipts import LOOKED_AT, Receipt, Summary, read_ledger
 from hubbub.stream import open_archive
 from hubbub.units import US_PER_S, to_datetime
 
-_HEADER = (
-    "what",
-    "received",
-    "archived",
-    "gone",
-    "retracted",
-    "archive erased",
-    "index erased",
-    "erase by",
-)
+_HEADER = "what,received,archived,gone,retracted,archive erased,index erased,erase by".split(",")
 
 
 @click.command()

@@ -17,20 +17,7 @@ from hubbub.stream import open_archive
 from hubbub.stream.report import SourceReport, read_reports
 from hubbub.units import now_us, to_datetime
 
-_HEADER = (
-    "source",
-    "state",
-    "lag",
-    "own lag",
-    "per s",
-    "events",
-    "malformed",
-    "dropped",
-    "twice",
-    "breaks",
-    "gaps",
-    "cursor",
-)
+_HEADER = "source,state,lag,own lag,per s,events,malformed,dropped,twice,breaks,gaps,cursor".split(",")
 
 
 @click.command()

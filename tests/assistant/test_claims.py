@@ -23,6 +23,7 @@ def stance(question: str, text: str, lang: str = "en") -> str:
         ("Has the dam not broken?", "The Hollin dam has NOT broken, says the keeper.", "says"),
         ("Has the dam broken?", "Who has seen that the Hollin dam has broken?", "near"),
         ("Has the dam broken?", "FALSE: the Hollin dam has broken this evening.", "near"),
+        ("Must the schools close?", "As long as schools are not open parents need money.", "near"),
         ("Has the dam broken?", "If the dam has broken we will all see it soon.", "near"),
         ("Has the dam broken?", "People are saying the dam has broken up there.", "near"),
         ("Has the dam broken?", "The town fears that the dam has broken tonight.", "near"),

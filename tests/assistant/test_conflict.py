@@ -26,6 +26,7 @@ def reason(one: str, other: str, *, minutes: tuple[float, float] = (1, 2), autho
         ("FALSE: the Hollin dam has NOT broken", "The Hollin dam has NOT broken", None),
         ("The town cuts the old ferry line", "The town should not cut the old ferry line", None),
         ("I am never flying Alder Air again", "i will never be flying Alder Air again", None),
+        ("I am never flying Alder Air again", "I would never fly Alder Air again", None),
         ("The town cuts the old ferry line", "Don't cut the old ferry line in our town", None),
         ("Fire brigade wants volunteers in the yard", "Volunteers without boots wait in the yard", None),
         ("Nothing works here without trust in people", "Nothing goes here without trust in people", None),

@@ -28,6 +28,7 @@ TOWN = "Was ist in Marrowick los?"
         ([TOWN], "und die Schulen?", "die Schulen in Marrowick?"),
         ([TOWN], "Wie viele Leute sind dort evakuiert?", "Wie viele Leute sind dort evakuiert Marrowick?"),
         (["Is the old bridge closed?"], "and the ferry?", "Is the ferry closed?"),
+        (["Was the airspace over Alder closed?"], "and the school?", "Was the school closed?"),
         (["Is it true that the dam has broken?"], "and the quay?", "Is it true that the quay has broken?"),
         (["How many people died in Cairo?"], "and in Suez?", "How many people died in Suez?"),
         (["How many people died in Cairo?"], "who did it?", "who did it died in Cairo?"),
