@@ -33,7 +33,7 @@ PHILLY_NODES = {
     "6214e9": 64, "7f04ca": 32, "11cb48": 16, "b436b2": 64, "ee9e8c": 64, "e13805": 16,
     "6c71a0": 32, "2869ce": 16, "ed69ec": 8, "103959": 8, "0e4a51": 32,
 }  # fmt: skip
-ORDERS: tuple[Order, ...] = ("fifo", "sjf", "srtf")
+ORDERS: tuple[Order, ...] = ("fifo", "sjf")
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256), (600, 80, 80, 160, 40, 20, 10, 6, 4)
 """GPUs of made jobs and how many of each: mean 6.1 (Philly's mean is 1.3)."""
 DAY_S = 86_400.0

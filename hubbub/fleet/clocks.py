@@ -16,11 +16,6 @@ from hubbub.plan.power import clock_power
 from hubbub.plan.tables import figure
 
 
-def lowest_kw(pool: Pool) -> float:
-    """Return what a busy GPU draws above an idle one at the pool's lowest clock."""
-    return kw_at(pool, pool.min_clock)
-
-
 def kw_at(pool: Pool, clock: float) -> float:
     """Return what a busy GPU draws above an idle one at a share of the full clock."""
     busy_kw = pool.busy_kw_per_gpu if clock == 1 else pool.busy_kw_per_gpu * clock_power(clock)
@@ -39,6 +34,5 @@ def clock_at(pool: Pool, kw_per_gpu: float) -> float:
 def softest_kw(claim: Claim) -> float:
     """Return the least that a running job can draw without losing a GPU."""
     assert claim.pool is not None
-    return (
-        min(claim.gpus * lowest_kw(claim.pool.pool), claim.kw) if claim.pool.pool.min_clock < 1 else claim.kw
-    )
+    pool = claim.pool.pool
+    return min(claim.gpus * kw_at(pool, pool.min_clock), claim.kw) if pool.min_clock < 1 else claim.kw

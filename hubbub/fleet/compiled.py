@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Bits = NDArray[np.uint64]
 MAX_JOBS = 1 << 24
-MAX_NODES = 1 << 18
 MAX_S = 1 << 38
 """Seconds that fit into a heap's numbers beside the job: 8,700 years."""
 

@@ -12,10 +12,11 @@ import msgspec
 from hubbub.errors import InvalidInput
 from hubbub.fleet.actions import Action, Preempt, Rent, Start
 from hubbub.fleet.carrying import carry_out
+from hubbub.fleet.clocks import clock_at
 from hubbub.fleet.copies import copy_of
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.policy import Policy, decide, heads, may_use, short_kw
-from hubbub.fleet.power import clock_of
+from hubbub.fleet.rules import expected_s as usually_s
 from hubbub.fleet.simulator import simulate
 from hubbub.fleet.state import Claim, FleetState, PoolState
 
@@ -113,7 +114,7 @@ def _bound(state: FleetState, policy: Policy, claim: Claim) -> Reason:
 def _running(claim: Claim) -> str:
     assert claim.pool is not None
     asked = f" (it asked for {claim.job.gpus:,}, and grows when they are free)"
-    clock = clock_of(claim)
+    clock = clock_at(claim.pool.pool, claim.kw_per_gpu)
     return (
         f"it runs on {claim.gpus:,} GPUs of {claim.pool.pool.name}"
         + (asked if claim.gpus < claim.job.gpus else "")
@@ -155,12 +156,10 @@ def forecast(
     if claim.pool is not None:
         return Forecast(start_s=claim.started_s, low_s=claim.started_s, high_s=claim.started_s)
     draw = random.Random(seed)
-    middle = _start_of(state, policy, job, lambda: 1.0)
+    middle = starts_of(state, policy, (job,)).get(job)
     drawn = sorted(
-        math.inf if start is None else start
-        for start in (
-            _start_of(state, policy, job, lambda: math.exp(draw.gauss(0, spread))) for _ in range(num_draws)
-        )
+        starts_of(state, policy, (job,), lambda: math.exp(draw.gauss(0, spread))).get(job, math.inf)
+        for _ in range(num_draws)
     )
     low, high = drawn[int(0.1 * num_draws)], drawn[min(int(0.9 * num_draws), num_draws - 1)]
     return Forecast(
@@ -204,13 +203,9 @@ def starts_of(
     return found
 
 
-def _start_of(state: FleetState, policy: Policy, job: str, factor: Callable[[], float]) -> float | None:
-    return starts_of(state, policy, (job,), factor).get(job)
-
-
 def _expected(claim: Claim, now_s: float, factor: float) -> Job:
     job = claim.job
-    expected_s = (job.run_s if job.expected_s is None else job.expected_s) * factor
+    expected_s = usually_s(job) * factor
     worked_s = claim.done_s + claim.worked_s(now_s)
     if expected_s <= worked_s:
         expected_s = 1.5 * worked_s

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hubbub.errors import InvalidInput
-from hubbub.fleet.claims import Claim
 from hubbub.fleet.health import Observation
 from hubbub.fleet.placement import Nodes
 from hubbub.fleet.pools import PoolState, SiteState
@@ -96,10 +95,6 @@ class Ground:
         pool.counted_s = self.now_s
         pool.num_active += num_nodes
         pool.draw(num_nodes * pool.pool.gpus_per_node * pool.pool.idle_kw_per_gpu, self.now_s)
-
-    def claims_on(self, pool: PoolState, node: int) -> list[Claim]:
-        """Return who runs on a node."""
-        return list(pool.on_node.get(node, ()))
 
     def apply_cap(self, events: Iterable[GridEvent]) -> None:
         """Set every site's cap to what the grid events that hold now leave of it."""

@@ -55,6 +55,18 @@ Edit: TypeAlias = Callable[[FleetSpec], FleetSpec]
 """What makes of the fleet as it is another; a whole one that was made before would undo others' changes."""
 
 
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that a tenant wants to run."""
+
+    tenant: str
+    gpus: int
+    command: Sequence[str]
+    name: str
+    expected_s: float | None
+    min_gpus: int
+    directory: Path | None
+
+
 class Launcher(Protocol):
     """An engine that runs."""
 
@@ -78,7 +90,20 @@ class Launcher(Protocol):
         """Let a command wait for its GPUs, and return the job's id; SIGTERM tells it to save and leave.
 
         With `min_gpus` it is content with so many: it is told to leave, and starts again with fewer or more.
+        It gets this process's environment, and runs in this directory where none is given.
+
+        Raises:
+            InvalidInput: the tenant is not known, or the gang has no place.
+            StorageError: the disk refused; there is no job then.
         """
+        wish = Wish(
+            tenant=tenant, gpus=gpus, command=command, name=name, expected_s=expected_s, min_gpus=min_gpus,
+            directory=directory,
+        )  # fmt: skip
+        return self.hand_in(wish)
+
+    def hand_in(self, wish: Wish) -> str:
+        """Do what `submit` says."""
 
     def cancel(self, job: str) -> None:
         """End a job that waits or runs; who may is for the caller to check."""
@@ -248,22 +273,21 @@ def dated(spec: FleetSpec) -> FleetSpec:
 _NAME = re.compile(r"[\w.+-]{1,64}\Z", re.ASCII)
 
 
-def check_submission(
-    spec: FleetSpec, tenant: str, gpus: int, command: Sequence[str], name: str, min_gpus: int = 0
-) -> Pool:
+def check_wish(spec: FleetSpec, wish: Wish) -> Pool:
     """Refuse a job that no engine can run, and return the first pool that is large enough.
 
     Raises:
         InvalidInput: the tenant is not known, the name does not do, there is no command or no place.
     """
-    if tenant not in {each.name for each in spec.tenants}:
-        raise InvalidInput(f"tenant {tenant!r} is not known; the fleet has {[t.name for t in spec.tenants]}")
-    if not _NAME.match(name):
-        raise InvalidInput(f"job name {name!r}: use 1 to 64 letters, digits, . _ + -")
-    if not command:
+    gpus = wish.gpus
+    if wish.tenant not in (known := [tenant.name for tenant in spec.tenants]):
+        raise InvalidInput(f"tenant {wish.tenant!r} is not known; the fleet has {known}")
+    if not _NAME.match(wish.name):
+        raise InvalidInput(f"job name {wish.name!r}: use 1 to 64 letters, digits, . _ + -")
+    if not wish.command:
         raise InvalidInput("there is no command to run; write it after --")
-    if min_gpus and not 1 <= min_gpus <= gpus:
-        raise InvalidInput(f"{min_gpus} GPUs at least, of {gpus}: give 1 to {gpus}")
+    if wish.min_gpus and not 1 <= wish.min_gpus <= gpus:
+        raise InvalidInput(f"{wish.min_gpus} GPUs at least, of {gpus}: give 1 to {gpus}")
     pool = next((p for p in spec.pools if gpus <= p.num_nodes * p.gpus_per_node), None)
     if pool is None or gpus < 1:
         largest = max(pool.num_nodes * pool.gpus_per_node for pool in spec.pools)

@@ -13,6 +13,7 @@ import msgspec
 
 from hubbub.fleet.explain import why
 from hubbub.fleet.policy import Policy
+from hubbub.fleet.rules import expected_s
 from hubbub.fleet.state import Claim, FleetState, PoolState
 
 FREE, ABSENT, DOWN, DRAINED, FIRST_TENANT = range(5)
@@ -231,17 +232,12 @@ def runners_of(state: FleetState, names: Mapping[str, str]) -> list[Runner]:
             gpus=claim.gpus,
             pool=claim.pool.pool.name if claim.pool else "",
             started_s=round(claim.started_s, 1),
-            ends_s=round(expected_end_s(claim, state.now_s), 1),
+            ends_s=round(
+                state.now_s + claim.left_s(state.now_s, expected_s(claim.job)) / (claim.rate or 1.0), 1
+            ),
         )
         for claim in largest
     ]
-
-
-def expected_end_s(claim: Claim, now_s: float) -> float:
-    """Return when a running job ends, by what policies may know: never by how long it will really take."""
-    job = claim.job
-    total_s = job.run_s if job.expected_s is None else job.expected_s
-    return now_s + claim.left_s(now_s, total_s) / (claim.rate or 1.0)
 
 
 def frame_of(

@@ -6,11 +6,10 @@ A lower clock is taken before GPUs are, and the weakest give first: the top tena
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
 
 from hubbub.fleet.actions import Action, Cap, Preempt, Shrink
 from hubbub.fleet.claims import Claim
-from hubbub.fleet.clocks import clock_at, kw_at, softest_kw
+from hubbub.fleet.clocks import kw_at, softest_kw
 from hubbub.fleet.placement import Share
 from hubbub.fleet.pools import PoolState, SiteState
 from hubbub.fleet.state import FleetState
@@ -30,17 +29,11 @@ def shed(state: FleetState, site: SiteState) -> list[Action]:
 
     Rank, not priority alone: who gave way within its guarantee would take it back from a borrower at once.
     """
-    here = [
-        each for each in chain(weakest_of_all(state), reversed(state.fixed.values())) if is_at(each, site)
-    ]
+    ranked = [*(state.running[rank] for rank in sorted(state.running)), state.fixed]
+    here = [each for held in ranked for each in reversed(held.values()) if is_at(each, site)]
     why = f"{site.name} may draw {site.cap_kw:,.0f} kW"
     enough = free_kw(site, here, site.drawn_kw - site.cap_kw, why)
     return [Preempt(claim.job.id, why) for claim in here] if enough is None else enough
-
-
-def weakest_of_all(state: FleetState) -> Iterable[Claim]:
-    """Return all who may be preempted: the lowest rank first, within it the youngest first."""
-    return (claim for rank in sorted(state.running) for claim in reversed(state.running[rank].values()))
 
 
 def is_at(claim: Claim, site: SiteState) -> bool:
@@ -129,8 +122,3 @@ def quicken(state: FleetState, least: tuple[bool, int] | None) -> list[Action]:
                 each_kw = each_kw if room_kw < missing_kw else kw_at(pool, 1.0)
                 return [Cap(claim.job.id, each_kw + pool.idle_kw_per_gpu, f"{site.name} has power again")]
     return []
-
-
-def clock_of(claim: Claim) -> float:
-    """Return the share of the full clock at which a job runs."""
-    return 1.0 if claim.pool is None else clock_at(claim.pool.pool, claim.kw_per_gpu)

@@ -307,7 +307,7 @@ class FleetState(Ground):
 
     def break_node(self, pool: PoolState, node: int, place_of: Callable[[Claim], float]) -> list[Claim]:
         """Take a node that failed out, and return who ran on it; they wait, or go on on a hot spare."""
-        failed = self.claims_on(pool, node)
+        failed = list(pool.on_node.get(node, ()))
         for claim in failed:
             held = dict(claim.shares)
             self.fail(claim, place_of)

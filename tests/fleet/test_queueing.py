@@ -1,12 +1,12 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbub.errors import InvalidInput
 from hubbub.fleet.jobs import Job
 from hubbub.fleet.placement import Nodes
 from hubbub.fleet.queueing import queue_times
-from tests.fleet.slow import slow_place, slow_queue_times, slow_srtf_times
+from tests.fleet.slow import slow_place, slow_queue_times
 
 
 def _jobs(rows):
@@ -42,19 +42,6 @@ _rows = st.lists(
 @given(rows=_rows, order=st.sampled_from(["fifo", "sjf"]))
 def test_every_wait_is_that_of_the_slow_reading(rows, order):
     assert queue_times(_jobs(rows), Nodes(4), order) == slow_queue_times(rows, 4, 8, order)
-
-
-def test_who_has_least_left_runs_and_being_preempted_costs_by_hand():
-    # one node: the short one comes at second 10, runs 5 + 1 s; the long one then has 30 s more to do
-    assert queue_times(_jobs([(0, 100, 8), (10, 5, 8)]), Nodes(1), "srtf") == [6, 0]
-    # 90 s left are less than 95, so nobody is preempted, and each holds its GPUs a second longer than it runs
-    assert queue_times(_jobs([(0, 100, 8), (10, 95, 8)]), Nodes(1), "srtf") == [0, 91]
-
-
-@settings(max_examples=150)
-@given(rows=_rows)
-def test_every_wait_of_srtf_is_that_of_the_slow_reading(rows):
-    assert queue_times(_jobs(rows), Nodes(4), "srtf") == slow_srtf_times(rows, 4, 8)
 
 
 @given(data=st.data())

@@ -18,6 +18,7 @@ import msgspec
 from hubbub.disk import describe_refusal, read_at, refusals, replace_durably, sync_directory, write_all
 from hubbub.errors import Corruption, InvalidInput, StorageError, VersionMismatch
 from hubbub.fleet.health import Observation
+from hubbub.fleet.launcher import Wish
 from hubbub.fleet.placement import Share
 from hubbub.fleet.spec import FleetSpec
 from hubbub.fleet.turns import its_turn
@@ -79,6 +80,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_held(self, now_s: float) -> bool:
         """Tell whether a pause after a failure lasts; a clock that was set back makes none longer."""
         return 0 < self.not_before_s - now_s <= MAX_PAUSE_S
+
+
+def row_of(wish: Wish, job: str, now_s: float) -> Row:
+    """Return a new job as it waits."""
+    return Row(
+        id=job, tenant=wish.tenant, gpus=wish.gpus, name=wish.name, submitted_s=now_s, waiting_since_s=now_s,
+        expected_s=wish.expected_s, min_gpus=wish.min_gpus,
+    )  # fmt: skip
 
 
 class Rented(msgspec.Struct, frozen=True, kw_only=True):

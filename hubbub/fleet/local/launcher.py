@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import hubbub
@@ -16,15 +15,17 @@ from hubbub.fleet.actions import Action, Drain, Lend, Preempt, Release, Rent, Re
 from hubbub.fleet.health import Observation
 from hubbub.fleet.launcher import (
     Edit,
+    Launcher,
     Truth,
+    Wish,
     changed,
     check_same_pools,
-    check_submission,
+    check_wish,
     dated,
     pretend_fleet,
 )
 from hubbub.fleet.local import gpus, ranks
-from hubbub.fleet.local.journal import Book, Change, Journal, Row, create
+from hubbub.fleet.local.journal import Book, Change, Journal, create, row_of
 from hubbub.fleet.local.leading import note
 from hubbub.fleet.local.settling import cancelled, leave
 from hubbub.fleet.local.supervisor import is_led
@@ -32,7 +33,7 @@ from hubbub.fleet.local.truth import name_of, spec_of, truth_of
 from hubbub.fleet.spec import FleetSpec
 
 
-class Local:
+class Local(Launcher):
     """The fleet of a directory of this machine."""
 
     def __init__(self, directory: Path) -> None:
@@ -56,44 +57,18 @@ class Local:
         truth.notes = tuple(notes)
         return truth
 
-    def submit(
-        self,
-        tenant: str,
-        gpus: int,
-        command: Sequence[str],
-        *,
-        name: str = "job",
-        expected_s: float | None = None,
-        min_gpus: int = 0,
-        directory: Path | None = None,
-    ) -> str:
-        """Let a command wait for its GPUs, and return the job's number; it gets this process's environment.
-
-        Raises:
-            InvalidInput: the tenant is not known, or the gang has no place.
-            StorageError: the disk refused; there is no job then.
-        """
+    def hand_in(self, wish: Wish) -> str:
+        """Let a command wait for its GPUs, and return the job's number."""
         self.spec = spec_of(self._journal.read())
-        check_submission(self.spec, tenant, gpus, command, name, min_gpus)
-        task = ranks.task_of(command, directory)
+        check_wish(self.spec, wish)
+        task = ranks.task_of(wish.command, wish.directory)
         now_s = time.time()
         with self._journal.changing() as change:
             job = str(self._journal.book.next_id)
             with refusals("keep a job in", self.directory):
                 ranks.write_task(self.directory, job, task)
             change.is_stopped = False
-            change.rows.append(
-                Row(
-                    id=job,
-                    tenant=tenant,
-                    gpus=gpus,
-                    name=name,
-                    submitted_s=now_s,
-                    waiting_since_s=now_s,
-                    expected_s=expected_s,
-                    min_gpus=min_gpus,
-                )  # fmt: skip
-            )
+            change.rows.append(row_of(wish, job, now_s))
         self._wake()
         return job
 

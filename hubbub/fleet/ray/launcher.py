@@ -6,16 +6,14 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hubbub.errors import HubbubError, InUse, InvalidInput, MissingExtra, StorageError
 from hubbub.fleet.actions import Action
-from hubbub.fleet.launcher import Edit, Truth, check_submission, dated, pretend_fleet
-from hubbub.fleet.local.journal import GRACE_S, Book, Change, Row
+from hubbub.fleet.launcher import Edit, Launcher, Truth, Wish, check_wish, dated, pretend_fleet
+from hubbub.fleet.local.journal import GRACE_S, Book, Change, row_of
 from hubbub.fleet.local.ranks import task_of
 from hubbub.fleet.local.truth import spec_of, truth_of
 from hubbub.fleet.ray.cluster import SPACE, Store
@@ -25,7 +23,7 @@ from hubbub.fleet.spec import FleetSpec
 _ANSWER_S = 30.0
 
 
-class OnRay:
+class OnRay(Launcher):
     """The fleet on a Ray cluster; its leader is an actor there."""
 
     def __init__(self, url: str, leader: Any) -> None:
@@ -40,24 +38,11 @@ class OnRay:
         truth.notes = () if unit == "gpu" else (f"{self.url} has no GPUs: a job's GPUs are CPUs there",)
         return truth
 
-    def submit(
-        self,
-        tenant: str,
-        gpus: int,
-        command: Sequence[str],
-        *,
-        name: str = "job",
-        expected_s: float | None = None,
-        min_gpus: int = 0,
-        directory: Path | None = None,
-    ) -> str:
-        """Let a command wait for its GPUs, and return the job's number; it gets this environment."""
-        check_submission(self.spec, tenant, gpus, command, name, min_gpus)
-        task = msgspec.json.encode(task_of(command, directory))
-        row = Row(
-            id="0", tenant=tenant, gpus=gpus, name=name, submitted_s=time.time(), expected_s=expected_s,
-            min_gpus=min_gpus, token=secrets.token_hex(8),
-        )  # fmt: skip
+    def hand_in(self, wish: Wish) -> str:
+        """Let a command wait for its GPUs, and return the job's number."""
+        check_wish(self.spec, wish)
+        task = msgspec.json.encode(task_of(wish.command, wish.directory))
+        row = msgspec.structs.replace(row_of(wish, "0", time.time()), token=secrets.token_hex(8))
         job: str = self._ask("submit", row, task)
         return job
 

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,12 +16,12 @@ import msgspec
 from hubbub.disk import refusals, replace_durably
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.fleet.actions import Action
-from hubbub.fleet.launcher import Edit, changed
+from hubbub.fleet.launcher import Edit, Launcher, Wish, changed
 from hubbub.fleet.slurm import accounting, daemons
 from hubbub.fleet.slurm.config import POLICY, policy_lines
 from hubbub.fleet.slurm.hands import carry_out
 from hubbub.fleet.slurm.observing import lemons
-from hubbub.fleet.slurm.submit import submit
+from hubbub.fleet.slurm.submit import hand_in
 from hubbub.fleet.slurm.truth import SlurmTruth, read_truth
 from hubbub.fleet.spec import FleetSpec
 from hubbub.fleet.turns import its_turn
@@ -30,7 +30,7 @@ _JUDGE_S = 30.0
 """To read logs of some megabytes takes .2 s (measured), and health changes slowly."""
 
 
-class Cluster:
+class Cluster(Launcher):
     """A Slurm that `start` brought up, or that `find` found again; every command sees only it."""
 
     def __init__(self, directory: Path, spec: FleetSpec) -> None:
@@ -92,21 +92,9 @@ class Cluster:
                 f"{', '.join(clocked)} leave, whatever its min_clock"
             )
 
-    def submit(
-        self,
-        tenant: str,
-        gpus: int,
-        command: Sequence[str],
-        *,
-        name: str = "job",
-        expected_s: float | None = None,
-        min_gpus: int = 0,
-        directory: Path | None = None,
-    ) -> str:
+    def hand_in(self, wish: Wish) -> str:
         """Submit a command as a tenant's job, and return its number in Slurm."""
-        if min_gpus:
-            raise InvalidInput("a Slurm gives a gang all its GPUs or none: leave --min-gpus out")
-        return submit(self, tenant, gpus, command, name=name, expected_s=expected_s, directory=directory)
+        return hand_in(self, wish)
 
     def cancel(self, job: str) -> None:
         """End a job that waits or runs, with all its processes.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubbub.errors import InvalidInput
-from hubbub.fleet.launcher import check_submission
+from hubbub.fleet.launcher import Wish, check_wish
 from hubbub.fleet.slurm.accounting import is_kept
 from hubbub.fleet.slurm.config import licensed_watts, licenses_of, may_use, watts_of
 from hubbub.fleet.slurm.rights import partition_for
@@ -17,16 +15,7 @@ if TYPE_CHECKING:
     from hubbub.fleet.slurm.cluster import Cluster
 
 
-def submit(
-    cluster: Cluster,
-    tenant: str,
-    gpus: int,
-    command: Sequence[str],
-    *,
-    name: str = "job",
-    expected_s: float | None = None,
-    directory: Path | None = None,
-) -> str:
+def hand_in(cluster: Cluster, wish: Wish) -> str:
     """Submit a command that wants so many GPUs, and return the job's number in Slurm.
 
     A gang gets whole nodes; one task runs, on the first of them (`srun` in it reaches all). It is told to
@@ -35,12 +24,14 @@ def submit(
     Raises:
         InvalidInput: the tenant is not known, the gang has no place, or Slurm refused.
     """
-    spec = cluster.spec
-    check_submission(spec, tenant, gpus, command, name)
+    if wish.min_gpus:
+        raise InvalidInput("a Slurm gives a gang all its GPUs or none: leave --min-gpus out")
+    spec, tenant, gpus = cluster.spec, wish.tenant, wish.gpus
+    check_wish(spec, wish)
     pools = pools_for(spec, next(each for each in spec.tenants if each.name == tenant), gpus)
     pool, num_nodes = pools[0], _num_nodes(spec, pools[0], gpus)
     options = [
-        f"--job-name={name}",
+        f"--job-name={wish.name}",
         *([f"--account={tenant}"] if is_kept(cluster.directory) else []),
         f"--nodes={num_nodes}",
         f"--gres=gpu:{pool.gpu}:{gpus // num_nodes}",
@@ -48,19 +39,18 @@ def submit(
         "--requeue",
         f"--export=ALL,HUBBUB_TENANT={tenant}",
         "--open-mode=append",
-        f"--chdir={directory or cluster.directory}",
+        f"--chdir={wish.directory or cluster.directory}",
         f"--output={cluster.directory}/log/job-%j.out",
         *([f"--licenses={licenses_of(pool, gpus)}"] if pool.site else []),
-        *([f"--comment=hubbub:expected_s={round(expected_s)}"] if expected_s else []),
     ]
-    if expected_s:
-        options.append(f"--time={max(1, -(-round(expected_s * 2) // 60))}")
+    if wish.expected_s:
+        options.append(f"--comment=hubbub:expected_s={round(wish.expected_s)}")
+        options.append(f"--time={max(1, -(-round(wish.expected_s * 2) // 60))}")
     with cluster.held():
         partition = partition_for(cluster.look(are_gone=True), tenant, gpus)
-        where = ("sbatch", "--parsable", f"--partition={partition}")
-        return (
-            cluster.run(*where, *options, f"{cluster.directory}/run/job", *command).strip().partition(";")[0]
-        )
+        program = ("sbatch", "--parsable", f"--partition={partition}", *options)
+        told = cluster.run(*program, f"{cluster.directory}/run/job", *wish.command)
+    return told.strip().partition(";")[0]
 
 
 def _num_nodes(spec: FleetSpec, pool: Pool, gpus: int) -> int:
