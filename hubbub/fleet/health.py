@@ -212,15 +212,6 @@ def lemon_score(failures: int, of_others: int, num_others: int) -> float:
     return max(-(log_first + math.log(total)) / math.log(10), 0.0)
 
 
-def lemon_scores(
-    observations: Iterable[Observation], *, num_nodes: int, now_s: float, rules: Rules = USUAL
-) -> dict[str, float]:
-    """Return the score of every node that failed of late; 3: one usual node in a thousand does so."""
-    counts = failure_counts(_within(observations, now_s, rules), rules)
-    total = counts.total()
-    return {node: lemon_score(count, total - count, num_nodes - 1) for node, count in counts.items()}
-
-
 def _lemons(counts: Counter[str], num_nodes: int, rules: Rules) -> list[Verdict]:
     total, found = counts.total(), []
     for node, count in counts.items():
