@@ -32,6 +32,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -162,9 +163,13 @@ def fold(index: Index, posts: Sequence[Post]) -> None:
 def house(index: Index, spec: str) -> Callable[[Asked], Told]:
     """Return the product: its answers without their notes."""
     model = open_model(spec)
+    writers: Counter[str] = Counter()
 
     def write(asked: Asked) -> Told:
         said = answer(index, asked.text, clock_us=asked.clock_us, model=model)
+        if model:
+            writers[said.report.writer] += 1
+            print(f"who wrote: {dict(writers)}; refused there: {said.report.dropped}", file=sys.stderr)
         return [
             Line(
                 tuple((citation.post, citation.quote) for citation in sentence.citations),
