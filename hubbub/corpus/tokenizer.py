@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 FILE, CONFIG = "tokenizer.json", "tokenizer_config.json"
 SAMPLE_BYTES_PER_TOKEN = 512
 """Training looks at so much text for each token of the vocabulary: more gains nothing (decision 105)."""
-_FORM = (
-    'system\nuser\nassistant\n{"sentences": [{"evidence": [1], "text": "a."}, {"evidence": [2], "text": "b"}'
-    ']}\n[1], "text": "c"\nAnswer in English from the records, or not at all.\nAnswer in German'
-)
-"""What a chat of the assistant holds besides words (`hubbub.assistant.prompt`): a third of a lesson's tokens
-where it is spelt in pieces."""
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _MARK = SPECIALS[POST]
 _ENDING = (r"|\s*[\r\n]+|\s+(?!\S)|\s+", r"|\s*[\r\n]+|\s+")

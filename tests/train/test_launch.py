@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 from hubbub.train.launch import adopt_slurm
 
 TASK = {
@@ -22,3 +26,11 @@ def test_what_is_no_task_of_several_is_left_alone():
     assert adopt_slurm({}) == {}
     assert adopt_slurm({**TASK, "RANK": "0"}) == {}
     assert adopt_slurm({**TASK, "SLURM_NTASKS": "1"}) == {}
+
+
+def test_how_threads_wait_is_said_before_torch_is_there():
+    code = "import os, sys, hubbub.train; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    bare = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for said, told in ({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active"):
+        found = subprocess.run([sys.executable, "-c", code], env=bare | said, capture_output=True, text=True)
+        assert found.stdout == f"{told} False\n", found.stderr
