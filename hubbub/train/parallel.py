@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import time
@@ -14,6 +15,10 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 
 from hubbub.errors import HubbubError, InvalidInput
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Of malloc.h of glibc (mallopt(3)); 32 MiB is the most that the second may be."""
 
 
 class Ranks:
@@ -32,6 +37,8 @@ class Ranks:
         self.device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if self.is_gpu else "cpu"
         if self.is_gpu:
             torch.cuda.set_device(self.device)
+        else:
+            _keep_freed_memory()
         self.saving: Any = None
         if self.world > 1:
             store = _meet(self.rank, self.world, join_s)
@@ -93,6 +100,14 @@ class Ranks:
         """Leave the group."""
         if self.world > 1 and dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what a step frees for the next one; asked anew, every page of it would be cleared."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # elsewhere there is none
+    if mallopt:
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
 
 
 def _meet(rank: int, world: int, join_s: float) -> Any:
