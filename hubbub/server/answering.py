@@ -92,6 +92,7 @@ class Answering:
         self._is_counted = True
         self._waiting = anyio.CancelScope()
         self._is_stopped = anyio.Event()
+        self._emit: Emit | None = None
         self.failure: Refusal | None = None
         """Why the answer could not be written."""
 
@@ -156,6 +157,7 @@ class Answering:
         """
 
         async def produce(emit: Emit) -> None:
+            self._emit = emit
             async with anyio.create_task_group() as group:
                 group.start_soon(_keep_alive, emit)
                 await write(emit)
@@ -198,8 +200,10 @@ class Answering:
     async def _await_stop(self, tell: Tell, scope: anyio.CancelScope) -> None:
         await self._is_stopped.wait()
         assert self.failure
-        async with self._telling:  # at once; the thread that writes may take a while to end
+        async with self._telling:  # and the end at once; the thread that writes may take a while to end
             await tell("error", write_error(self.failure))
+            if self._emit:
+                await self._emit(b"")
             scope.cancel()
 
     async def _write(self, tell: Tell) -> bool:

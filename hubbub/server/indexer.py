@@ -83,11 +83,21 @@ def _answer_until(house: House, until: Connection) -> None:
     directory = Path(house.config.data)
     app = create_app(house, archive=house.archive.directory, stamps=house.stamps)
     server = Server(app, "127.0.0.1", 0, on_ready=lambda url: write_address(directory, url))
-    thread = threading.Thread(target=server.run, name="http")
+    failures: list[HubbubError] = []
+
+    def serve() -> None:
+        try:
+            server.run()
+        except HubbubError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=serve, name="http")
     thread.start()
     try:
         while not until.poll(0.2):  # its end has come when the parent closed it, or died
             house.raise_error()
+            if failures:
+                raise failures[0]
         house.wait_until_folded(house.archive.last_seq)
     finally:
         server.stop()

@@ -12,6 +12,7 @@ import msgspec
 
 from hubbub.assistant import AnswerEvent
 from hubbub.assistant.answer import Done, Found, Retraction, Shown
+from hubbub.disk import refusals
 from hubbub.errors import HubbubError, InvalidInput
 from hubbub.index import Hit
 from hubbub.server.alerts.subject import Alert
@@ -30,11 +31,16 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def write_address(directory: Path, url: str) -> None:
-    """Leave a note in the data directory that `url` answers for it."""
+    """Leave a note in the data directory that `url` answers for it.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
     note = directory / ADDRESS_FILE
     fresh = note.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(Address(url, os.getpid())))
-    fresh.replace(note)
+    with refusals("write", note):
+        fresh.write_bytes(msgspec.json.encode(Address(url, os.getpid())))
+        fresh.replace(note)
 
 
 def remove_address(directory: Path) -> None:

@@ -16,7 +16,6 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from hubbub.errors import HubbubError, InvalidInput
 
-
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Of malloc.h of glibc (mallopt(3)); 32 MiB is the most that the second may be."""
 

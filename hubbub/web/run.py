@@ -15,7 +15,7 @@ from threading import Event, Thread
 import uvicorn
 from starlette.applications import Starlette
 
-from hubbub.errors import InUse, InvalidInput
+from hubbub.errors import HubbubError, InUse, InvalidInput
 
 _LOOK_S = 0.2
 GRACE_S = 3
@@ -53,9 +53,15 @@ class Server:
         self._server = _Uvicorn(app, self.url, on_ready)
 
     def run(self) -> None:
-        """Serve until stopped; a signal that stopped it is raised again once everything is closed."""
+        """Serve until stopped; a signal that stopped it is raised again once everything is closed.
+
+        Raises:
+            HubbubError: `on_ready` raised it.
+        """
         with self._socket:
             self._server.run(sockets=[self._socket])
+        if self._server.failure:
+            raise self._server.failure
 
     def close(self) -> None:
         """Give the port back without having run."""
@@ -140,6 +146,7 @@ class _Uvicorn(uvicorn.Server):
         self._app = app
         self._url = url
         self._on_ready = on_ready
+        self.failure: HubbubError | None = None
         super().__init__(
             uvicorn.Config(
                 app,
@@ -158,7 +165,10 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self._on_ready is not None and not self.should_exit:
-            self._on_ready(self._url)
+            try:
+                self._on_ready(self._url)
+            except HubbubError as error:  # raised here it would tear the application down in mid-start
+                self.failure, self.should_exit = error, True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.streams.close()  # else open streams would use up the whole grace

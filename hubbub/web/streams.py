@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from hubbub.web.wire import Refusal, encode_event, error_response, write_error
 
 Emit = Callable[[bytes], Awaitable[None]]
+"""Sends a frame; an empty one ends the response, and what comes after it goes nowhere."""
 Produce = Callable[[Emit], Awaitable[None]]
 Stop = Callable[[Refusal], None]
 
@@ -99,7 +100,7 @@ class EventStream(Response):
         self._prepare = prepare
         self._producing = anyio.CancelScope()
         self._is_begun = False
-        self._is_slow = False
+        self._is_slow = self._is_ended = False
         self._refusal: Refusal | None = None
         self.status_code = 200
         self.background = None
@@ -123,7 +124,7 @@ class EventStream(Response):
         if not self._is_begun:
             refusal = self._refusal or Refusal(503, "this server is leaving", code="leaving")
             await error_response(refusal)(scope, receive, send)
-        elif not self._is_slow:  # a slow reader's connection is cut: an orderly end would wait for it
+        elif not (self._is_slow or self._is_ended):  # an orderly end would wait for a slow reader
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _push(self, send: Send, scope: anyio.CancelScope) -> None:
@@ -148,8 +149,11 @@ class EventStream(Response):
 
     def _make_emit(self, send: Send, scope: anyio.CancelScope) -> Emit:
         async def emit(frame: bytes) -> None:
+            if self._is_ended:
+                return
+            self._is_ended = not frame
             with anyio.move_on_after(self._send_timeout_s) as patience:
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
+                await send({"type": "http.response.body", "body": frame, "more_body": bool(frame)})
             if patience.cancelled_caught:
                 self._is_slow = True
                 self._streams.num_slow_dropped += 1

@@ -89,6 +89,15 @@ def test_on_a_full_disk_a_house_leaves_with_a_word(verb, free_bytes, mount, tmp_
     check_same(data, 400)
 
 
+@pytest.mark.parametrize("verb", [["follow", "--tail"], ["serve", "--port", "0", "--follow"]])
+def test_a_house_that_cannot_leave_its_address_says_so(verb, tmp_path):
+    source, data = tmp_path / "posts.ndjson", tmp_path / "data"
+    write_posts(source, 1, 20)
+    (data / "address.json").mkdir(parents=True)
+    code, _, said = finished(hubbub(*verb, str(source), data=data))
+    assert code == 1 and f"could not write '{data / 'address.json'}'" in said
+
+
 def test_a_read_only_house_says_so(mount, tmp_path, capfd):
     path, mounted = mount
     mounted("size=400m")
