@@ -150,6 +150,7 @@ class Feed(FakeServer):
     def __init__(self, orders: Connection) -> None:
         self._orders = orders
         self._number = 0
+        self.has_ended = threading.Event()
         super().__init__()
 
     def serve(self, peer: Peer) -> None:
@@ -159,7 +160,7 @@ class Feed(FakeServer):
         while True:
             kind, rate, number = (*self._orders.recv(), 0)[:3]
             if kind == "end":
-                self.is_over.set()
+                self.has_ended.set()
                 return
             start_s, sent = time.monotonic(), 0
             while sent < number:
@@ -188,7 +189,7 @@ def serve(orders: Connection) -> None:
     """Run the feed in this process."""
     feed = Feed(orders)
     orders.send(feed.port)
-    feed.is_over.wait()
+    feed.has_ended.wait()
     feed.close()
 
 
