@@ -155,6 +155,10 @@ def main() -> None:
 
 def fold(index: Index, posts: Sequence[Post]) -> None:
     """Make all posts searchable; an index that was kept goes on where it was."""
+    for start in range(0, index.position, BATCH):  # another sample leaves other posts out
+        ids = [post.id for post in posts[start : min(start + BATCH, index.position)]]
+        if len(index.fetch(ids)) < len(ids):
+            raise SystemExit("--index was made for another --sample or --data; name a fresh directory")
     for start in range(index.position, len(posts), BATCH):
         index.fold(enumerate(posts[start : start + BATCH], start + 1))
     index.flush()
