@@ -85,6 +85,10 @@ class Meddler:
         self.meddle()
         return self.index.search(query)
 
+    def near_words(self, word: str) -> Sequence[str]:
+        """Return what a word that hardly a post holds may be a slip for."""
+        return self.index.near_words(word)
+
     def fetch(self, ids: Iterable[PostId], for_prompt: bool = False) -> Mapping[PostId, Post]:
         """Look posts up, after a change that likes to hit one of them."""
         wanted = list(ids)

@@ -36,6 +36,7 @@ from hubbub.assistant.wording import Note
 from hubbub.assistant.write import note, select, unheard, write_quotes
 from hubbub.errors import ModelError
 from hubbub.index.query import Query
+from hubbub.index.spelling import respell
 from hubbub.units import now_us
 
 MAX_SHOWN_POSTS = 20
@@ -152,9 +153,9 @@ class _Run:
         if self.model and stories:
             yield from self._show_composed(self.model, stories)
         if len(self.shown) == num_shown:
-            yield from self._show(self._drafts(findings, stories), for_prompt=False)
+            yield from self._show(self._drafts(findings, stories, within), for_prompt=False)
 
-    def _drafts(self, findings: Findings, stories: list[Story]) -> Iterator[Draft]:
+    def _drafts(self, findings: Findings, stories: list[Story], within: Query) -> Iterator[Draft]:
         if stories:
             yield from write_quotes(self.question, findings, stories)
             return
@@ -163,10 +164,16 @@ class _Run:
             which = "not_searchable"
         elif not findings.posts or self.question.intent in FOR_ONE:
             which = "nothing_in_window" if self.question.window else "nothing"
-        told = note(self.question, findings, which)
+        meant = "" if which == "not_searchable" else self._meant(within)
+        told = note(self.question, findings, which, meant)
         if len(self.parts) > 1:
             told = msgspec.structs.replace(told, text=f"{self.question.text} {told.text}")
         yield told
+
+    def _meant(self, within: Query) -> str:
+        end_us = self.question.clock_us + 1
+        known = msgspec.structs.replace(within, to_us=min(within.to_us or end_us, end_us))
+        return respell(self.index, self.question.text, known)
 
     def _show_composed(self, model: ChatModel, stories: list[Story]) -> Iterator[AnswerEvent]:
         """Let the model write; if it fails or nothing of it passes, the writer stays `quotes`."""

@@ -1,4 +1,4 @@
-"""The three things that the assistant needs of an index; any of hubbub's backends has them."""
+"""The four things that the assistant needs of an index; any of hubbub's backends has them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ class Searchable(Protocol):
 
     def fetch(self, ids: Iterable[PostId], for_prompt: bool = False) -> Mapping[PostId, Post]:
         """Return those of the posts that are alive and visible now, and promptable if asked."""
+        ...
+
+    def near_words(self, word: str) -> Sequence[str]:
+        """Return what a word that hardly a post holds may be a slip for."""
         ...
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:

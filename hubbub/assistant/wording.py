@@ -43,6 +43,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     num_voices: int
     is_more: bool
     """There are more than we read."""
+    meant: str = ""
+    """What may have been meant, where a word of the question stands in no post; empty = nothing known."""
     is_doubtful: bool = False
     """Not even the weightiest statement need answer what was asked."""
 

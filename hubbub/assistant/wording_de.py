@@ -100,9 +100,10 @@ class German:
         about = f" zum Thema {scene.subject}" if scene.subject else ""
         window = f" {self._window(scene)}" if self._window(scene) else ""
         open_ = ", das darauf antwortet" + ("," if window else "")
+        meant = f" War „{scene.meant}“ gemeint?" if scene.meant else ""
         return {
-            "nothing": f"Nichts gefunden{about or open_}{window}.",
-            "nothing_in_window": f"Nichts gefunden{about}{window}, auch nicht zu anderer Zeit.",
+            "nothing": f"Nichts gefunden{about or open_}{window}.{meant}",
+            "nothing_in_window": f"Nichts gefunden{about}{window}, auch nicht zu anderer Zeit.{meant}",
             "elsewhen": f"Nichts gefunden{about}{window}; dies ist aus anderer Zeit.",
             "not_searchable": "Diese Frage nennt nichts Suchbares; bitte Ort, Person oder Thema nennen.",
             "uncontradicted": "Kein gefundener Beitrag widerspricht dem; bewiesen ist es damit nicht.",

@@ -97,9 +97,11 @@ class English:
         about = f" about {scene.subject}" if scene.subject else ""
         window = f" {self._window(scene)}" if self._window(scene) else ""
         open_ = about or " that answers this"
+        asked = "" if scene.meant.endswith("?") else "?"
+        meant = f" Did you mean “{scene.meant}”{asked}" if scene.meant else ""
         return {
-            "nothing": f"Nothing was found{open_}{window}.",
-            "nothing_in_window": f"Nothing was found{open_}{window}, nor at other times.",
+            "nothing": f"Nothing was found{open_}{window}.{meant}",
+            "nothing_in_window": f"Nothing was found{open_}{window}, nor at other times.{meant}",
             "elsewhen": f"Nothing was found{about}{window}; this is from other times.",
             "not_searchable": "This question names nothing to search for: add a place, a person or a topic.",
             "uncontradicted": "No post that was found contradicts this; that alone does not prove it.",

@@ -66,9 +66,11 @@ def scene(question: Question, findings: Findings, *, is_doubtful: bool = False) 
     )
 
 
-def note(question: Question, findings: Findings, which: Note) -> Draft:
-    """Write a sentence that claims nothing about the world."""
-    here = msgspec.structs.replace(scene(question, findings), window=inert(question.window))
+def note(question: Question, findings: Findings, which: Note, meant: str = "") -> Draft:
+    """Write a sentence that claims nothing about the world; `meant` is what to ask instead, if anything."""
+    here = msgspec.structs.replace(
+        scene(question, findings), window=inert(question.window), meant=inert(meant)
+    )
     return Draft(text=wording(question.lang).note(which, here), kind="note")
 
 

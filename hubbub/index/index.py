@@ -28,6 +28,7 @@ from hubbub.index.query import Hit, Query
 from hubbub.index.ranking import Ranking, contenders, fuse, order, plausible
 from hubbub.index.reading import Reader
 from hubbub.index.rerank import Reranker
+from hubbub.index.spelling import near_words
 from hubbub.index.state import Burial, State
 from hubbub.index.term_counts import TermCounts
 from hubbub.index.upkeep import Upkeep
@@ -201,6 +202,10 @@ class Index:
                 authors=(*query.authors, *self._state.holders(query.authors)),
                 excluded_authors=(*query.excluded_authors, *self._state.holders(query.excluded_authors)),
             )
+
+    def near_words(self, word: str) -> list[str]:
+        """Return what a word that hardly a post holds may be a slip for, the most used first (`spelling`)."""
+        return near_words(word, self._counts.read)
 
     def fetch(
         self, ids: Iterable[PostId], for_prompt: bool = False, *, for_corpus: bool = False

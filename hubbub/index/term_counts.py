@@ -50,6 +50,10 @@ class TermCounts:
         np.add.at(self._counts, ids % _BUCKETS, 1)
         self.num_posts += len(posts)
 
+    def read(self, ids: Sequence[int]) -> list[int]:
+        """Return how many posts hold each term, roughly."""
+        return self._counts[np.array(ids, np.uint32) % _BUCKETS].tolist()  # type: ignore[no-any-return]
+
     def weigh(self, plan: Plan, is_widened: bool = False) -> Plan:
         """Return the plan with its term weights multiplied by ln(1 + (N - n + .5) / (n + .5)).
 

@@ -41,6 +41,10 @@ class Promptable:
         """Return the query with the accounts behind the handles that it names."""
         return self._index.resolve(query)
 
+    def near_words(self, word: str) -> list[str]:
+        """Return what a word that hardly a post holds may be a slip for."""
+        return self._index.near_words(word)
+
     def search(self, query: Query) -> list[Hit]:
         """Find posts that may be put in a prompt."""
         return self._index.search(msgspec.structs.replace(query, for_prompt=True))

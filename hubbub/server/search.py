@@ -16,6 +16,7 @@ from hubbub.errors import InvalidInput
 from hubbub.index import parse_query
 from hubbub.index.precedence import going_first
 from hubbub.index.query import Hit, Query
+from hubbub.index.spelling import respell
 from hubbub.posts import Post
 from hubbub.server.answering import Answering
 from hubbub.server.desk import Desk, desk_of, is_for_prompt, read_param
@@ -83,6 +84,8 @@ async def search(request: Request) -> Response:
         "clock_us": clock_us,
         "took_ms": round((time.perf_counter() - start_s) * 1000, 1),
     }
+    if not page:
+        body["did_you_mean"] = await desk.look_up(_respell, desk.house.index, text, query)
     if read_param(request, "summary", 5) in ("1", "true"):
         body["summary"] = await _summarise(request, desk, query, clock_us)
         body["data"] = await desk.look_up(_living, desk.house.index, found.data, query.for_prompt)
@@ -109,6 +112,15 @@ def _find(index: Searchable, query: Query, before: frozenset[bytes], limit: int,
         has_more=len(left) > limit,
         counts=_count(hits, query, light) if has_facets else {},
     )
+
+
+def _respell(index: Searchable, text: str, query: Query) -> str | None:
+    """Return the search with its unknown words as posts spell near ones; None where there are none."""
+    bounds = Query(to_us=query.to_us, for_prompt=query.for_prompt)
+    plain = {
+        word: spelt for word in dict.fromkeys(query.text.split()) if (spelt := respell(index, word, bounds))
+    }
+    return " ".join(plain.get(word, word) for word in text.split()) if plain else None
 
 
 def _count(hits: Sequence[Hit], query: Query, light: Highlighter) -> dict[str, object]:

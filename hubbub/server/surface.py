@@ -22,6 +22,9 @@ class Searchable(Protocol):
     def search(self, query: Query) -> list[Hit]:
         """Find living, visible posts."""
 
+    def near_words(self, word: str) -> list[str]:
+        """Return what a word that hardly a post holds may be a slip for."""
+
     def resolve(self, query: Query) -> Query:
         """Return the query with the accounts behind the handles that it names."""
 

@@ -416,6 +416,9 @@ def test_the_first_search_is_shown_before_any_other(open_world):
         def fetch(self, ids, for_prompt=False):
             return world.index.fetch(ids, for_prompt=for_prompt)
 
+        def near_words(self, word):
+            return world.index.near_words(word)
+
         def embed(self, texts):
             return world.index.embed(texts)
 

@@ -126,3 +126,12 @@ def test_a_cursor_belongs_to_its_query(url: str) -> None:
         f"{url}/v1/search", params={"q": "dam", "cursor": page["next_cursor"]}, trust_env=False
     )
     assert response.json()["error"]["code"] == "invalid_cursor"
+
+
+def test_a_slip_is_offered_as_posts_spell_it_on_the_first_page(house: SmallHouse, url: str) -> None:
+    word = "Anneliese"
+    house.add(*(make_post(200 + n, f"The ferry {word} is late again, {n} minutes.") for n in range(4)))
+    assert get(url, q="Aneliese lang:en -bus")["did_you_mean"] == f"{word} lang:en -bus"
+    assert get(url, q=word)["did_you_mean"] is None and get(url, q="")["did_you_mean"] is None
+    first = get(url, q="Aneliese ferry", limit=1)
+    assert "did_you_mean" not in get(url, q="Aneliese ferry", limit=1, cursor=first["next_cursor"])

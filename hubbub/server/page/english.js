@@ -31,7 +31,7 @@ export const english = {
   invented: "Invented posts. This is a sample day of a town that does not exist, replayed as if live.", replayed: "A recording is being replayed; its clock says {time}.",
   // Views beside asking.
   tab_house: "House", back: "Back", ask_about: "Ask about it", search_for: "Search", ask_about_what: "What do people say about {what}?",
-  more_hits: "More", more_loading: "Looking for more", all_hits: "That is all: {posts}.", hits_first: "Showing {posts}", hits_took: "{ms} ms", deepest: "Nobody can look deeper than {n} posts; narrow the search.",
+  did_you_mean: "Did you mean:", more_hits: "More", more_loading: "Looking for more", all_hits: "That is all: {posts}.", hits_first: "Showing {posts}", hits_took: "{ms} ms", deepest: "Nobody can look deeper than {n} posts; narrow the search.",
   filters: "Narrowed by", remove_filter: "Remove {what}", facet_authors: "Authors", facet_hashtags: "Hashtags", facet_days: "Days", facet_days_hint: "Days of UTC", facet_value: "{what}: {posts}; narrow to this", facets: "Narrow the search",
   facets_say: "Numbers count {posts}: those of the best {deep} that say the words.", facets_new: "Numbers count {posts}: the newest that fit.",
   timeline: "When they came", timeline_text: "Posts over time, from {from} to {to}: {posts} in all, most of them ({n}) {when}.", timeline_bar: "{when}: {posts}", timeline_hint: "Choose a bar, or drag over several.", timeline_chosen: "{when}: {posts}. Enter narrows to it.",

@@ -30,7 +30,7 @@ export const german = {
   invented: "Erfundene Beitr\u00e4ge. Ein Beispieltag einer Stadt, die es nicht gibt, wiedergegeben wie live.", replayed: "Eine Aufzeichnung l\u00e4uft; ihre Uhr zeigt {time}.",
   // Ansichten neben dem Fragen.
   tab_house: "Haus", back: "Zur\u00fcck", ask_about: "Dazu fragen", search_for: "Suchen", ask_about_what: "Was sagen die Leute \u00fcber {what}?",
-  more_hits: "Mehr", more_loading: "Suche mehr", all_hits: "Das sind alle: {posts}.", hits_first: "{posts} gezeigt", hits_took: "{ms} ms", deepest: "Tiefer als {n} Beitr\u00e4ge geht es nicht; grenze die Suche ein.",
+  did_you_mean: "Meintest du:", more_hits: "Mehr", more_loading: "Suche mehr", all_hits: "Das sind alle: {posts}.", hits_first: "{posts} gezeigt", hits_took: "{ms} ms", deepest: "Tiefer als {n} Beitr\u00e4ge geht es nicht; grenze die Suche ein.",
   filters: "Eingegrenzt", remove_filter: "{what} entfernen", facet_authors: "Verfasser", facet_hashtags: "Hashtags", facet_days: "Tage", facet_days_hint: "Tage in UTC", facet_value: "{what}: {posts}; darauf eingrenzen", facets: "Suche eingrenzen",
   facets_say: "Die Zahlen z\u00e4hlen {posts}: die unter den besten {deep}, in denen die Worte stehen.", facets_new: "Die Zahlen z\u00e4hlen {posts}: die neuesten, die passen.",
   timeline: "Wann sie kamen", timeline_text: "Beitr\u00e4ge im Lauf der Zeit, von {from} bis {to}: insgesamt {posts}, die meisten ({n}) {when}.", timeline_bar: "{when}: {posts}", timeline_hint: "W\u00e4hle einen Balken oder zieh \u00fcber mehrere.", timeline_chosen: "{when}: {posts}. Eingabe grenzt darauf ein.",

@@ -68,13 +68,28 @@ async function search(query, sort) {
     find("results").replaceChildren();
     showFacets(found);
     list(found);
+    suggest(found.did_you_mean);
     tell(shown.number ? `${say("hits_first", { posts: posts(shown.number) })} \u00b7 ${say("hits_took", { ms: number(found.took_ms) })}` : say("no_hits"), !shown.number);
   } catch (failure) {
     shown = null;
+    suggest("");
     for (const id of ["results", "facets"]) find(id).replaceChildren();
     tell(say("ask_failed", { why: failure.message }), true);
   }
   find("results").setAttribute("aria-busy", "false");
+}
+
+// A search with words that stand in no post finds what is like it; what may have been meant is offered beside it.
+function suggest(text) {
+  const offer = find("search-meant");
+  offer.hidden = !text;
+  if (!text) return offer.replaceChildren();
+  const link = document.createElement("button");
+  link.type = "button";
+  link.className = "quiet";
+  link.textContent = text;
+  link.addEventListener("click", () => go(text));
+  offer.replaceChildren(say("did_you_mean"), " ", link);
 }
 
 // Names and tags beside the results are posts' own words as well: they go with the last post that has them.

@@ -43,6 +43,15 @@ def test_search_finds_and_marks_living_posts(browser: Browser, house: SmallHouse
     assert len(browser.complaints()) == 1  # the 400 itself, which every browser notes
 
 
+def test_a_slip_is_offered_as_posts_spell_it(browser: Browser, house: SmallHouse) -> None:
+    house.add(*(make_post(30 + n, f"The ferry Anneliese is {n} minutes late.") for n in range(4)))
+    look_for(browser, "Aneliese ferry")
+    browser.wait(lambda: browser.one("#search-meant").text == "Did you mean: Anneliese ferry")
+    browser.one("#search-meant button").click()
+    browser.wait(lambda: "Anneliese" in " ".join(browser.texts("#results mark")))
+    assert not browser.one("#search-meant").is_displayed() and browser.complaints() == []
+
+
 def test_highlights_fall_where_the_house_says(browser: Browser, house: SmallHouse) -> None:
     house.add(
         make_post(

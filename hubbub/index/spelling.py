@@ -1,0 +1,103 @@
+"""Which words of the posts a misspelt word may mean: those one letter apart; it answers for none."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from string import ascii_lowercase
+from typing import Protocol
+
+import msgspec
+
+from hubbub.index.folding import fold
+from hubbub.index.query import Hit, Query
+from hubbub.index.tokenize import chunk_terms, term_id
+
+LANGS = ("en", "de", "")
+"""Whose stems a word is counted under, and as it stands; a name has the same in most."""
+_SHORTEST, _LONGEST = 5, 24
+"""Of four letters every third word is one letter from another."""
+_COMMON = 3
+"""Posts that hold a word that another may be meant for, at least: it is no slip itself."""
+_RARE, _TIMES = 5, 50
+"""Posts that may hold a slip; so many times as many hold what was meant."""
+_TRIED, _READ, _MAX_WORDS, _MAX_READ = 8, 10, 4, 32
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+class Searched(Protocol):
+    """What spelling needs of an index."""
+
+    def search(self, query: Query) -> list[Hit]:
+        """Return the posts that match."""
+        ...
+
+    def near_words(self, word: str) -> Sequence[str]:
+        """Return what a word that hardly a post holds may mean."""
+        ...
+
+
+def respell(index: Searched, text: str, within: Query) -> str:
+    """Return a text with its unknown words replaced by near ones; empty where there are none.
+
+    A word stands in two living posts, at least, that the filters of `within` let through, and is written as
+    most of them write it. Of the first 32 words four unknown ones, at most, are looked at.
+    """
+    said = list(dict.fromkeys(_WORD.findall(text)))[:_MAX_READ]
+    unknown = islice(((word, near) for word in said if (near := index.near_words(word))), _MAX_WORDS)
+    meant = {
+        word: next((spelt for each in near[:_TRIED] if (spelt := _spelt(index, each, within))), word)
+        for word, near in unknown
+    }
+    respelt = _WORD.sub(lambda match: meant.get(match[0], match[0]), text)
+    return respelt if respelt != text else ""
+
+
+def _spelt(index: Searched, word: str, within: Query) -> str | None:
+    query = msgspec.structs.replace(within, text="", phrases=(word,), sort="time", limit=_READ)
+    said: list[set[str]] = [
+        {each for each in _WORD.findall(hit.post.text) if fold(each) == word} for hit in index.search(query)
+    ]
+    if sum(map(bool, said)) < 2:
+        return None
+    spelt = Counter(sorted(each for some in said for each in some))
+    return max(spelt, key=lambda each: spelt[each])
+
+
+def near_words(word: str, count: Callable[[Sequence[int]], Sequence[int]]) -> list[str]:
+    """Return the words one letter apart (put in, left out, another, two swapped), the most used first.
+
+    `count` tells of term ids how many posts hold each. There are none for a word that posts hold, unless
+    a near one is in fifty times as many, nor for one of under five letters or of other letters than a to z.
+    """
+    word = fold(word)
+    if not (_SHORTEST <= len(word) <= _LONGEST and word.isascii() and word.isalpha()):
+        return []
+    own = max(count(_ids(word)), default=_RARE + 1)
+    if own > _RARE:
+        return []
+    least = max(_COMMON, _TIMES * own)
+    variants = list(dict.fromkeys(_variants(word)))
+    ids = [_ids(each) for each in variants]
+    counts = iter(count([each for some in ids for each in some]))
+    used = [
+        (max((next(counts) for _ in some), default=0), each) for some, each in zip(ids, variants, strict=True)
+    ]
+    return [each for number, each in sorted(used, key=lambda pair: (-pair[0], pair[1])) if number >= least]
+
+
+def _ids(word: str) -> list[int]:
+    return list(dict.fromkeys(term_id(term) for lang in LANGS for term in chunk_terms(word, lang)))
+
+
+def _variants(word: str) -> Iterator[str]:
+    for place in range(len(word) + 1):
+        head, tail = word[:place], word[place:]
+        if tail:
+            yield head + tail[1:]
+            yield from (head + letter + tail[1:] for letter in ascii_lowercase if letter != tail[0])
+        if len(tail) > 1:
+            yield head + tail[1] + tail[0] + tail[2:]
+        yield from (head + letter + tail for letter in ascii_lowercase)
