@@ -13,10 +13,10 @@ import msgspec
 
 from hubbub.index.folding import fold
 from hubbub.index.query import Hit, Query
-from hubbub.index.tokenize import chunk_terms, term_id
+from hubbub.index.tokenize import stems, term_id
 
-LANGS = ("en", "de", "")
-"""Whose stems a word is counted under, and as it stands; a name has the same in most."""
+LANGS = ("en", "de")
+"""Whose stems a word is counted under, beside itself; a name has the same in most."""
 _SHORTEST, _LONGEST = 5, 24
 """Of four letters every third word is one letter from another."""
 _COMMON = 3
@@ -75,21 +75,18 @@ def near_words(word: str, count: Callable[[Sequence[int]], Sequence[int]]) -> li
     word = fold(word)
     if not (_SHORTEST <= len(word) <= _LONGEST and word.isascii() and word.isalpha()):
         return []
-    own = max(count(_ids(word)), default=_RARE + 1)
+    own = _held([word], count)[0]
     if own > _RARE:
         return []
-    least = max(_COMMON, _TIMES * own)
     variants = list(dict.fromkeys(_variants(word)))
-    ids = [_ids(each) for each in variants]
-    counts = iter(count([each for some in ids for each in some]))
-    used = [
-        (max((next(counts) for _ in some), default=0), each) for some, each in zip(ids, variants, strict=True)
-    ]
-    return [each for number, each in sorted(used, key=lambda pair: (-pair[0], pair[1])) if number >= least]
+    least = max(_COMMON, _TIMES * own)
+    used = [pair for pair in zip(_held(variants, count), variants, strict=True) if pair[0] >= least]
+    return [each for _, each in sorted(used, key=lambda pair: (-pair[0], pair[1]))]
 
 
-def _ids(word: str) -> list[int]:
-    return list(dict.fromkeys(term_id(term) for lang in LANGS for term in chunk_terms(word, lang)))
+def _held(some: Sequence[str], count: Callable[[Sequence[int]], Sequence[int]]) -> list[int]:
+    forms = (some, *(stems(some, lang) for lang in LANGS))
+    return [*map(max, *(count([*map(term_id, form)]) for form in forms))]
 
 
 def _variants(word: str) -> Iterator[str]:

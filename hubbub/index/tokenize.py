@@ -255,6 +255,11 @@ _READERS: dict[str, Callable[[str, str, frozenset[str]], Iterable[str]]] = {
 }
 
 
+def stems(folded: Sequence[str], lang: str) -> list[str]:
+    """Return the stems of plain folded words."""
+    return [_stem(word, lang) for word in folded]
+
+
 def _stem(word: str, lang: str) -> str:
     stemmer = _stemmers.get(lang)
     if stemmer is None:

@@ -63,7 +63,7 @@ async def search(request: Request) -> Response:
         raise Refusal(
             400, "the cursor belongs to another order; leave it out", code="invalid_cursor", param="cursor"
         )
-    before = page.given if page else frozenset()
+    before = page.given if page else frozenset[bytes]()
     has_facets = (read_param(request, "facets", 5) or str(page is None).lower()) in ("1", "true")
     query = msgspec.structs.replace(
         query,
@@ -73,7 +73,7 @@ async def search(request: Request) -> Response:
         now_us=clock_us,
         for_prompt=is_for_prompt(request),
     )
-    found = await desk.look_up(_find, desk.house.index, query, before, limit, has_facets)
+    found = await desk.look_up(_find, desk.house.index, query, page, limit, has_facets, text)
     following = Page(text, sort, clock_us, before.union(found.given)) if found.has_more else None
     body: dict[str, object] = {
         "object": "list",
@@ -84,8 +84,6 @@ async def search(request: Request) -> Response:
         "clock_us": clock_us,
         "took_ms": round((time.perf_counter() - start_s) * 1000, 1),
     }
-    if not page:
-        body["did_you_mean"] = await desk.look_up(_respell, desk.house.index, text, query)
     if read_param(request, "summary", 5) in ("1", "true"):
         body["summary"] = await _summarise(request, desk, query, clock_us)
         body["data"] = await desk.look_up(_living, desk.house.index, found.data, query.for_prompt)
@@ -99,18 +97,24 @@ class _Found(NamedTuple):
     counts: dict[str, object]
 
 
-def _find(index: Searchable, query: Query, before: frozenset[bytes], limit: int, has_facets: bool) -> _Found:
+def _find(
+    index: Searchable, query: Query, page: Page | None, limit: int, has_facets: bool, text: str
+) -> _Found:
+    before = page.given if page else ()
     with going_first():
         hits = index.search(query)
         left = [hit for hit in hits if _digest(hit) not in before] if before else hits
         given = left[:limit]
         light = Highlighter(query)
         data = [{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given]
+    counts = _count(hits, query, light) if has_facets else {}
+    if not page:
+        counts["did_you_mean"] = _respell(index, text, query)
     return _Found(
         data=data,
         given=frozenset(map(_digest, given)),
         has_more=len(left) > limit,
-        counts=_count(hits, query, light) if has_facets else {},
+        counts=counts,
     )
 
 
