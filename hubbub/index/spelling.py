@@ -23,7 +23,7 @@ _COMMON = 3
 """Posts that hold a word that another may be meant for, at least: it is no slip itself."""
 _RARE, _TIMES = 5, 50
 """Posts that may hold a slip; so many times as many hold what was meant."""
-_TRIED, _READ, _MAX_WORDS, _MAX_READ = 8, 10, 4, 32
+_TRIED, _READ, _MAX_WORDS, _MAX_READ = 2, 10, 4, 32
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -67,7 +67,7 @@ def _spelt(index: Searched, word: str, within: Query) -> str | None:
 
 
 def near_words(word: str, count: Callable[[Sequence[int]], Sequence[int]]) -> list[str]:
-    """Return the words one letter apart (put in, left out, another, two swapped), the most used first.
+    """Return the words one letter apart (put in, left out, another, two swapped), the most used first, one of each stem.
 
     `count` tells of term ids how many posts hold each. There are none for a word that posts hold, unless
     a near one is in fifty times as many, nor for one of under five letters or of other letters than a to z.
@@ -81,7 +81,8 @@ def near_words(word: str, count: Callable[[Sequence[int]], Sequence[int]]) -> li
     variants = list(dict.fromkeys(_variants(word)))
     least = max(_COMMON, _TIMES * own)
     used = [pair for pair in zip(_held(variants, count), variants, strict=True) if pair[0] >= least]
-    return [each for _, each in sorted(used, key=lambda pair: (-pair[0], pair[1]))]
+    near = [each for _, each in sorted(used, key=lambda pair: (-pair[0], len(pair[1]), pair[1]))]
+    return list(dict(zip(reversed(stems(near, LANGS[0])), reversed(near), strict=True)).values())[::-1]
 
 
 def _held(some: Sequence[str], count: Callable[[Sequence[int]], Sequence[int]]) -> list[int]:
