@@ -13,7 +13,7 @@ import msgspec
 
 from hubbub.index.folding import fold
 from hubbub.index.query import Hit, Query
-from hubbub.index.tokenize import stems, term_id
+from hubbub.index.tokenize import chunk_terms, stems, term_id
 
 LANGS = ("en", "de")
 """Whose stems a word is counted under, beside itself; a name has the same in most."""
@@ -67,16 +67,17 @@ def _spelt(index: Searched, word: str, within: Query) -> str | None:
 
 
 def near_words(word: str, count: Callable[[Sequence[int]], Sequence[int]]) -> list[str]:
-    """Return the words one letter apart (put in, left out, another, two swapped), the most used first, one of each stem.
+    """Return the words one letter apart (put in, left out, another, two swapped), one of each stem.
 
-    `count` tells of term ids how many posts hold each. There are none for a word that posts hold, unless
-    a near one is in fifty times as many, nor for one of under five letters or of other letters than a to z.
+    The most used come first. `count` tells of term ids how many posts hold each. There are none for a word that posts hold, unless
+    a near one is in fifty times as many, nor for a stop word, one of under
+    five letters, or of other letters than a to z.
     """
     word = fold(word)
     if not (_SHORTEST <= len(word) <= _LONGEST and word.isascii() and word.isalpha()):
         return []
     own = _held([word], count)[0]
-    if own > _RARE:
+    if own > _RARE or not all(chunk_terms(word, lang) for lang in LANGS):  # stop words are in no count
         return []
     variants = list(dict.fromkeys(_variants(word)))
     least = max(_COMMON, _TIMES * own)

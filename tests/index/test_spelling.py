@@ -27,6 +27,9 @@ FLOOD = town(
     "Sandbags are at the depot",
     "More sandbags are needed",
     "Bring your sandbags",
+    "These rhese rhese",
+    "rhese are mine",
+    "rhese are yours",
 )
 
 
@@ -51,6 +54,7 @@ def index(request, tmp_path_factory):
         ("Marwick", ""),  # two letters apart
         ("brige", ""),  # one post alone says bridge
         ("mil", ""),
+        ("would these", ""),  # said by everybody, and counted nowhere
         ("\u6771\u4eac \U0001f525 \u0645\u0631\u062d\u0628\u0627", ""),
         ("", ""),
     ],
