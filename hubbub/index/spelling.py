@@ -69,9 +69,9 @@ def _spelt(index: Searched, word: str, within: Query) -> str | None:
 def near_words(word: str, count: Callable[[Sequence[int]], Sequence[int]]) -> list[str]:
     """Return the words one letter apart (put in, left out, another, two swapped), one of each stem.
 
-    The most used come first. `count` tells of term ids how many posts hold each. There are none for a word that posts hold, unless
-    a near one is in fifty times as many, nor for a stop word, one of under
-    five letters, or of other letters than a to z.
+    The most used come first. `count` tells of term ids how many posts hold each. There are none for a word
+    that posts hold, unless a near one is in fifty times as many, nor for a stop word, one of under five
+    letters, or of other letters than a to z.
     """
     word = fold(word)
     if not (_SHORTEST <= len(word) <= _LONGEST and word.isascii() and word.isalpha()):
@@ -83,7 +83,10 @@ def near_words(word: str, count: Callable[[Sequence[int]], Sequence[int]]) -> li
     least = max(_COMMON, _TIMES * own)
     used = [pair for pair in zip(_held(variants, count), variants, strict=True) if pair[0] >= least]
     near = [each for _, each in sorted(used, key=lambda pair: (-pair[0], len(pair[1]), pair[1]))]
-    return list(dict(zip(reversed(stems(near, LANGS[0])), reversed(near), strict=True)).values())[::-1]
+    firsts: dict[str, str] = {}
+    for stem, each in zip(stems(near, LANGS[0]), near, strict=True):
+        firsts.setdefault(stem, each)
+    return list(firsts.values())
 
 
 def _held(some: Sequence[str], count: Callable[[Sequence[int]], Sequence[int]]) -> list[int]:
