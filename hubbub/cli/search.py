@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import click
 
 from hubbub.cli.options import data_options, json_option, open_house, read_settings, rerank_option
@@ -25,5 +27,8 @@ def search(query: tuple[str, ...], limit: int, newest: bool, as_json: bool, **fl
                 print_json(hit)
             else:
                 click.echo(format_post(hit.post, house.now_us()))
+        meant = "" if as_json else house.respell(" ".join(query))
     if not hits and not as_json:
         print_note("nothing found")
+    if meant:
+        print_note(f"did you mean: hubbub search {quote(meant)}")

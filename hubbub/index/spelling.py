@@ -45,14 +45,31 @@ def respell(index: Searched, text: str, within: Query) -> str:
     A word stands in two living posts, at least, that the filters of `within` let through, and is written as
     most of them write it. Of the first 32 words four unknown ones, at most, are looked at.
     """
-    said = list(dict.fromkeys(_WORD.findall(text)))[:_MAX_READ]
+    return _replaced([text], [text], index, within)
+
+
+def respell_query(index: Searched, text: str, query: Query) -> str:
+    """Return a search as typed (`text`, read as `query`) with its plain words so replaced; else empty."""
+    bounds = Query(to_us=query.to_us, for_prompt=query.for_prompt)
+    return _replaced(text.split(), query.text.split(), index, bounds)
+
+
+def _replaced(pieces: Sequence[str], plain: Sequence[str], index: Searched, within: Query) -> str:
+    """Join the pieces by blanks, with the words of those that are plain replaced; empty if none is."""
+    said = list(dict.fromkeys(word for piece in plain for word in _WORD.findall(piece)))[:_MAX_READ]
     unknown = islice(((word, near) for word in said if (near := index.near_words(word))), _MAX_WORDS)
     meant = {
         word: next((spelt for each in near[:_TRIED] if (spelt := _spelt(index, each, within))), word)
         for word, near in unknown
     }
-    respelt = _WORD.sub(lambda match: meant.get(match[0], match[0]), text)
-    return respelt if respelt != text else ""
+    if all(word == spelt for word, spelt in meant.items()):
+        return ""
+    known = frozenset(plain)
+    put = [
+        _WORD.sub(lambda match: meant.get(match[0], match[0]), each) if each in known else each
+        for each in pieces
+    ]
+    return " ".join(put)
 
 
 def _spelt(index: Searched, word: str, within: Query) -> str | None:

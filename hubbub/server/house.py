@@ -23,6 +23,7 @@ from hubbub.config import Config
 from hubbub.errors import HubbubError, InvalidInput, StorageError
 from hubbub.index import Hit, Index, open_index
 from hubbub.index.rerank import open_reranker
+from hubbub.index.spelling import respell_query
 from hubbub.index.syntax import parse_query
 from hubbub.posts import ConsentEvent, Deletion, Event, Post
 from hubbub.server.blocklist import BlockList
@@ -179,6 +180,10 @@ class House:
         query = parse_query(text, now_us=self.now_us())
         sort: Literal["relevance", "time"] = "time" if is_newest_first else query.sort
         return self.index.search(msgspec.structs.replace(query, limit=limit, sort=sort))
+
+    def respell(self, text: str) -> str:
+        """Return a search with words that hardly a post holds as posts spell near ones; empty if none are."""
+        return respell_query(self.index, text, parse_query(text, now_us=self.now_us()))
 
     def trends(self, hours: float, limit: int, at_us: int | None = None) -> list[Story]:
         """Tell what is rising, each with a quote of a living post.

@@ -103,6 +103,10 @@ class RemoteHouse:
         params = {"q": text, "limit": str(limit), "sort": "time" if is_newest_first else "relevance"}
         return msgspec.convert(self._get("/api/search", params)["hits"], list[Hit])
 
+    def respell(self, text: str) -> str:
+        """Return a search with words that hardly a post holds as posts spell near ones; empty if none are."""
+        return str(self._get("/api/find", {"q": text, "limit": "1", "facets": "false"})["did_you_mean"] or "")
+
     def trends(self, hours: float, limit: int, at_us: int | None = None) -> list[Story]:
         """Tell what is rising, each with a quote of a living post."""
         params = {"hours": str(hours), "limit": str(limit)}

@@ -16,7 +16,7 @@ from hubbub.errors import InvalidInput
 from hubbub.index import parse_query
 from hubbub.index.precedence import going_first
 from hubbub.index.query import Hit, Query
-from hubbub.index.spelling import respell
+from hubbub.index.spelling import respell_query
 from hubbub.posts import Post
 from hubbub.server.answering import Answering
 from hubbub.server.desk import Desk, desk_of, is_for_prompt, read_param
@@ -109,22 +109,13 @@ def _find(
         data = [{"post": h.post, "score": h.score, "highlights": light.mark(h.post)} for h in given]
     counts = _count(hits, query, light) if has_facets else {}
     if not page:
-        counts["did_you_mean"] = _respell(index, text, query)
+        counts["did_you_mean"] = respell_query(index, text, query) or None
     return _Found(
         data=data,
         given=frozenset(map(_digest, given)),
         has_more=len(left) > limit,
         counts=counts,
     )
-
-
-def _respell(index: Searchable, text: str, query: Query) -> str | None:
-    """Return the search with its unknown words as posts spell near ones; None where there are none."""
-    bounds = Query(to_us=query.to_us, for_prompt=query.for_prompt)
-    plain = {
-        word: spelt for word in dict.fromkeys(query.text.split()) if (spelt := respell(index, word, bounds))
-    }
-    return " ".join(plain.get(word, word) for word in text.split()) if plain else None
 
 
 def _count(hits: Sequence[Hit], query: Query, light: Highlighter) -> dict[str, object]:

@@ -124,6 +124,13 @@ def test_search_knows_the_syntax(flood, capsys):
     assert capsys.readouterr().err.strip() == "nothing found"
 
 
+def test_search_offers_what_was_meant(flood, capsys):
+    assert run(["search", "Marowick bridge", "lang:en", "--data", flood]) == 0
+    assert "did you mean: hubbub search 'Marrowick bridge lang:en'" in capsys.readouterr().err
+    assert run(["search", "Marowick", "--data", flood, "--json"]) == 0
+    assert "mean" not in capsys.readouterr().err
+
+
 def test_a_second_run_of_follow_changes_nothing(flood, capsys):
     before = _stats(flood, capsys)
     assert run(["follow", str(sample_path()), "--replay", "--data", flood]) == 0
@@ -215,6 +222,8 @@ def test_ask_reaches_the_serving_process_which_ends_in_order(number, code, tmp_p
         _wait(lambda: read_address(data) is not None)
         with RemoteHouse(read_address(data).url) as remote:
             _wait(lambda: len(remote.search("flood", 20)) >= 10)
+            _wait(lambda: remote.respell("Marowick since:9d").lower() == "marrowick since:9d")
+            assert remote.respell("flood") == ""
         assert run(["ask", "What is happening at the river?", "--data", str(data), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["sentences"]
         server.send_signal(number)
