@@ -14,6 +14,7 @@ import msgspec
 from hubbub.index.folding import fold
 from hubbub.index.query import Hit, Query
 from hubbub.index.tokenize import chunk_terms, stems, term_id
+from hubbub.posts import AuthorId
 
 LANGS = ("en", "de")
 """Whose stems a word is counted under, beside itself; a name has the same in most."""
@@ -42,8 +43,8 @@ class Searched(Protocol):
 def respell(index: Searched, text: str, within: Query) -> str:
     """Return a text with its unknown words replaced by near ones; empty where there are none.
 
-    A word stands in two living posts, at least, that the filters of `within` let through, and is written as
-    most of them write it. Of the first 32 words four unknown ones, at most, are looked at.
+    A word stands in living posts of two authors, at least, that the filters of `within` let through, and is
+    written as most of them write it. Of the first 32 words four unknown ones, at most, are looked at.
     """
     return _replaced([text], [text], index, within)
 
@@ -74,12 +75,13 @@ def _replaced(pieces: Sequence[str], plain: Sequence[str], index: Searched, with
 
 def _spelt(index: Searched, word: str, within: Query) -> str | None:
     query = msgspec.structs.replace(within, text="", phrases=(word,), sort="time", limit=_READ)
-    said: list[set[str]] = [
-        {each for each in _WORD.findall(hit.post.text) if fold(each) == word} for hit in index.search(query)
-    ]
-    if sum(map(bool, said)) < 2:
+    said: dict[AuthorId, set[str]] = {}
+    for post in (hit.post for hit in index.search(query)):
+        if found := {each for each in _WORD.findall(post.text) if fold(each) == word}:
+            said.setdefault(post.author, set()).update(found)
+    if len(said) < 2:
         return None
-    spelt = Counter(sorted(each for some in said for each in some))
+    spelt = Counter(sorted(each for some in said.values() for each in some))
     return max(spelt, key=lambda each: spelt[each])
 
 

@@ -1,5 +1,6 @@
 """What a misspelt word may mean: a word one letter apart that living posts hold, on every backend."""
 
+import msgspec
 import pytest
 
 from hubbub.assistant import answer
@@ -68,6 +69,8 @@ def test_only_what_may_be_seen_is_offered(index):
     assert respell(index, "Marowick", early) == ""
     index.fold((n, Deletion(id=post.id, received_us=NOW_US)) for n, post in enumerate(FLOOD[:3], 90))
     assert respell(index, "Marowick", Query()) == ""  # one living post is left
+    index.fold([(99, msgspec.structs.replace(FLOOD[0], id="x://99", author=FLOOD[3].author))])
+    assert respell(index, "Marowick", Query()) == ""  # two, of one author
 
 
 def test_an_answer_that_finds_nothing_offers_it(index):
