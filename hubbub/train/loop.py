@@ -16,7 +16,7 @@ from hubbub.errors import HubbubError
 from hubbub.train.checkpoints import Checkpoints, Progress, find, meta_of
 from hubbub.train.data import Batches
 from hubbub.train.faults import PATIENCE, Judge, Requests, Watchdog
-from hubbub.train.metrics import Happened, Log, Meter, StepDone, Tell
+from hubbub.train.metrics import Happened, Log, Meter, StepDone, Tell, read_metrics
 from hubbub.train.optim import Optimizers
 from hubbub.train.parallel import Ranks
 from hubbub.train.replicas import Groups
@@ -52,6 +52,7 @@ class Trainer:
         self.history, self.skipped = list(run.history), list(run.skipped)
         self.groups, self.requests = groups, Requests()
         self._judge, self._is_told = Judge(), False
+        self._unwritten: StepDone | None = None
         self._meter = Meter(
             run.shape, world=ranks.world, peak_flops=asked.peak_flops, num_steps=recipe.num_steps
         )
@@ -90,7 +91,7 @@ class Trainer:
         Every rank leaves at the same step, saved.
         """
         num_steps, save_every = self.run.recipe.num_steps, self.run.recipe.save_every
-        saved, should_stop = self.step if self.step else -1, False
+        saved, should_stop = self.step, False  # before the first step there is nothing to save, nor a loss
         while self.step < num_steps and not should_stop:
             should_stop = self.do_step()
             self.checkpoints.check()
@@ -111,6 +112,7 @@ class Trainer:
         self._meter.lap()
         if self.groups:
             self.groups.begin(self)
+            self._take_over()
             self._meter.world = self.ranks.world * self.groups.world
         if not self._is_told:
             self._is_told = True
@@ -249,6 +251,16 @@ class Trainer:
             run = msgspec.structs.replace(self.run, history=self.history, skipped=sorted(self.skipped))
             write_run(self.directory, run)
 
+    def _take_over(self) -> None:
+        """Write the step that the group that was first was lost before writing."""
+        if self._log and self.is_first and self._unwritten:
+            self._log.mend()
+            told, self._unwritten = self._unwritten, None
+            if not any(step.step >= told.step for step in read_metrics(self.directory)[-1:]):
+                self._report(told)
+
     def _report(self, told: Run | StepDone | Happened) -> None:
         if self._log and self.is_first:
             self._log.write(told)
+        elif self._log and isinstance(told, StepDone):
+            self._unwritten = told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,7 +103,8 @@ class Log:
     """Appends to `metrics.ndjson`, tells, and serves the newest figures to Prometheus on localhost."""
 
     def __init__(self, directory: Path, port: int = 0, tell: Tell | None = None) -> None:
-        self._file = (directory / "metrics.ndjson").open("ab")
+        self._file = (directory / "metrics.ndjson").open("a+b")
+        self.mend()
         self._server: Any = None
         self._tell = tell
         if port:
@@ -114,6 +116,12 @@ class Log:
                 for name in StepDone.__struct_fields__
             }
             self._server, _ = start_http_server(port, addr="127.0.0.1", registry=registry)
+
+    def mend(self) -> None:
+        """End the line within which another process was killed."""
+        size = os.fstat(self._file.fileno()).st_size
+        if size and os.pread(self._file.fileno(), 1, size - 1) != b"\n":
+            self._file.write(b"\n")
 
     def write(self, told: Run | StepDone | Happened) -> None:
         """Append one line (of a run itself none), and tell who wants to be told."""

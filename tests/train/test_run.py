@@ -16,6 +16,7 @@ from hubbub.errors import Corruption, HubbubError, InUse, InvalidInput, StorageE
 from hubbub.model.llama import Llama
 from hubbub.train.checkpoints import Checkpoints, Meta
 from hubbub.train.launch import free_port
+from hubbub.train.loop import Trainer
 from hubbub.train.metrics import read_events, read_metrics
 from hubbub.train.optim import Optimizers
 from hubbub.train.parallel import Ranks
@@ -116,6 +117,15 @@ def test_a_request_to_leave_saves_first(whole, tmp_path):
     last = read_metrics(directory)[-1].step
     assert load_run(directory)[1].step == last
     assert read_events(directory)[-1].what == "stopped"
+
+
+def test_a_run_that_ends_before_its_first_step_goes_on_from_nothing(whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "do_step", lambda trainer: True)  # all groups lost, or asked to leave
+        assert not train(settings_for(tmp_path), source=source()).is_finished
+    (tmp_path / "metrics.ndjson").write_bytes(b'{"kind": "st')  # and killed within a line
+    assert train(settings_for(tmp_path), source=source()).is_finished
+    assert losses(tmp_path) == losses(whole)
 
 
 def test_two_trainers_in_one_directory(tmp_path):
