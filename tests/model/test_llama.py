@@ -55,9 +55,9 @@ def test_logits_are_those_of_transformers(size, seed):
     ids = torch.randint(size.vocab, (2, size.seq), generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         ours, expected = model(ids), theirs(ids).logits
-    assert torch.equal(ours, expected)
     trained = model(ids).detach()  # by the forms that gradients are taken of
-    assert (trained - expected).abs().max() <= 1e-5 * max(1.0, float(expected.abs().max()))
+    for each in (ours, trained):  # most shapes are equal to the bit, on most processors
+        assert (each - expected).abs().max() <= 1e-5 * max(1.0, float(expected.abs().max()))
 
 
 def gradients(model):
