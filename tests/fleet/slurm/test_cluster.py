@@ -188,6 +188,7 @@ def test_a_controller_that_was_killed_comes_back_with_its_jobs(rented, capsys):
     before = cluster.run("squeue", "--noheader", "--format=%i %P %t")
     (pid,) = daemons.running(cluster.directory, "slurmctld")
     os.kill(pid, signal.SIGKILL)
+    _until(lambda: not daemons.running(cluster.directory, "slurmctld"))
     assert run(["fleet", "queue", "--on", url]) == 2
     assert "back with its jobs" in capsys.readouterr().err
     other = [sys.executable, "-c", "from hubbub.fleet.slurm import daemons; daemons.sweep()"]
@@ -217,7 +218,10 @@ def test_what_a_killed_up_left_is_cleaned_at_the_next(tmp_path):
     here, gone = tmp_path / "here", tmp_path / "gone"
     script = "import sys, msgspec; from pathlib import Path; from hubbub.fleet.slurm.bring_up import *; "
     script += "start(Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=FleetSpec))"
-    words = [sys.executable, "-c", script]
+    # A quick one would be up before it is killed.
+    slow = "import time; touch = Path.touch; "
+    slow += "Path.touch = lambda at, *_: time.sleep(60) if at.name == 'ready' else touch(at); "
+    words = [sys.executable, "-c", script.replace("start(", slow + "start(")]
     spec = msgspec.json.encode(_spec(2))
     spools = []
     for directory in (gone, here):
